@@ -1,0 +1,111 @@
+// Package host samples what the kernel of a Docker host is set to do: links,
+// addresses, routes, neighbours, settings, sockets and the processes behind
+// them, in the host's namespace and in those of the containers concerned.
+//
+// A sample is a snapshot: one taken before a request and one after it, equal,
+// prove what held in between. The types here build on any OS, so that
+// recordings can be read there; sampling is Linux only. The package must not
+// import decode, correlate or cmd.
+package host
+
+import "net/netip"
+
+// Sample is the state of one namespace at one time (JSON of KindSample).
+// Same repeats the previous sample of that namespace without its content.
+type Sample struct {
+	Same bool `json:"same,omitempty"` // nothing but Counters changed since the last one; all other fields are empty
+	State
+	Counters map[string]uint64 `json:"counters,omitempty"` // "TcpExt.ListenOverflows", … as in /proc/net/netstat and snmp
+}
+
+// State is what a namespace is set to do. Lists are sorted, so that equal
+// states are deeply equal.
+type State struct {
+	Inode      uint64            `json:"inode,omitempty"`     // of /proc/PID/ns/net
+	Container  string            `json:"container,omitempty"` // id; "" for the host
+	Links      []Link            `json:"links,omitempty"`
+	Addrs      []Addr            `json:"addrs,omitempty"`
+	Routes     []Route           `json:"routes,omitempty"`
+	Rules      []Rule            `json:"rules,omitempty"`
+	Neighbours []Neighbour       `json:"neighbours,omitempty"`
+	Sysctls    map[string]string `json:"sysctls,omitempty"` // "net.ipv4.ip_forward": "1", "net.ipv4.conf.eth0.rp_filter": "2"
+	Sockets    []Socket          `json:"sockets,omitempty"` // listening TCP, bound UDP
+	Proxies    []Proxy           `json:"proxies,omitempty"` // docker-proxy processes; host only
+	Missing    []string          `json:"missing,omitempty"` // what could not be read, in words
+}
+
+// Link is one interface (rtnetlink IFLA_*).
+type Link struct {
+	Index     int    `json:"index"`
+	Name      string `json:"name"`
+	Kind      string `json:"kind,omitempty"` // IFLA_INFO_KIND: "bridge", "veth", "vxlan", …; "" for hardware
+	MAC       string `json:"mac,omitempty"`
+	MTU       int    `json:"mtu"`
+	Up        bool   `json:"up"`                   // IFF_UP
+	Running   bool   `json:"running"`              // IFF_RUNNING: carrier
+	Loopback  bool   `json:"loopback,omitempty"`   // IFF_LOOPBACK
+	Master    int    `json:"master,omitempty"`     // ifindex of the bridge this is a port of
+	Peer      int    `json:"peer,omitempty"`       // IFLA_LINK: ifindex of the other end in PeerNetns
+	PeerNetns uint64 `json:"peer_netns,omitempty"` // inode of the namespace of the other end; 0 unknown or this one
+	Hairpin   bool   `json:"hairpin,omitempty"`    // bridge port setting
+}
+
+// Addr is one address on an interface.
+type Addr struct {
+	Link   int          `json:"link"`
+	Prefix netip.Prefix `json:"prefix"` // address and prefix length, not masked
+}
+
+// Route is one entry of a routing table, the local table included.
+type Route struct {
+	Table   int          `json:"table"` // RT_TABLE_*: 254 main, 255 local
+	Type    string       `json:"type"`  // unicast, local, broadcast, blackhole, unreachable, prohibit, …
+	Dst     netip.Prefix `json:"dst"`   // 0.0.0.0/0 or ::/0 for default
+	Gateway netip.Addr   `json:"gateway,omitzero"`
+	Src     netip.Addr   `json:"src,omitzero"` // preferred source
+	Link    int          `json:"link,omitempty"`
+	Metric  int          `json:"metric,omitempty"`
+}
+
+// Rule is one routing policy rule.
+type Rule struct {
+	Priority int          `json:"priority"`
+	Family   int          `json:"family"` // 4 or 6
+	From     netip.Prefix `json:"from,omitzero"`
+	To       netip.Prefix `json:"to,omitzero"`
+	IIF      string       `json:"iif,omitempty"`
+	OIF      string       `json:"oif,omitempty"`
+	Mark     uint32       `json:"mark,omitempty"`
+	Table    int          `json:"table"`
+	Action   string       `json:"action,omitempty"` // "" is lookup
+}
+
+// Neighbour is one ARP or ND entry.
+type Neighbour struct {
+	Link  int        `json:"link"`
+	IP    netip.Addr `json:"ip"`
+	MAC   string     `json:"mac,omitempty"`
+	State string     `json:"state"` // reachable, stale, delay, probe, failed, incomplete, permanent, noarp
+}
+
+// Socket is a TCP listener or an unconnected bound UDP socket.
+type Socket struct {
+	Proto   string         `json:"proto"`             // "tcp" or "udp"
+	Local   netip.AddrPort `json:"local"`             // unspecified address for all
+	V6      bool           `json:"v6,omitempty"`      // an AF_INET6 socket
+	V6Only  bool           `json:"v6only,omitempty"`  // valid iff V6: does not serve IPv4
+	Queue   uint32         `json:"queue"`             // TCP: connections waiting for accept; UDP: bytes waiting to be read
+	Backlog uint32         `json:"backlog,omitempty"` // TCP: most that may wait
+	UID     uint32         `json:"uid,omitempty"`
+	Inode   uint64         `json:"inode,omitempty"`
+	PID     int            `json:"pid,omitempty"`     // 0 unknown
+	Process string         `json:"process,omitempty"` // comm; "" unknown
+}
+
+// Proxy is one docker-proxy process, from its command line.
+type Proxy struct {
+	PID       int            `json:"pid"`
+	Proto     string         `json:"proto"`
+	Host      netip.AddrPort `json:"host"`
+	Container netip.AddrPort `json:"container"`
+}

@@ -1,0 +1,220 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+)
+
+// Verdict says what became of a request. The zero value is Undetermined.
+type Verdict uint8
+
+// The verdicts, in no order of gravity: see Worst.
+const (
+	Undetermined Verdict = iota // the evidence does not suffice
+	Delivered                   // the answer left towards the client
+	Misdelivered                // something other than what the mapping intends answered
+	Refused                     // someone said no
+	Dropped                     // vanished on the way in, at or before the host-side veth
+	Unanswered                  // reached the container's namespace or the host process; no answer came
+	AnswerLost                  // an answer was seen leaving, and did not come out
+	Stalled                     // established, then bytes stopped getting through
+	Absent                      // no request seen; of a run, never of a request
+)
+
+var verdictNames = [...]string{"undetermined", "delivered", "misdelivered", "refused", "dropped", "unanswered", "answer-lost", "stalled", "absent"}
+
+func (v Verdict) String() string {
+	if int(v) < len(verdictNames) {
+		return verdictNames[v]
+	}
+	return verdictNames[Undetermined]
+}
+
+// MarshalText writes the verdict's name.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads a verdict's name.
+func (v *Verdict) UnmarshalText(b []byte) error {
+	got, err := ParseVerdict(string(b))
+	*v = got
+	return err
+}
+
+// ParseVerdict reads a verdict as String writes it.
+func ParseVerdict(s string) (Verdict, error) {
+	for i, n := range verdictNames {
+		if n == s {
+			return Verdict(i), nil
+		}
+	}
+	return Undetermined, fmt.Errorf("parse verdict: %q is none of them", s)
+}
+
+// Proof says how a verdict is known.
+type Proof string
+
+// Proven: every link is a kernel or engine record about this packet, or a state
+// that was the same before and after.
+const (
+	Inferred Proof = "inferred"
+	Proven   Proof = "proven"
+)
+
+// Incident is one request and what became of it, as the JSON document shows it.
+type Incident struct {
+	ID    string `json:"id"`
+	Rev   int    `json:"rev"`
+	Final bool   `json:"final"`
+
+	Protocol        string `json:"protocol"`
+	Client          string `json:"client"`
+	ClientContainer string `json:"client_container"`
+	ClientSeen      string `json:"client_seen"` // source as the server saw it, when rewritten
+	Requested       string `json:"requested"`
+	Translated      string `json:"translated"`
+	Container       string `json:"container"`
+	Network         string `json:"network"`
+	Project         string `json:"project"`
+	Service         string `json:"service"`
+	Via             string `json:"via"` // dnat, proxy, direct, host or ""
+
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Attempts int       `json:"attempts"`
+	Timing   Timing    `json:"timing"`
+
+	Verdict Verdict   `json:"verdict"`
+	Stage   string    `json:"stage"`
+	Between []string  `json:"between"` // two names, or empty
+	Cause   Cause     `json:"cause"`
+	Why     string    `json:"why"`
+	Proof   Proof     `json:"proof"`
+	Rule    *RuleHit  `json:"rule,omitempty"`
+	Hops    []Hop     `json:"hops"`
+
+	Evidence []Evidence `json:"evidence"`
+	Blind    []string   `json:"blind"`
+	Notes    []string   `json:"notes"`
+	Fix      []string   `json:"fix"`
+}
+
+// Timing is in seconds; 0 is unknown.
+type Timing struct {
+	Connect   float64 `json:"connect"`
+	FirstByte float64 `json:"first_byte"`
+}
+
+// RuleHit is the rule or policy that decided.
+type RuleHit struct {
+	Kind    string `json:"kind"`
+	Backend string `json:"backend"`
+	Table   string `json:"table"`
+	Chain   string `json:"chain"`
+	Handle  uint64 `json:"handle"`
+	Text    string `json:"text"`
+	Owner   string `json:"owner"`
+}
+
+// Hop is one sighting on the way, or something that happened between two.
+type Hop struct {
+	Time      time.Time `json:"time"`
+	Point     string    `json:"point"`
+	Direction string    `json:"direction"` // request or reply
+	Kind      HopKind   `json:"kind"`
+	Before    string    `json:"before"` // destination of a request, source of a reply, as it was seen here
+	After     string    `json:"after"`  // what it was translated to; "" unless Kind is translated
+	Frame     uint64    `json:"frame"`  // number in the recording; 0 if not a packet
+	Detail    string    `json:"detail"` // "SYN", "RST", "SYN ×3, last after 3.1 s", …
+}
+
+// HopKind says what a hop shows.
+type HopKind string
+
+// Kinds of hops.
+const (
+	HopSeen       HopKind = "seen"
+	HopTranslated HopKind = "translated"
+	HopFiltered   HopKind = "filtered"
+	HopDropped    HopKind = "dropped"
+	HopDelivered  HopKind = "delivered"
+	HopAnswered   HopKind = "answered"
+	HopRefused    HopKind = "refused"
+)
+
+// Evidence is one observation the verdict rests on.
+type Evidence struct {
+	Source string    `json:"source"`
+	Time   time.Time `json:"time"`
+	Text   string    `json:"text"`
+}
+
+// Summary counts requests by verdict. Open ones were too young to judge at the
+// end; evicted ones were let go to keep memory bounded.
+type Summary struct {
+	Delivered    int `json:"delivered"`
+	Misdelivered int `json:"misdelivered"`
+	Refused      int `json:"refused"`
+	Dropped      int `json:"dropped"`
+	Unanswered   int `json:"unanswered"`
+	AnswerLost   int `json:"answer-lost"`
+	Stalled      int `json:"stalled"`
+	Undetermined int `json:"undetermined"`
+	Open         int `json:"open"`
+	Evicted      int `json:"evicted"`
+	Translated   int `json:"translated"` // judged requests with a translation in evidence
+}
+
+// Document is the result of a run, schema dnatrace/1.
+type Document struct {
+	Schema    string     `json:"schema"`
+	Target    string     `json:"target"`
+	Recording Recording  `json:"recording"`
+	Requests  []Incident `json:"requests"`
+	Summary   Summary    `json:"summary"`
+	Verdict   Verdict    `json:"verdict"`
+	Cause     Cause      `json:"cause"`
+}
+
+// Schema is the version of the JSON document.
+const Schema = "dnatrace/1"
+
+// Recording says what was watched, and what was lost.
+type Recording struct {
+	Points  []PointReport  `json:"points"`
+	Rings   []RingReport   `json:"rings"`
+	Sources []SourceReport `json:"sources"`
+	Started time.Time      `json:"started"`
+	Ended   time.Time      `json:"ended"`
+	Damage  []string       `json:"damage,omitempty"` // what could not be read of it
+}
+
+// PointReport is one point of a recording.
+type PointReport struct {
+	Name      string `json:"name"`
+	Netns     string `json:"netns"`
+	Role      string `json:"role"`
+	Container string `json:"container"`
+	Packets   uint64 `json:"packets"`
+}
+
+// RingReport is one ring and what it lost.
+type RingReport struct {
+	Netns     string           `json:"netns"`
+	Points    []string         `json:"points"`
+	Lost      uint64           `json:"lost"`
+	Intervals []IntervalReport `json:"intervals"`
+}
+
+// IntervalReport is a time in which a ring lost packets.
+type IntervalReport struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	Lost uint64    `json:"lost"`
+}
+
+// SourceReport says whether a source gave evidence.
+type SourceReport struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+	Why   string `json:"why"`
+}

@@ -1,0 +1,113 @@
+package decode
+
+import (
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+	"dnatrace/capture/rules"
+)
+
+// Event is what one control record says: *Start, *End, *Source, *Point, *Loss,
+// *Conntrack, *EngineSnapshot, *EngineEvent, *HostSample or *Ruleset. The set
+// is closed.
+type Event interface{ event() }
+
+// Start is the first event of a stream.
+type Start struct {
+	Time int64
+	capture.Start
+}
+
+// End is the last event of a stream that was not cut.
+type End struct {
+	Time int64
+	capture.End
+}
+
+// Source is a change of a source's state.
+type Source struct {
+	Time int64
+	capture.SourceState
+}
+
+// Point announces a point, before its first packet.
+type Point struct {
+	Time int64
+	capture.Point
+}
+
+// Loss is an interval in which a ring lost packets.
+type Loss struct {
+	Time int64
+	capture.Loss
+}
+
+// EngineSnapshot is what the engine said at Time.
+type EngineSnapshot struct {
+	Time int64
+	engine.Snapshot
+}
+
+// EngineEvent is something the engine reported at Time.
+type EngineEvent struct {
+	Time int64
+	engine.Event
+}
+
+// HostSample is the state of the namespace Netns at Time.
+type HostSample struct {
+	Time  int64
+	Netns string
+	host.Sample
+}
+
+// Ruleset is a back end's rules in the namespace Netns at Time.
+type Ruleset struct {
+	Time  int64
+	Netns string
+	rules.Ruleset
+}
+
+// Conntrack is one connection tracking entry: an event, or a line of a dump.
+type Conntrack struct {
+	Time   int64
+	Netns  string
+	Change ConntrackChange
+	ID     uint32 // CTA_ID; 0 if not given
+	Zone   uint16
+	Orig   Tuple  // as the first packet came
+	Reply  Tuple  // as answers are expected; Orig.Reverse() iff nothing is translated
+	Status uint32 // IPS_* bits; valid iff Change is not ConntrackDestroyed
+	State  uint8  // TCP_CONNTRACK_*; valid iff TCP
+}
+
+// ConntrackChange says what happened to an entry.
+type ConntrackChange uint8
+
+// The zero value is an entry found in a dump.
+const (
+	ConntrackListed ConntrackChange = iota
+	ConntrackNew
+	ConntrackUpdated
+	ConntrackDestroyed
+)
+
+// IPS_* bits of Conntrack.Status (linux/netfilter/nf_conntrack_common.h).
+const (
+	StatusSeenReply = 1 << 1
+	StatusAssured   = 1 << 2
+	StatusConfirmed = 1 << 3
+	StatusSrcNAT    = 1 << 4
+	StatusDstNAT    = 1 << 5
+)
+
+func (*Start) event()          {}
+func (*End) event()            {}
+func (*Source) event()         {}
+func (*Point) event()          {}
+func (*Loss) event()           {}
+func (*Conntrack) event()      {}
+func (*EngineSnapshot) event() {}
+func (*EngineEvent) event()    {}
+func (*HostSample) event()     {}
+func (*Ruleset) event()        {}

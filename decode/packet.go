@@ -1,0 +1,93 @@
+package decode
+
+import "dnatrace/capture"
+
+// Packet is what one frame says, in a fixed, pointer-free shape. It is total:
+// a frame that is cut or nonsense is a Packet with Truncated or Kind Other.
+type Packet struct {
+	Time  int64  // Unix ns
+	Frame uint64 // number in the stream, from 1
+	Tuple        // valid iff Kind is at least Segment; ports as Kind says
+
+	Seq, Ack uint32 // TCP, host byte order. SCTP: Seq is the initiate tag of INIT/INIT-ACK. ICMP echo: Seq is the sequence number
+	Payload  uint32 // bytes of L4 payload on the wire, by the IP header's length (0 if it says 0: TSO, then by frame length)
+	TSVal    uint32 // TCP timestamp value; 0 without the option
+	Window   uint16 // TCP, unscaled
+	MSS      uint16 // valid iff TCP SYN with the option
+	IPID     uint16 // IPv4 identification; 0 for IPv6
+	TTL      uint8  // or hop limit
+	Flags    TCPFlags
+	Point    uint16 // capture.Point.ID
+	Dir      capture.Direction
+	Kind     Kind
+	Type     uint8 // ICMP, ICMPv6 type. SCTP: first chunk type. ARP: operation
+	Code     uint8 // ICMP, ICMPv6 code
+	Fragment FragmentState
+
+	Truncated bool   // the capture is shorter than a header it should hold
+	Quote     uint16 // 1 + index in Batch.Quotes of the packet an ICMP error quotes; 0 none
+	SrcMAC    [6]byte
+	DstMAC    [6]byte // zero where the link layer has none
+}
+
+// Kind says what a frame is, as far as requests are concerned.
+type Kind uint8
+
+// Kinds from Segment on have a valid Tuple.
+const (
+	Other       Kind = iota // nothing a request is made of
+	ARPRequest              // Src is the sender's, Dst the target's protocol address
+	ARPReply                // likewise
+	Solicit                 // ICMPv6 neighbour solicitation: Src sender, Dst target
+	Advertise               // ICMPv6 neighbour advertisement: Src is the target that is at SrcMAC
+	ICMPError               // Src and Dst of the outer packet; Quote is set unless Truncated
+	Tail                    // later IP fragment whose first was not seen: no ports
+	Segment                 // TCP
+	Datagram                // UDP
+	EchoRequest             // ICMP, ICMPv6: both ports are the identifier
+	EchoReply
+	Chunk // SCTP
+)
+
+// TCPFlags are the TCP header's flag bits (RFC 9293 §3.1).
+type TCPFlags uint8
+
+// The flags in wire order.
+const (
+	FIN TCPFlags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// FragmentState says which part of an IP datagram a packet is.
+type FragmentState uint8
+
+// Whole is the zero value.
+const (
+	Whole FragmentState = iota
+	FirstFragment
+	LaterFragment // ports are those of the first fragment iff Kind is not Tail
+)
+
+// Quote is the packet an ICMP error complains about (RFC 792, RFC 4443 §2.4):
+// at least its addresses, and its ports where quoted.
+type Quote struct {
+	Tuple
+	Seq    uint32 // valid iff TCP and HasSeq
+	HasSeq bool
+	Ports  bool   // the ports were quoted
+	MTU    uint32 // next-hop MTU of "fragmentation needed" and "packet too big"; 0 otherwise
+}
+
+// Batch is a batch of decoded packets. It is reused: valid until the next
+// Decode into it.
+type Batch struct {
+	Packets []Packet
+	Quotes  []Quote
+	Until   int64 // as capture.Batch.Until
+}
