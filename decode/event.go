@@ -70,15 +70,16 @@ type Ruleset struct {
 
 // Conntrack is one connection tracking entry: an event, or a line of a dump.
 type Conntrack struct {
-	Time   int64
-	Netns  string
-	Change ConntrackChange
-	ID     uint32 // CTA_ID; 0 if not given
-	Zone   uint16
-	Orig   Tuple  // as the first packet came
-	Reply  Tuple  // as answers are expected; Orig.Reverse() iff nothing is translated
-	Status uint32 // IPS_* bits; valid iff Change is not ConntrackDestroyed
-	State  uint8  // TCP_CONNTRACK_*; valid iff TCP
+	Time    int64 // Unix ns: of the change as the kernel stamped it, else the record's
+	Netns   string
+	Change  ConntrackChange
+	ID      uint32 // CTA_ID; 0 if not given
+	Zone    uint16
+	Orig    Tuple  // as the first packet came
+	Reply   Tuple  // as answers are expected; Orig.Reverse() iff nothing is translated
+	Status  uint32 // IPS_* bits; valid iff Change is not ConntrackDestroyed
+	State   uint8  // TCP_CONNTRACK_*; valid iff TCP
+	Started int64  // Unix ns: when the entry was confirmed; 0 unless the kernel keeps times (net.netfilter.nf_conntrack_timestamp)
 }
 
 // ConntrackChange says what happened to an entry.
@@ -99,6 +100,20 @@ const (
 	StatusConfirmed = 1 << 3
 	StatusSrcNAT    = 1 << 4
 	StatusDstNAT    = 1 << 5
+)
+
+// States of TCP entries (enum tcp_conntrack,
+// linux/netfilter/nf_conntrack_tcp.h). The zero value is none.
+const (
+	StateSynSent     = 1
+	StateSynRecv     = 2
+	StateEstablished = 3
+	StateFinWait     = 4
+	StateCloseWait   = 5
+	StateLastAck     = 6
+	StateTimeWait    = 7
+	StateClose       = 8
+	StateSynSent2    = 9 // simultaneous open
 )
 
 func (*Start) event()          {}

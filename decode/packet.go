@@ -2,46 +2,50 @@ package decode
 
 import "dnatrace/capture"
 
-// Packet is what one frame says, in a fixed, pointer-free shape. It is total:
-// a frame that is cut or nonsense is a Packet with Truncated or Kind Other.
+// Packet is what one frame says, in a fixed, pointer-free shape of 104 bytes. It
+// is total: a frame that is cut or nonsense is a Packet with Truncated or Kind
+// Other. Numbers are in host byte order.
 type Packet struct {
 	Time  int64  // Unix ns
 	Frame uint64 // number in the stream, from 1
-	Tuple        // valid iff Kind is at least Segment; ports as Kind says
 
-	Seq, Ack uint32 // TCP, host byte order. SCTP: Seq is the initiate tag of INIT/INIT-ACK. ICMP echo: Seq is the sequence number
-	Payload  uint32 // bytes of L4 payload on the wire, by the IP header's length (0 if it says 0: TSO, then by frame length)
+	Seq, Ack uint32 // TCP. SCTP: Seq is the initiate tag of INIT and INIT-ACK, Ack the verification tag. ICMP echo: Seq is the sequence number
+	Payload  uint32 // bytes of L4 payload on the wire, by the IP header's length (if that is 0, as in TSO: by frame length). LaterFragment: all bytes after the IP headers
 	TSVal    uint32 // TCP timestamp value; 0 without the option
-	Window   uint16 // TCP, unscaled
-	MSS      uint16 // valid iff TCP SYN with the option
-	IPID     uint16 // IPv4 identification; 0 for IPv6
-	TTL      uint8  // or hop limit
-	Flags    TCPFlags
-	Point    uint16 // capture.Point.ID
-	Dir      capture.Direction
-	Kind     Kind
-	Type     uint8 // ICMP, ICMPv6 type. SCTP: first chunk type. ARP: operation
-	Code     uint8 // ICMP, ICMPv6 code
-	Fragment FragmentState
+	Ifindex  uint32 // interface index in the Linux cooked v2 header; 0 for other link types
 
-	Truncated bool   // the capture is shorter than a header it should hold
-	Quote     uint16 // 1 + index in Batch.Quotes of the packet an ICMP error quotes; 0 none
-	SrcMAC    [6]byte
-	DstMAC    [6]byte // zero where the link layer has none
+	Tuple // valid iff Kind is at least Segment; of a Tail all but the ports; else as Kind says
+
+	Window    uint16            // TCP, unscaled
+	MSS       uint16            // valid iff TCP SYN; 0 without the option
+	IPID      uint16            // IPv4 identification; 0 for IPv6
+	Point     uint16            // capture.Point.ID
+	Quote     uint16            // 1 + index in Batch.Quotes of the packet an ICMP error quotes; 0 none
+	TTL       uint8             // or hop limit
+	Flags     TCPFlags          // valid iff TCP, not a LaterFragment; 0 if cut off
+	Dir       capture.Direction // the capture's; if that is unknown, the cooked header's
+	Kind      Kind
+	Type      uint8 // ICMP, ICMPv6 type. SCTP: first chunk type. ARP: operation
+	Code      uint8 // ICMP, ICMPv6 code
+	Fragment  FragmentState
+	Truncated bool    // a header is not whole: the capture cut it, or the packet's own lengths leave no room for it
+	SrcMAC    [6]byte // of the frame; ARP and ND: of the sender, as the message says
+	DstMAC    [6]byte // of the frame; ARP: of the target; zero where the link layer has none
 }
 
 // Kind says what a frame is, as far as requests are concerned.
 type Kind uint8
 
-// Kinds from Segment on have a valid Tuple.
+// Kinds from Segment on have a valid Tuple. ICMP redirects, router discovery,
+// and protocols other than the named ones are Other.
 const (
 	Other       Kind = iota // nothing a request is made of
 	ARPRequest              // Src is the sender's, Dst the target's protocol address
 	ARPReply                // likewise
 	Solicit                 // ICMPv6 neighbour solicitation: Src sender, Dst target
-	Advertise               // ICMPv6 neighbour advertisement: Src is the target that is at SrcMAC
+	Advertise               // ICMPv6 neighbour advertisement: Src is the target that is at SrcMAC, Dst who is told
 	ICMPError               // Src and Dst of the outer packet; Quote is set unless Truncated
-	Tail                    // later IP fragment whose first was not seen: no ports
+	Tail                    // addresses without ports: a later IP fragment whose first was not seen, or (Truncated) a header cut before them
 	Segment                 // TCP
 	Datagram                // UDP
 	EchoRequest             // ICMP, ICMPv6: both ports are the identifier
@@ -78,14 +82,14 @@ const (
 // at least its addresses, and its ports where quoted.
 type Quote struct {
 	Tuple
-	Seq    uint32 // valid iff TCP and HasSeq
+	Seq    uint32 // TCP sequence number; valid iff HasSeq
 	HasSeq bool
-	Ports  bool   // the ports were quoted
+	Ports  bool   // the ports (of an echo: the identifier) were quoted
 	MTU    uint32 // next-hop MTU of "fragmentation needed" and "packet too big"; 0 otherwise
 }
 
 // Batch is a batch of decoded packets. It is reused: valid until the next
-// Decode into it.
+// Decoder.Packets into it.
 type Batch struct {
 	Packets []Packet
 	Quotes  []Quote
