@@ -10,11 +10,24 @@ package rules
 // Ruleset is one back end's rules in one namespace at one time (JSON of
 // KindRuleset). Data is base64 in JSON.
 type Ruleset struct {
-	Backend string `json:"backend"`         // "nft" (raw netlink), "iptables-legacy", "ip6tables-legacy" (raw getsockopt), "nft-text", "iptables-save", "ip6tables-save"
+	// Backend says what Data is: "nft" raw netlink messages, one after the
+	// other (tables, chains, rules, sets, elements of each set, objects,
+	// flowtables); "iptables-legacy" and "ip6tables-legacy" struct
+	// ipt_getinfo (84 bytes) and struct ipt_get_entries (40 bytes and the
+	// entries) of one table, in host byte order; "nft-text", "iptables-save",
+	// "ip6tables-save", "iptables-legacy-save" and "ip6tables-legacy-save" what
+	// these programs print.
+	Backend string `json:"backend"`
 	Why     string `json:"why"`             // "start", "change", "end"
 	Table   string `json:"table,omitempty"` // legacy: "filter", "nat", …
 	Data    []byte `json:"data,omitempty"`
 	// Same repeats the previous ruleset of this backend, netns and table: Data
 	// is empty.
 	Same bool `json:"same,omitempty"`
+	// Torn says that the rules kept changing while they were read: Data may
+	// mix two generations. Only nft can tell.
+	Torn bool `json:"torn,omitempty"`
+	// Error says why the back end is there and could not be read; Data is then
+	// empty.
+	Error string `json:"error,omitempty"`
 }
