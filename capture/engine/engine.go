@@ -16,6 +16,7 @@ type Snapshot struct {
 	Firewall   string      `json:"firewall,omitempty"` // FirewallBackend driver: "iptables", "nftables"; "" before 28
 	Proxy      string      `json:"proxy,omitempty"`    // userland proxy: "on", "off"; "" unknown
 	OS         string      `json:"os,omitempty"`       // OperatingSystem of docker info
+	Kernel     string      `json:"kernel,omitempty"`   // KernelVersion of docker info: the release the engine runs on
 	Rootless   bool        `json:"rootless,omitempty"`
 	Containers []Container `json:"containers,omitempty"`
 	Networks   []Network   `json:"networks,omitempty"`
@@ -79,8 +80,9 @@ type Network struct {
 
 // Event is something that happened (JSON of KindEvent).
 type Event struct {
-	Type   string `json:"type"`   // "container", "network"
-	Action string `json:"action"` // "start", "die", "connect", "health_status: unhealthy", …
-	ID     string `json:"id"`
-	Name   string `json:"name"`
+	Type      string `json:"type"`   // "container", "network"
+	Action    string `json:"action"` // "start", "die", "connect", "health_status: unhealthy", …
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Container string `json:"container,omitempty"` // id of the container that joined or left a network
 }
