@@ -1,0 +1,91 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dnatrace/correlate"
+)
+
+// deliveredLine is all there is to say about a request that went well: who,
+// whither, how fast and by which way. What a narrow terminal has no room for
+// goes on a second line.
+func (t *table) deliveredLine(i *correlate.Incident) string {
+	word := t.g.good + " " + i.Verdict.String()
+	head := word + "  " + clientOf(i, t.o.Numeric) + " " + t.g.to + " " + t.serverOf(i)
+	parts := []string{head, timing(i.Timing), t.way(i.Hops)}
+	if i.Proof == correlate.Inferred {
+		parts[1] = strings.TrimPrefix(parts[1]+", inferred", ", ")
+	}
+	if i.Rev > 1 {
+		parts = append(parts, "judged again")
+	}
+	line := flow(parts, t.o.Width, "    ")
+	return t.paint.verdict(i.Verdict, word) + strings.TrimPrefix(line, word)
+}
+
+// serverOf names who answered, and by which way the request got there.
+func (t *table) serverOf(i *correlate.Incident) string {
+	proto := ""
+	if i.Protocol != "tcp" {
+		proto = "/" + i.Protocol
+	}
+	name := ""
+	if i.Container != "" && !t.o.Numeric {
+		name = i.Container + " "
+	}
+	if i.Translated == "" {
+		return name + i.Requested + proto + viaWord(i.Via)
+	}
+	s := name + i.Translated + proto + " via " + i.Requested
+	if i.Via == "proxy" {
+		s += " (docker-proxy)"
+	}
+	return s
+}
+
+func viaWord(via string) string {
+	switch via {
+	case "host":
+		return " (host network)"
+	case "direct":
+		return " (directly)"
+	case "proxy":
+		return " (docker-proxy)"
+	}
+	return ""
+}
+
+func timing(m correlate.Timing) string {
+	var said []string
+	if m.Connect > 0 {
+		said = append(said, "connect "+millis(m.Connect))
+	}
+	if m.FirstByte > 0 {
+		said = append(said, "first byte "+millis(m.FirstByte))
+	}
+	return strings.Join(said, ", ")
+}
+
+func millis(s float64) string { return fmt.Sprintf("%.1f ms", s*1e3) }
+
+// way is the path of the request in one line, with the milliseconds between its
+// points: "eth0 →0.04→ docker0 →0.02→ web:eth0".
+func (t *table) way(hops []correlate.Hop) string {
+	var b strings.Builder
+	var last time.Time
+	at := ""
+	for _, h := range hops {
+		sighting := h.Kind == correlate.HopSeen || h.Kind == correlate.HopDelivered
+		if !sighting || h.Direction == "reply" || h.Point == at || h.Time.IsZero() {
+			continue
+		}
+		if at != "" {
+			fmt.Fprintf(&b, " %s%.2f%s ", t.g.to, h.Time.Sub(last).Seconds()*1e3, t.g.to)
+		}
+		b.WriteString(h.Point)
+		at, last = h.Point, h.Time
+	}
+	return b.String()
+}

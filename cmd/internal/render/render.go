@@ -1,0 +1,93 @@
+// Package render writes Documents and Incidents for their readers: a table for
+// people, JSON for programs. It decides nothing: what became of a request is
+// known before it gets here.
+//
+// Names, rules, errors and payload come from outside and are hostile until
+// shown otherwise; everything that is written passes through Clean. The package
+// reads no clock, opens nothing, and must not import capture or decode.
+package render
+
+import (
+	"fmt"
+	"io"
+
+	"dnatrace/correlate"
+)
+
+// Printer writes the result of one run. Start comes first, End last; between
+// them one Incident for every request judged, again with a higher Rev when its
+// judgement changes. A Printer is not safe for concurrent use. What is written
+// for one call is written at once.
+//
+// End reports the first error of any of the writes (a closed pipe, a full disk).
+type Printer interface {
+	Start(*correlate.Document)
+	Incident(*correlate.Incident)
+	End(*correlate.Document) error
+}
+
+// Format names an output.
+type Format string
+
+// The formats of -o.
+const (
+	FormatTable Format = "table"
+	FormatJSON  Format = "json"
+	FormatJSONL Format = "jsonl"
+)
+
+// ParseFormat reads the value of -o.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(s); f {
+	case FormatTable, FormatJSON, FormatJSONL:
+		return f, nil
+	}
+	return "", fmt.Errorf("parse output format: %q is none of table, json, jsonl", s)
+}
+
+// Options say what the reader's side can show. The zero value suits a file:
+// plain ASCII, no colour, lines that must stay one line are left whole.
+type Options struct {
+	Width   int  // columns; 0 is not a terminal: prose wraps at 100, and nothing else does
+	Color   bool // ANSI colours
+	UTF8    bool // glyphs and arrows; otherwise plain ASCII
+	Numeric bool // leave container names out where an address says the same
+}
+
+// New returns the Printer of a format, writing to w.
+func New(w io.Writer, f Format, o Options) Printer {
+	out := &output{w: w}
+	switch f {
+	case FormatJSON:
+		return &jsonPrinter{out}
+	case FormatJSONL:
+		return &jsonlPrinter{out}
+	}
+	return newTable(out, o)
+}
+
+// output remembers the first error, so that a Printer need not stop for it.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) write(b []byte) {
+	if o.err == nil && len(b) > 0 {
+		_, o.err = o.w.Write(b)
+	}
+}
+
+// fail keeps err unless an earlier one is kept.
+func (o *output) fail(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+func (o *output) result() error {
+	if o.err != nil {
+		return fmt.Errorf("write result: %w", o.err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"dnatrace/correlate"
+)
+
+// End prints how often each failure came, what was missing, and the totals.
+func (t *table) End(raw *correlate.Document) error {
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary}, t.text)
+	var b strings.Builder
+	t.repeats(&b)
+	t.shortcomings(&b, &d)
+	if t.said && b.Len() == 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString(t.totals(&d) + "\n")
+	t.out.write([]byte(b.String()))
+	return t.out.result()
+}
+
+// repeats lists the failures that were counted after they were last printed.
+func (t *table) repeats(b *strings.Builder) {
+	for _, n := range t.order {
+		if n.count == n.said {
+			continue
+		}
+		word := fmt.Sprintf("%s %s%d", t.mark(n.verdict), t.g.times, n.count)
+		b.WriteString(t.paint.verdict(n.verdict, word) + "   " + n.line + "\n")
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+}
+
+// shortcomings says which evidence was missing or damaged.
+func (t *table) shortcomings(b *strings.Builder, d *correlate.Document) {
+	var said []string
+	for _, s := range d.Recording.Sources {
+		if s.State == "failed" || s.State == "absent" && s.Why != "" {
+			said = append(said, strings.TrimSuffix("without "+s.Name+" ("+s.State+"): "+s.Why, ": "))
+		}
+	}
+	for _, s := range d.Recording.Damage {
+		said = append(said, "damaged: "+s)
+	}
+	for _, s := range said {
+		b.WriteString(strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
+	}
+	if len(said) > 0 {
+		b.WriteByte('\n')
+	}
+}
+
+func (t *table) totals(d *correlate.Document) string {
+	captured := Packets(d)
+	if requests(&d.Summary) == 0 {
+		return t.nothing(d) + " " + t.g.dot + " " + captured
+	}
+	return Counts(d.Summary) + " " + t.g.dot + " " + captured
+}
+
+// nothing says what was watched in vain.
+func (t *table) nothing(d *correlate.Document) string {
+	s := "no request seen"
+	if d.Target != "" {
+		s = "no request to " + d.Target + " seen"
+	}
+	var at []string
+	for _, p := range d.Recording.Points {
+		at = append(at, p.Name)
+	}
+	if len(at) > 0 {
+		s += " at " + strings.Join(at, ", ")
+	}
+	return s
+}
+
+// Packets says how many packets were captured and how many were lost: "41
+// packets captured, 0 lost".
+func Packets(d *correlate.Document) string {
+	var captured, lost uint64
+	for _, p := range d.Recording.Points {
+		captured += p.Packets
+	}
+	for _, r := range d.Recording.Rings {
+		lost += r.Lost
+	}
+	return fmt.Sprintf("%s captured, %d lost", plural(captured, "packet", "packets"), lost)
+}
+
+// Counts says how many requests there were and what became of them: "3
+// requests: 2 delivered, 1 dropped".
+func Counts(s correlate.Summary) string {
+	var said []string
+	for _, c := range counted(&s) {
+		if c.n > 0 {
+			said = append(said, fmt.Sprintf("%d %s", c.n, c.name))
+		}
+	}
+	total := plural(requests(&s), "request", "requests")
+	if len(said) == 0 {
+		return total
+	}
+	return total + ": " + strings.Join(said, ", ")
+}
+
+type count struct {
+	n    int
+	name string
+}
+
+// counted lists the summary, gravest first.
+func counted(s *correlate.Summary) []count {
+	return []count{
+		{s.Dropped, "dropped"}, {s.Misdelivered, "misdelivered"}, {s.Refused, "refused"},
+		{s.AnswerLost, "answer-lost"}, {s.Unanswered, "unanswered"}, {s.Stalled, "stalled"},
+		{s.Delivered, "delivered"}, {s.Undetermined, "undetermined"},
+		{s.Open, "still open"}, {s.Evicted, "not judged (memory bound)"},
+	}
+}
+
+func requests(s *correlate.Summary) int {
+	sum := 0
+	for _, c := range counted(s) {
+		sum += c.n
+	}
+	return sum
+}

@@ -1,0 +1,127 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dnatrace/correlate"
+)
+
+// stageWords say a stage of the contract as a place.
+var stageWords = map[string]string{
+	"nic":               "at the NIC",
+	"ingress":           "at the NIC's ingress hook",
+	"raw":               "in PREROUTING (raw)",
+	"prerouting":        "in PREROUTING",
+	"dnat":              "at the translation (DNAT)",
+	"route":             "at the routing decision",
+	"input":             "in INPUT",
+	"output":            "in OUTPUT",
+	"forward":           "in FORWARD",
+	"postrouting":       "in POSTROUTING",
+	"neighbour":         "at the neighbour lookup",
+	"bridge":            "on the bridge",
+	"veth":              "at the veth",
+	"container":         "in the container",
+	"proxy":             "at docker-proxy",
+	"host":              "on the host itself",
+	"reply-container":   "on the way back, in the container",
+	"reply-prerouting":  "on the way back, in PREROUTING",
+	"reply-route":       "on the way back, at the routing decision",
+	"reply-forward":     "on the way back, in FORWARD",
+	"reply-input":       "on the way back, in INPUT",
+	"reply-output":      "on the way back, in OUTPUT",
+	"reply-postrouting": "on the way back, in POSTROUTING",
+	"reply-nic":         "on the way back, at the NIC",
+}
+
+// refusers say who said no, where the stage is a someone and not a place.
+var refusers = map[string]string{
+	"container": "by the container",
+	"host":      "by the host itself",
+	"proxy":     "by docker-proxy",
+}
+
+// where says in words where a request ended, and by whose rule.
+func where(i *correlate.Incident) string {
+	s := place(i)
+	if i.Rule == nil {
+		return s
+	}
+	return strings.TrimPrefix(s+", by "+ruleName(i.Rule), ", ")
+}
+
+func place(i *correlate.Incident) string {
+	if i.Stage == "container" && i.Container != "" {
+		if i.Verdict == correlate.Refused {
+			return "by container " + i.Container
+		}
+		return "in container " + i.Container
+	}
+	if s := refusers[i.Stage]; s != "" && i.Verdict == correlate.Refused {
+		return s
+	}
+	if s := stageWords[i.Stage]; s != "" {
+		return s
+	}
+	if len(i.Between) == 2 {
+		return "between " + i.Between[0] + " and " + i.Between[1]
+	}
+	return i.Stage
+}
+
+func ruleName(r *correlate.RuleHit) string {
+	what := "a rule"
+	if r.Kind == "policy" {
+		what = "the policy of " + r.Chain
+	}
+	return what + ownerOf(r.Owner)
+}
+
+func ownerOf(owner string) string {
+	switch owner {
+	case "":
+		return ""
+	case "user":
+		return " of yours"
+	}
+	return " of " + owner
+}
+
+// tries says how often and for how long the client tried.
+func tries(i *correlate.Incident) string {
+	if i.Attempts < 1 {
+		return ""
+	}
+	s := plural(i.Attempts, "try", "tries")
+	if d := i.Last.Sub(i.First); i.Attempts > 1 && d > 0 {
+		s += " in " + seconds(d)
+	}
+	return s
+}
+
+func seconds(d time.Duration) string {
+	if d < 100*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+func plural[N int | uint64](n N, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// requestedOf is what was asked for: "198.51.100.1:8080/tcp".
+func requestedOf(i *correlate.Incident) string { return i.Requested + "/" + i.Protocol }
+
+// clientOf names the client, its container first.
+func clientOf(i *correlate.Incident, numeric bool) string {
+	if i.ClientContainer != "" && !numeric {
+		return i.ClientContainer + " " + i.Client
+	}
+	return i.Client
+}
