@@ -94,6 +94,7 @@ const (
 	KindSource   = "source"   // OriginMeta, JSON SourceState: what became of a source
 	KindPoint    = "point"    // OriginPackets, JSON Point: before the point's first packet
 	KindLoss     = "loss"     // OriginPackets, JSON Loss
+	KindDamage   = "damage"   // OriginMeta, JSON Damage: part of a file could not be read
 	KindEvent    = "event"    // conntrack: one raw netlink message; engine: JSON engine.Event
 	KindDump     = "dump"     // conntrack: raw netlink messages of a table dump, concatenated
 	KindSnapshot = "snapshot" // engine: JSON engine.Snapshot
@@ -134,4 +135,14 @@ type Loss struct {
 	From int64  `json:"from"` // Unix ns, last moment known to be complete
 	To   int64  `json:"to"`   // Unix ns
 	Lost uint64 `json:"lost"` // packets
+}
+
+// Damage says which part of a file could not be read: a cut, a corrupt block,
+// a packet whose own lengths contradict each other. Absences cannot be proven
+// from what is missing.
+type Damage struct {
+	File   string `json:"file"`   // as named when it was opened
+	Offset int64  `json:"offset"` // bytes from the start of the file, uncompressed, where reading failed
+	Why    string `json:"why"`    // one plain sentence that names the file and the place
+	Count  uint64 `json:"count"`  // blocks concerned; 0 if the rest of the file is missing
 }

@@ -1,0 +1,361 @@
+package recording
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"dnatrace/capture"
+)
+
+const (
+	minBlock    = 12 // type, length, length again
+	minEnhanced = 32
+	minSimple   = 16
+)
+
+// ng frames pcapng.
+type ng struct {
+	order order
+	ours  bool // the section says that dnatrace wrote it
+	part  partial
+	// The recording said that it starts, and that it ends.
+	started, ended bool
+	ifaces         []iface
+	fresh          []capture.Point // to be announced before the next packet
+	broken         error           // more points than can be numbered
+
+	// Points and rings by the numbers that this section's records give them.
+	announced map[uint16]uint16
+	rings     map[uint16]uint16
+	// Points of earlier sections, so that files laid end to end have one
+	// point per interface.
+	earlier map[string]capture.Point
+}
+
+// iface is one interface of the current section.
+type iface struct {
+	point capture.Point
+	known bool // point is numbered
+	clock clock
+	snap  uint32
+	seen  int64 // time of its last packet
+	first int64 // time of its first
+}
+
+func (n *ng) scan(s *stream) (int, error) {
+	w := &s.win
+	for len(s.pkts) < capture.BatchSize {
+		b := w.buf[w.start:w.end]
+		if len(b) < minBlock {
+			return minBlock, nil
+		}
+		typ := n.order.u32(b)
+		if typ == blockSection {
+			if err := n.turn(b); err != nil {
+				return 0, err
+			}
+		}
+		size := int(n.order.u32(b[4:]))
+		if size < minBlock || size > maxBlock || size&3 != 0 {
+			return 0, fmt.Errorf("a block claims a length of %d bytes", uint32(size))
+		}
+		if len(b) < size {
+			return size, nil
+		}
+		if int(n.order.u32(b[size-4:])) != size {
+			return 0, errors.New("the two lengths of a block differ")
+		}
+		if !n.take(s, typ, b[:size]) {
+			return 0, nil
+		}
+		if n.broken != nil {
+			return 0, n.broken
+		}
+		w.start += size
+	}
+	return 0, nil
+}
+
+// turn sets the byte order of the section that begins with b.
+func (n *ng) turn(b []byte) error {
+	switch {
+	case order(false).u32(b[8:]) == byteOrderMagic:
+		n.order = false
+	case order(true).u32(b[8:]) == byteOrderMagic:
+		n.order = true
+	default:
+		return errors.New("a section header has no byte-order magic")
+	}
+	return nil
+}
+
+// take adds one block to the batch, or reports false if the batch must be
+// handed out first: packets and records do not share one.
+func (n *ng) take(s *stream, typ uint32, b []byte) bool {
+	switch typ {
+	case blockEnhanced, blockPacket:
+		return n.packet(s, typ, b)
+	case blockSimple:
+		return n.simple(s, b)
+	case blockJournal:
+		return n.journal(s, b)
+	case blockSection:
+		n.section(s, b)
+	case blockInterface:
+		n.describe(s, b)
+	case blockStats:
+		return n.statistics(s, b)
+	default:
+		s.info.Skipped++
+	}
+	return true
+}
+
+// packet reads an enhanced (pcapng §4.3) or obsolete packet block; they differ
+// in the width of the interface number.
+func (n *ng) packet(s *stream, typ uint32, b []byte) bool {
+	if len(b) < minEnhanced {
+		s.malformed(s.win.offset())
+		return true
+	}
+	id, size := n.order.u32(b[8:]), n.order.u32(b[20:])
+	if typ == blockPacket {
+		id = uint32(n.order.u16(b[8:]))
+	}
+	if int64(id) >= int64(len(n.ifaces)) || int64(size) > int64(len(b)-minEnhanced) {
+		s.malformed(s.win.offset())
+		return true
+	}
+	f := &n.ifaces[id]
+	t := f.clock.unix(uint64(n.order.u32(b[12:]))<<32 | uint64(n.order.u32(b[16:])))
+	if (!f.known || len(n.fresh) > 0 || len(s.recs) > 0) && !n.ready(s, f, t) {
+		return false
+	}
+	f.touch(t)
+	s.pkts = append(s.pkts, capture.Packet{
+		Time:  t,
+		Off:   uint32(s.win.start + 28),
+		Len:   size,
+		Orig:  max(size, n.order.u32(b[24:])),
+		Point: f.point.ID,
+		Dir:   n.order.direction(b[28+pad4(int(size)) : len(b)-4]),
+	})
+	return true
+}
+
+// direction reads the flags option of a packet.
+func (big order) direction(b []byte) capture.Direction {
+	for len(b) >= 8 {
+		code, size := big.u16(b), pad4(int(big.u16(b[2:])))
+		if code == optFlags && size == 4 {
+			switch big.u32(b[4:]) & 3 {
+			case flagIn:
+				return capture.DirIn
+			case flagOut:
+				return capture.DirOut
+			}
+			return capture.DirUnknown
+		}
+		if code == optEnd || size > len(b)-4 {
+			break
+		}
+		b = b[4+size:]
+	}
+	return capture.DirUnknown
+}
+
+// simple reads a simple packet block (pcapng §4.4): it has no time, so it gets
+// that of the packet before it, and is counted.
+func (n *ng) simple(s *stream, b []byte) bool {
+	if len(b) < minSimple || len(n.ifaces) == 0 {
+		s.malformed(s.win.offset())
+		return true
+	}
+	f := &n.ifaces[0]
+	t := s.last
+	if k := len(s.pkts); k > 0 {
+		t = s.pkts[k-1].Time
+	}
+	if (!f.known || len(n.fresh) > 0 || len(s.recs) > 0) && !n.ready(s, f, t) {
+		return false
+	}
+	orig := n.order.u32(b[8:])
+	size := min(orig, uint32(len(b)-minSimple))
+	if f.snap > 0 {
+		size = min(size, f.snap)
+	}
+	s.info.Untimed++
+	s.pkts = append(s.pkts, capture.Packet{Time: t, Off: uint32(s.win.start + 12), Len: size, Orig: orig, Point: f.point.ID})
+	return true
+}
+
+// ready reports whether the batch can take a packet of f. If not, the records
+// that must come before it are in the batch.
+func (n *ng) ready(s *stream, f *iface, t int64) bool {
+	if len(s.recs) > 0 {
+		return false
+	}
+	if !f.known {
+		f.known = true
+		f.point = n.number(s, f.point)
+	}
+	if len(n.fresh) == 0 {
+		return true
+	}
+	if len(s.pkts) == 0 {
+		n.announce(s, t)
+	}
+	return false
+}
+
+func (n *ng) announce(s *stream, t int64) {
+	for _, p := range n.fresh {
+		s.meta(t, capture.OriginPackets, capture.KindPoint, p)
+	}
+	n.fresh = n.fresh[:0]
+}
+
+// number gives p its number in the stream and has it announced.
+func (n *ng) number(s *stream, p capture.Point) capture.Point {
+	p.Ring = s.points.NewRing()
+	added, err := s.points.Add(p)
+	if err != nil {
+		n.broken = err
+		return p
+	}
+	n.fresh = append(n.fresh, added)
+	return added
+}
+
+// section starts a section (pcapng §4.1).
+func (n *ng) section(s *stream, b []byte) {
+	n.ours, n.announced, n.rings = false, map[uint16]uint16{}, map[uint16]uint16{}
+	for _, f := range n.ifaces {
+		if n.earlier == nil {
+			n.earlier = map[string]capture.Point{}
+		}
+		if f.known {
+			n.earlier[f.key()] = f.point
+		}
+	}
+	n.ifaces = nil
+	if len(b) < 28 {
+		return
+	}
+	n.order.options(b[24:len(b)-4], func(code uint16, v []byte) bool {
+		if code == optComment && bytes.HasPrefix(v, []byte(mark)) {
+			n.ours = true
+		}
+		return true
+	})
+	s.slack = lateness
+	if n.ours {
+		s.slack = 0
+		s.info.Format = FormatOwn
+	}
+}
+
+func (f *iface) key() string { return fmt.Sprintf("%d %s", f.point.Link, f.point.Name) }
+
+func (f *iface) touch(t int64) {
+	if f.first == 0 {
+		f.first = t
+	}
+	f.seen = t
+}
+
+// describe reads an interface description (pcapng §4.2). In a recording of
+// ours its point was announced by a record; anywhere else it is the point.
+func (n *ng) describe(s *stream, b []byte) {
+	if len(b) < 20 || len(n.ifaces) > math.MaxUint16 {
+		s.malformed(s.win.offset())
+		if len(n.ifaces) <= math.MaxUint16 {
+			n.ifaces = append(n.ifaces, iface{clock: microseconds}) // later numbers must not shift
+		}
+		return
+	}
+	f := iface{clock: microseconds, snap: n.order.u32(b[12:])}
+	f.point.Link = n.order.u16(b[8:])
+	var offset int64
+	n.order.options(b[16:len(b)-4], func(code uint16, v []byte) bool {
+		switch {
+		case code == optName:
+			f.point.Name = cutName(v)
+		case code == optResolution && len(v) == 1:
+			f.clock = resolution(v[0])
+		case code == optOffset && len(v) == 8:
+			offset = int64(n.order.u64(v))
+		}
+		return true
+	})
+	f.clock.offset = offset
+	n.place(s, &f)
+	n.ifaces = append(n.ifaces, f)
+}
+
+// place finds out which point f is.
+func (n *ng) place(s *stream, f *iface) {
+	id := len(n.ifaces)
+	if known, ok := n.announced[uint16(id)]; ok {
+		f.point.ID, f.known = known, true
+		return
+	}
+	if f.point.Name == "" {
+		f.point.Name = s.info.Base
+		if id > 0 {
+			f.point.Name = fmt.Sprintf("%s#%d", s.info.Base, id)
+		}
+	}
+	foreign(&f.point)
+	if old, ok := n.earlier[f.key()]; ok {
+		delete(n.earlier, f.key())
+		f.point, f.known = old, true
+		return
+	}
+	if !n.ours { // in ours, the record that announces it may yet come
+		f.known = true
+		f.point = n.number(s, f.point)
+	}
+}
+
+// statistics reads the losses of an interface (pcapng §4.6). They are known for
+// the whole capture only.
+func (n *ng) statistics(s *stream, b []byte) bool {
+	if n.ours || len(b) < 24 || int64(n.order.u32(b[8:])) >= int64(len(n.ifaces)) {
+		return true
+	}
+	f := &n.ifaces[n.order.u32(b[8:])]
+	var lost uint64
+	n.order.options(b[20:len(b)-4], func(code uint16, v []byte) bool {
+		if (code == optIfDrop || code == optOSDrop) && len(v) == 8 {
+			lost += n.order.u64(v)
+		}
+		return true
+	})
+	if lost == 0 || f.seen == 0 {
+		return true
+	}
+	if len(s.pkts) > 0 {
+		return false
+	}
+	n.announce(s, f.seen)
+	s.meta(f.seen, capture.OriginPackets, capture.KindLoss, capture.Loss{Ring: f.point.Ring, From: f.first, To: f.seen, Lost: lost})
+	return true
+}
+
+// finish says what the end of the file tells: points without a packet, and a
+// recording without an end.
+func (n *ng) finish(s *stream) {
+	n.announce(s, s.last)
+	s.info.Ended = n.ended
+	if n.part.have > 0 {
+		s.malformed(s.win.offset())
+	}
+	if n.started && !n.ended && len(s.win.rest()) == 0 && s.win.err == io.EOF {
+		at := s.win.offset()
+		s.damage(at, fmt.Sprintf("%s ends at byte %d without an end marker: it was cut", s.info.Name, at), 0)
+	}
+}
