@@ -34,22 +34,25 @@ func conntrackRecord(r capture.Record) ([]Event, error) {
 		return nil, unknown(r)
 	}
 	var events []Event
+	var bad error // the first: one bad entry does not take the rest of a dump with it
 	for b := r.Data; len(b) > 0; {
+		at := len(r.Data) - len(b)
 		m, rest, err := nextMessage(b)
 		if err != nil {
-			return events, fmt.Errorf("decode %s %s at byte %d: %w", r.Origin, r.Kind, len(r.Data)-len(b), err)
+			return events, fmt.Errorf("decode %s %s at byte %d: %w", r.Origin, r.Kind, at, err)
 		}
 		b = rest
 		if m.kind != conntrackNew && m.kind != conntrackDelete {
 			continue
 		}
 		c := &Conntrack{Time: r.Time, Netns: r.Netns, Change: m.change(r.Kind)}
-		if err := c.read(m); err != nil {
-			return events, fmt.Errorf("decode %s %s: %w", r.Origin, r.Kind, err)
+		if err := c.read(m); err == nil {
+			events = append(events, c)
+		} else if bad == nil {
+			bad = fmt.Errorf("decode %s %s at byte %d: %w", r.Origin, r.Kind, at, err)
 		}
-		events = append(events, c)
 	}
-	return events, nil
+	return events, bad
 }
 
 // message is one netlink message in the byte order of the machine it was

@@ -42,6 +42,10 @@ func (d *Decoder) ipv4(p *Packet, b []byte, wire uint32) {
 		d.fragment(p, part&0x1fff == 0, uint32(p.IPID), p.Proto, b, length)
 		return
 	}
+	if p.Proto == TCP { // most packets, one call less
+		tcp(p, b, length)
+		return
+	}
 	d.transport(p, b, length)
 }
 
@@ -65,7 +69,9 @@ func (d *Decoder) ipv6(p *Packet, b []byte, wire uint32) {
 		b = b[:length]
 	}
 	switch p.Proto {
-	case TCP, UDP, ICMPv6:
+	case TCP:
+		tcp(p, b[40:], length-40)
+	case UDP, ICMPv6:
 		d.transport(p, b[40:], length-40)
 	default:
 		d.extended(p, b, length)

@@ -63,7 +63,12 @@ func (d *Decoder) ethernet(p *Packet, b []byte, wire uint32) {
 	}
 	p.DstMAC = [6]byte(b[0:6])
 	p.SrcMAC = [6]byte(b[6:12])
-	d.network(p, binary.BigEndian.Uint16(b[12:14]), b[14:], wire-14)
+	switch etherType := binary.BigEndian.Uint16(b[12:14]); etherType {
+	case etherIPv4: // most frames, one call less
+		d.ipv4(p, b[14:], wire-14)
+	default:
+		d.network(p, etherType, b[14:], wire-14)
+	}
 }
 
 // cooked decodes LINKTYPE_LINUX_SLL: packet type, ARPHRD, address length,
