@@ -15,7 +15,8 @@ import "net/netip"
 type Sample struct {
 	Same bool `json:"same,omitempty"` // nothing but Counters changed since the last one; all other fields are empty
 	State
-	Counters map[string]uint64 `json:"counters,omitempty"` // "TcpExt.ListenOverflows", … as in /proc/net/netstat and snmp
+	Counters map[string]uint64 `json:"counters,omitempty"` // "TcpExt.ListenOverflows", … as in /proc/net/netstat and snmp; see Counter names
+	Took     int64             `json:"took,omitempty"`     // ns: it was read between Record.Time-Took and Record.Time
 }
 
 // State is what a namespace is set to do. Lists are sorted, so that equal
@@ -47,7 +48,9 @@ type Link struct {
 	Master    int    `json:"master,omitempty"`     // ifindex of the bridge this is a port of
 	Peer      int    `json:"peer,omitempty"`       // IFLA_LINK: ifindex of the other end in PeerNetns
 	PeerNetns uint64 `json:"peer_netns,omitempty"` // inode of the namespace of the other end; 0 unknown or this one
+	Away      bool   `json:"away,omitempty"`       // the other end is in another namespace, be it known or not
 	Hairpin   bool   `json:"hairpin,omitempty"`    // bridge port setting
+	Isolated  bool   `json:"isolated,omitempty"`   // bridge port setting: no traffic between isolated ports
 }
 
 // Addr is one address on an interface.
@@ -56,7 +59,8 @@ type Addr struct {
 	Prefix netip.Prefix `json:"prefix"` // address and prefix length, not masked
 }
 
-// Route is one entry of a routing table, the local table included.
+// Route is one entry of a routing table, the local table included; of a
+// multipath route, one of its next hops.
 type Route struct {
 	Table   int          `json:"table"` // RT_TABLE_*: 254 main, 255 local
 	Type    string       `json:"type"`  // unicast, local, broadcast, blackhole, unreachable, prohibit, …
@@ -65,6 +69,7 @@ type Route struct {
 	Src     netip.Addr   `json:"src,omitzero"` // preferred source
 	Link    int          `json:"link,omitempty"`
 	Metric  int          `json:"metric,omitempty"`
+	Down    bool         `json:"down,omitempty"` // RTNH_F_DEAD or RTNH_F_LINKDOWN: may not be used
 }
 
 // Rule is one routing policy rule.
@@ -76,8 +81,11 @@ type Rule struct {
 	IIF      string       `json:"iif,omitempty"`
 	OIF      string       `json:"oif,omitempty"`
 	Mark     uint32       `json:"mark,omitempty"`
+	Mask     uint32       `json:"mask,omitempty"` // of Mark; 0 when the rule does not look at the mark
+	Not      bool         `json:"not,omitempty"`  // holds for what does not match
 	Table    int          `json:"table"`
-	Action   string       `json:"action,omitempty"` // "" is lookup
+	Action   string       `json:"action,omitempty"` // "" is lookup; blackhole, unreachable, prohibit, goto, nop
+	Other    bool         `json:"other,omitempty"`  // it also looks at things not kept here (TOS, ports, user, tunnel, l3mdev, suppressed prefix)
 }
 
 // Neighbour is one ARP or ND entry.
@@ -98,7 +106,8 @@ type Socket struct {
 	Backlog uint32         `json:"backlog,omitempty"` // TCP: most that may wait
 	UID     uint32         `json:"uid,omitempty"`
 	Inode   uint64         `json:"inode,omitempty"`
-	PID     int            `json:"pid,omitempty"`     // 0 unknown
+	Link    int            `json:"link,omitempty"`    // SO_BINDTODEVICE: serves only this interface; 0 for all
+	PID     int            `json:"pid,omitempty"`     // 0 unknown, or the kernel's own
 	Process string         `json:"process,omitempty"` // comm; "" unknown
 }
 
@@ -108,4 +117,19 @@ type Proxy struct {
 	Proto     string         `json:"proto"`
 	Host      netip.AddrPort `json:"host"`
 	Container netip.AddrPort `json:"container"`
+}
+
+// Counter names are "GROUP.NAME" as the kernel's own files have them
+// ("TcpExt.ListenDrops", "Ip.InAddrErrors"), "nf_conntrack.drop" and the like
+// summed over CPUs, "nf_conntrack.count" for the connections tracked now, and
+// "link.eth0.rx_dropped" and the like, left out while zero.
+
+// Options says what to sample besides the namespace itself.
+type Options struct {
+	// Container is the id to note in State.Container; "" for the host, whose
+	// docker-proxy processes are then looked for.
+	Container string `json:"container,omitempty"`
+	// Peers are paths of the namespaces where the other ends of links may be;
+	// one that is gone is passed over.
+	Peers []string `json:"peers,omitempty"`
 }

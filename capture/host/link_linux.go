@@ -1,0 +1,129 @@
+package host
+
+import (
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+func (t *taking) readLinks() error {
+	links, err := steady(t.route.LinkList)
+	namespaces := t.netnsIDs()
+	for _, l := range links {
+		t.sample.Links = append(t.sample.Links, linkOf(l, namespaces))
+		t.countLink(l.Attrs())
+	}
+	if err != nil {
+		return err
+	}
+	return t.readBridgePorts()
+}
+
+func linkOf(l netlink.Link, namespaces map[int]uint64) Link {
+	a := l.Attrs()
+	link := Link{
+		Index:    a.Index,
+		Name:     a.Name,
+		MAC:      a.HardwareAddr.String(),
+		MTU:      a.MTU,
+		Up:       a.Flags&net.FlagUp != 0,
+		Running:  a.RawFlags&unix.IFF_RUNNING != 0,
+		Loopback: a.Flags&net.FlagLoopback != 0,
+		Master:   a.MasterIndex,
+		Peer:     a.ParentIndex,
+	}
+	if kind := l.Type(); kind != "device" { // the library's word for no kind
+		link.Kind = kind
+	}
+	if a.NetNsID >= 0 {
+		link.Away, link.PeerNetns = true, namespaces[a.NetNsID]
+	}
+	return link
+}
+
+// netnsIDs returns the inode of each peer namespace by the id it has in this
+// one. Listing links gives an id to every namespace at their other ends: ask
+// afterwards.
+func (t *taking) netnsIDs() map[int]uint64 {
+	ids := make(map[int]uint64, len(t.peers))
+	for _, p := range t.peers {
+		if id, err := t.route.GetNetNsIdByFd(int(p.file.Fd())); err == nil && id >= 0 {
+			ids[id] = p.inode
+		}
+	}
+	return ids
+}
+
+// countLink keeps the link's counters that tell of losses, where there are any.
+func (t *taking) countLink(a *netlink.LinkAttrs) {
+	if a.Statistics == nil {
+		return
+	}
+	for name, n := range map[string]uint64{
+		"rx_dropped": a.Statistics.RxDropped,
+		"tx_dropped": a.Statistics.TxDropped,
+		"rx_errors":  a.Statistics.RxErrors,
+		"tx_errors":  a.Statistics.TxErrors,
+	} {
+		if n > 0 {
+			t.sample.Counters["link."+a.Name+"."+name] = n
+		}
+	}
+}
+
+// readBridgePorts adds the settings of bridge ports, which the kernel gives in
+// a list of their own.
+func (t *taking) readBridgePorts() error {
+	byIndex := map[int]*Link{}
+	for i, l := range t.sample.Links {
+		if l.Master != 0 {
+			byIndex[l.Index] = &t.sample.Links[i]
+		}
+	}
+	if len(byIndex) == 0 {
+		return nil
+	}
+	msgs, err := steady(func() ([][]byte, error) {
+		req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+		req.AddData(nl.NewIfInfomsg(unix.AF_BRIDGE))
+		return req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	})
+	for _, m := range msgs {
+		setBridgePort(byIndex, m)
+	}
+	return err
+}
+
+func setBridgePort(byIndex map[int]*Link, m []byte) {
+	if len(m) < unix.SizeofIfInfomsg {
+		return
+	}
+	link := byIndex[int(nl.DeserializeIfInfomsg(m).Index)]
+	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
+	if link == nil || err != nil {
+		return
+	}
+	for _, a := range attrs {
+		if a.Attr.Type&attrType != unix.IFLA_PROTINFO {
+			continue
+		}
+		port, err := nl.ParseRouteAttr(a.Value)
+		if err != nil {
+			return
+		}
+		for _, p := range port {
+			on := len(p.Value) > 0 && p.Value[0] != 0
+			switch p.Attr.Type & attrType {
+			case nl.IFLA_BRPORT_MODE:
+				link.Hairpin = on
+			case nl.IFLA_BRPORT_ISOLATED:
+				link.Isolated = on
+			}
+		}
+	}
+}
+
+// attrType masks the flags out of a netlink attribute's type (NLA_TYPE_MASK).
+const attrType = 1<<14 - 1

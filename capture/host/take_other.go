@@ -1,0 +1,16 @@
+//go:build !linux
+
+package host
+
+import "errors"
+
+// Reader is Linux only.
+type Reader struct{}
+
+var errUnsupported = errors.New("sampling the state of a host needs Linux")
+
+// Take is Linux only.
+func (*Reader) Take(string, Options) (*Sample, error) { return nil, errUnsupported }
+
+// Take is Linux only.
+func Take(string, Options) (*Sample, error) { return nil, errUnsupported }
