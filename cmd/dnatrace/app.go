@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"dnatrace/cmd/internal/render"
+	"dnatrace/correlate"
+)
+
+// streams are where results and everything else go.
+type streams struct {
+	out, err io.Writer
+	look     render.Options // what the reader of out can show
+	together bool           // out and err are the same reader's terminal
+}
+
+func standard() streams {
+	isTerminal := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+	return streams{
+		out: os.Stdout, err: os.Stderr,
+		look:     render.Detect(os.Stdout, os.Getenv),
+		together: isTerminal(os.Stdout) && isTerminal(os.Stderr),
+	}
+}
+
+// app is one run of the program. Its commands leave the exit code in code.
+type app struct {
+	streams
+	code int
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:                        "dnatrace COMMAND",
+		Short:                      "Follow requests to the mapped ports of a Docker host, and say where they end and why",
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       knownCommand,
+		SuggestionsMinimumDistance: 2,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usagef(c, "no command given")
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
+	root.AddCommand(a.diagnoseCommand(), a.recordCommand(), a.replayCommand(), a.demoCommand(), a.versionCommand())
+	return root
+}
+
+// knownCommand refuses a command that does not exist, on one line.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef(c, "unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usagef(c, "unknown command %q", args[0])
+}
+
+// printer writes the results of a command as its flags say.
+func (a *app) printer(f outputFlags) render.Printer {
+	look := a.look
+	look.Numeric = f.numeric
+	return render.New(a.out, render.Format(f.format), look)
+}
+
+// conclude ends the output of a run and settles the exit code. A run that ended
+// in trouble may have come to a document all the same: it is shown first.
+func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, trouble error) error {
+	if d == nil {
+		return trouble
+	}
+	if err := p.End(d); err != nil && trouble == nil {
+		trouble = err
+	}
+	if !a.together || f.format != formatFlag(render.FormatTable) {
+		fmt.Fprintln(a.err, render.Packets(d))
+	}
+	a.code = exitCode(d, f.expect)
+	if f.expect.set && a.code != exitOK {
+		fmt.Fprintf(a.err, "expected %s, got %s:%s\n", f.expect.String(), d.Verdict, render.Clean(string(d.Cause)))
+	}
+	return trouble
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"dnatrace/correlate"
+)
+
+// Exit codes, in the manner of diff and grep.
+const (
+	exitOK      = 0 // every judged request was delivered, or the expectation was met
+	exitFailed  = 1 // at least one was not, or the expectation was not met
+	exitTrouble = 2 // usage, privilege, unreadable input
+	exitNothing = 3 // nothing to judge: no request seen, or only undetermined ones
+)
+
+// exitCode is what the run's verdict, or the expectation about it, amounts to.
+func exitCode(d *correlate.Document, e expectation) int {
+	if e.set {
+		if e.met(d) {
+			return exitOK
+		}
+		return exitFailed
+	}
+	switch d.Verdict {
+	case correlate.Delivered:
+		return exitOK
+	case correlate.Undetermined, correlate.Absent:
+		return exitNothing
+	}
+	return exitFailed
+}
+
+// expectation is the value of --expect: VERDICT or VERDICT:CAUSE of the run. The
+// zero value expects nothing.
+type expectation struct {
+	set     bool
+	verdict correlate.Verdict
+	cause   correlate.Cause // "" is any
+}
+
+func (e expectation) met(d *correlate.Document) bool {
+	return d.Verdict == e.verdict && (e.cause == "" || d.Cause == e.cause)
+}
+
+// String writes e as Set reads it.
+func (e *expectation) String() string {
+	switch {
+	case !e.set:
+		return ""
+	case e.cause == "":
+		return e.verdict.String()
+	}
+	return e.verdict.String() + ":" + string(e.cause)
+}
+
+// causeShape is what a cause looks like; the list of causes may grow.
+var causeShape = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+
+// Set reads VERDICT[:CAUSE].
+func (e *expectation) Set(s string) error {
+	verdict, cause, hasCause := strings.Cut(s, ":")
+	v, err := correlate.ParseVerdict(verdict)
+	if err != nil {
+		return err
+	}
+	if hasCause && !causeShape.MatchString(cause) {
+		return fmt.Errorf("parse cause: %q is none (such as firewall-drop)", cause)
+	}
+	*e = expectation{set: true, verdict: v, cause: correlate.Cause(cause)}
+	return nil
+}
+
+// Type names the value in the help text.
+func (*expectation) Type() string { return "VERDICT[:CAUSE]" }

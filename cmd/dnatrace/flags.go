@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dnatrace/cmd/internal/render"
+)
+
+// defaultWindow is how long a request may stay unanswered before it is judged.
+const defaultWindow = 3 * time.Second
+
+// defaultSnap keeps every header, and little of the payload.
+const defaultSnap = 256
+
+// outputFlags say how results are shown and what is expected of them.
+type outputFlags struct {
+	format  formatFlag
+	numeric bool
+	summary bool
+	expect  expectation
+}
+
+func (f *outputFlags) add(c *cobra.Command) {
+	f.format = formatFlag(render.FormatTable)
+	c.Flags().VarP(&f.format, "output", "o", "how to print the result")
+	c.Flags().BoolVarP(&f.numeric, "numeric", "n", false, "addresses instead of container names, where both are known")
+}
+
+func (f *outputFlags) addJudgement(c *cobra.Command) {
+	c.Flags().Var(&f.expect, "expect", "exit 0 if this is the verdict of the run, else 1")
+	c.Flags().BoolVar(&f.summary, "summary", false, "with -o json: only the worst 100 requests")
+}
+
+// captureFlags say what of a live host is watched, and for how long.
+type captureFlags struct {
+	interfaces []string
+	file       string
+	count      int
+	snap       int
+	duration   durationFlag
+	host       string
+	netns      string
+	window     durationFlag
+	noTrace    bool
+}
+
+func (f *captureFlags) add(c *cobra.Command, counted string) {
+	f.window = durationFlag(defaultWindow)
+	fl := c.Flags()
+	fl.StringSliceVarP(&f.interfaces, "interface", "i", nil, "watch only these interfaces of the host (default: all that the target's traffic can cross)")
+	fl.StringVarP(&f.file, "write", "w", "", "write a recording to this file")
+	fl.IntVarP(&f.count, "count", "c", 0, "stop after this many "+counted+" (0: never)")
+	fl.IntVarP(&f.snap, "snapshot-length", "s", defaultSnap, "keep at most this many bytes of a packet (0: all)")
+	fl.VarP(&f.duration, "duration", "d", "stop after this long (0: never)")
+	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
+	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
+	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
+	fl.BoolVar(&f.noTrace, "no-trace", false, "do not have the kernel trace rules, change nothing at all")
+}
+
+// check refuses values that have no meaning.
+func (f *captureFlags) check(c *cobra.Command) error {
+	switch {
+	case f.count < 0:
+		return usagef(c, "-c %d: must not be negative", f.count)
+	case f.snap < 0:
+		return usagef(c, "-s %d: must not be negative", f.snap)
+	case f.window == 0:
+		return usagef(c, "--window 0: must be more than nothing")
+	}
+	return nil
+}
+
+// formatFlag is the value of -o.
+type formatFlag render.Format
+
+func (f *formatFlag) String() string { return string(*f) }
+func (*formatFlag) Type() string     { return "table|json|jsonl" }
+
+func (f *formatFlag) Set(s string) error {
+	v, err := render.ParseFormat(s)
+	*f = formatFlag(v)
+	return err
+}
+
+// durationFlag reads a duration, or a plain number of seconds as tcpdump's
+// users write it. It is never negative.
+type durationFlag time.Duration
+
+func (d *durationFlag) String() string { return time.Duration(*d).String() }
+func (*durationFlag) Type() string     { return "duration" }
+
+func (d *durationFlag) Set(s string) error {
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		s += "s"
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("parse duration: %q is none (such as 30s or 2m)", s)
+	}
+	if v < 0 {
+		return fmt.Errorf("parse duration: %s is negative", s)
+	}
+	*d = durationFlag(v)
+	return nil
+}
+
+// pointFlag is one NAME=FILE of --point.
+type pointFlag struct{ name, file string }
+
+func parsePoints(c *cobra.Command, given []string) ([]pointFlag, error) {
+	var points []pointFlag
+	for _, s := range given {
+		name, file, ok := strings.Cut(s, "=")
+		if !ok || name == "" || file == "" {
+			return nil, usagef(c, "--point %q: write NAME=FILE", s)
+		}
+		points = append(points, pointFlag{name, file})
+	}
+	return points, nil
+}

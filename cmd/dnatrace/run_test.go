@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dnatrace/cmd/internal/render"
+	"dnatrace/correlate"
+)
+
+// dnatrace runs the program and returns what it wrote and its exit code.
+func dnatrace(args ...string) (out, err string, code int) {
+	var o, e bytes.Buffer
+	code = run(context.Background(), args, streams{out: &o, err: &e})
+	return o.String(), e.String(), code
+}
+
+func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want string
+	}{
+		{"", "no command given"},
+		{"diagnos 8080", `unknown command "diagnos": did you mean diagnose?`},
+		{"frobnicate", `unknown command "frobnicate"`},
+		{"diagnose --colour", "unknown flag: --colour"},
+		{"diagnose -o xml", `"xml" is none of table, json, jsonl`},
+		{"diagnose -c -1", "-c -1: must not be negative"},
+		{"diagnose -s -1", "-s -1: must not be negative"},
+		{"diagnose -d -5s", "-5s is negative"},
+		{"diagnose -d soon", `"soon" is none`},
+		{"diagnose --window 0", "--window 0"},
+		{"diagnose --expect lost", `"lost" is none of them`},
+		{"diagnose 8080 --", "no command after --"},
+		{"record", "no file to write: name one with -w"},
+		{"record -w f.pcapng 8080", `unexpected argument "8080": name a target with --target`},
+		{"replay", "no file to replay"},
+		{"replay f.pcap --point eth0", `--point "eth0": write NAME=FILE`},
+		{"demo none forward-drop", `"forward-drop" is too many`},
+		{"version 2", `unexpected argument "2"`},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			out, err, code := dnatrace(strings.Fields(c.args)...)
+			if code != exitTrouble || out != "" {
+				t.Errorf("exit %d with %q on standard output, want 2 and nothing", code, out)
+			}
+			lines := strings.Split(strings.TrimSuffix(err, "\n"), "\n")
+			if len(lines) != 2 || !strings.HasPrefix(lines[0], "dnatrace: ") || !strings.Contains(lines[0], c.want) {
+				t.Errorf("standard error is %q, want a line with %q and a remedy", err, c.want)
+			}
+			if !strings.HasSuffix(lines[len(lines)-1], " --help") {
+				t.Errorf("no help is offered: %q", err)
+			}
+		})
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, args := range []string{"--help", "diagnose --help", "record -h", "help replay", "demo --help", "version --help"} {
+		out, err, code := dnatrace(strings.Fields(args)...)
+		if code != exitOK || err != "" || !strings.Contains(out, "Usage:") {
+			t.Errorf("%s: exit %d, standard error %q, standard output %q", args, code, err, out)
+		}
+	}
+}
+
+func TestVersionNamesTheFormats(t *testing.T) {
+	out, _, code := dnatrace("version")
+	for _, want := range []string{"dnatrace ", "recording format 1", "JSON schema dnatrace/1", "go1."} {
+		if code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("exit %d, %q lacks %q", code, out, want)
+		}
+	}
+}
+
+func TestSplitCommand(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		args             []string
+		dash             int
+		targets, command []string
+	}{
+		{"targets alone", []string{"8080", "web"}, -1, []string{"8080", "web"}, nil},
+		{"a target and a command", []string{"8080", "curl", "-s"}, 1, []string{"8080"}, []string{"curl", "-s"}},
+		{"a command alone", []string{"curl"}, 0, []string{}, []string{"curl"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			targets, command := splitCommand(c.args, c.dash)
+			if d := cmp.Diff([][]string{c.targets, c.command}, [][]string{targets, command}); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for in, want := range map[string]time.Duration{"10": 10 * time.Second, "0.5": 500 * time.Millisecond, "2m": 2 * time.Minute, "0": 0} {
+		var d durationFlag
+		if err := d.Set(in); err != nil || time.Duration(d) != want {
+			t.Errorf("%s is %s (%v), want %s", in, time.Duration(d), err, want)
+		}
+	}
+}
+
+func TestTroubleIsToldWithItsRemedy(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"an error whose remedy is not known", errors.New("read f.pcap: is a directory"), "dnatrace: read f.pcap: is a directory\n"},
+		{"a missing privilege", fmt.Errorf("open packet socket: %w", fs.ErrPermission),
+			"dnatrace: open packet socket: permission denied\n  run it as root (sudo), or replay a recording made by someone who is\n"},
+		{"a missing privilege that tells its own remedy", fmt.Errorf("connect: run with sudo: %w", fs.ErrPermission),
+			"dnatrace: connect: run with sudo: permission denied\n"},
+		{"a hostile name", errors.New("no container \x1b[2Jweb\n"), `dnatrace: no container \x1b[2Jweb\n` + "\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b bytes.Buffer
+			report(&b, c.err)
+			if d := cmp.Diff(c.want, b.String()); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestConcludeShowsTheResultAndSettlesTheCode(t *testing.T) {
+	trouble := errors.New("read f.pcapng: input/output error")
+	dropped := &correlate.Document{Schema: correlate.Schema, Verdict: correlate.Dropped, Cause: correlate.CauseFirewallDrop, Summary: correlate.Summary{Dropped: 1}}
+	for _, c := range []struct {
+		name     string
+		doc      *correlate.Document
+		format   render.Format
+		expect   string
+		trouble  error
+		out, err string
+		code     int
+	}{
+		{"a failure", dropped, render.FormatTable, "", nil, "1 request: 1 dropped", "0 packets captured, 0 lost\n", exitFailed},
+		{"a failure that was expected", dropped, render.FormatJSON, "dropped", nil, `"verdict": "dropped"`, "0 packets captured, 0 lost\n", exitOK},
+		{"a failure that was not", dropped, render.FormatJSONL, "delivered", nil, `"verdict":"dropped"`,
+			"0 packets captured, 0 lost\nexpected delivered, got dropped:firewall-drop\n", exitFailed},
+		{"a result cut short by trouble is shown", dropped, render.FormatTable, "", trouble, "1 request: 1 dropped", "0 packets captured, 0 lost\n", exitFailed},
+		{"no result", nil, render.FormatTable, "", trouble, "", "", exitOK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			a := &app{streams: streams{out: &out, err: &errs}}
+			f := outputFlags{format: formatFlag(c.format)}
+			if c.expect != "" {
+				if err := f.expect.Set(c.expect); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := a.conclude(a.printer(f), c.doc, f, c.trouble); !errors.Is(err, c.trouble) {
+				t.Errorf("error %v, want %v", err, c.trouble)
+			}
+			if !strings.Contains(out.String(), c.out) || errs.String() != c.err || a.code != c.code {
+				t.Errorf("exit %d, out %q, err %q", a.code, out.String(), errs.String())
+			}
+		})
+	}
+}
+
+func TestCommandWritesToStandardError(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("needs a POSIX shell in PATH")
+	}
+	var out, errs bytes.Buffer
+	a := &app{streams: streams{out: &out, err: &errs}}
+	if err := a.runCommand(context.Background(), []string{"sh", "-c", "echo hello; exit 7"}); err != nil {
+		t.Errorf("its exit code is its own affair: %v", err)
+	}
+	if out.Len() > 0 || errs.String() != "hello\n" {
+		t.Errorf("out %q, err %q", out.String(), errs.String())
+	}
+	if err := a.runCommand(context.Background(), []string{"/no/such/command"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a command that does not exist gives %v", err)
+	}
+}
+
+func TestCommandEndsWithTheRun(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip("needs sleep(1) in PATH")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	a := &app{streams: streams{err: &bytes.Buffer{}}}
+	if err := a.runCommand(ctx, []string{sleep, "60"}); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it ran on for %s", took)
+	}
+}
