@@ -2,7 +2,10 @@
 
 package host
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // Reader is Linux only.
 type Reader struct{}
@@ -14,3 +17,6 @@ func (*Reader) Take(string, Options) (*Sample, error) { return nil, errUnsupport
 
 // Take is Linux only.
 func Take(string, Options) (*Sample, error) { return nil, errUnsupported }
+
+// Watch is Linux only.
+func Watch() (*os.File, error) { return nil, errUnsupported }

@@ -1,0 +1,47 @@
+package opener
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+var privileges = []struct {
+	bit        int
+	name, cost string
+}{
+	{unix.CAP_NET_RAW, "CAP_NET_RAW", "no packets can be captured, so no request can be followed"},
+	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN", "connection tracking and firewall rules cannot be read, so most reasons stay unknown"},
+	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "containers' namespaces cannot be entered, so what happens inside them is not seen"},
+	{unix.CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "containers' namespaces cannot be found by their processes, nor the processes behind sockets"},
+	{unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "the processes behind other users' sockets stay unknown"},
+}
+
+// Check returns the privileges that this process does not have, the most
+// important first, and what to do about it; nil when all are there.
+func Check() []Missing {
+	have, err := capabilities()
+	if err != nil {
+		have = 0
+	}
+	var missing []Missing
+	for _, p := range privileges {
+		if have&(1<<p.bit) == 0 {
+			missing = append(missing, Missing{Privilege: p.name, Cost: p.cost, Remedy: remedy()})
+		}
+	}
+	return missing
+}
+
+// remedy differs for root, who lacks a capability only where someone took it.
+func remedy() string {
+	if os.Geteuid() == 0 {
+		return "this root is confined: run it on the host itself, or in a container with --privileged --net=host --pid=host"
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		exe = "dnatrace"
+	}
+	return fmt.Sprintf("run it with sudo, or once: sudo setcap cap_net_raw,cap_net_admin,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search+ep %s", exe)
+}

@@ -1,0 +1,129 @@
+package opener
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Opener answers requests that need privilege, in a process of its own (Start)
+// or in this one (Local). It is safe for concurrent use; requests to another
+// process wait for each other.
+type Opener struct {
+	mu    sync.Mutex
+	conn  *net.UnixConn
+	child *exec.Cmd
+	local *server
+}
+
+// Local returns an opener that does everything in this process, with this
+// process's privilege and without looking at paths.
+func Local() *Opener { return &Opener{local: &server{}} }
+
+// Start starts the opener process, which keeps the privilege this process has
+// now. Besides the usual paths of namespaces it accepts those given here. The
+// binary's main must call Main first.
+func Start(paths ...string) (*Opener, error) {
+	if os.Getenv(childEnv) != "" {
+		return nil, errors.New("start opener: this process is one and did not call opener.Main")
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, fmt.Errorf("start opener: %w", err)
+	}
+	defer theirs.Close()
+	child := &exec.Cmd{
+		Path:       "/proc/self/exe",
+		Args:       append([]string{childName}, paths...),
+		Env:        []string{childEnv + "=1", "PATH=" + os.Getenv("PATH")},
+		Dir:        "/",
+		Stderr:     os.Stderr,
+		ExtraFiles: []*os.File{theirs}, // becomes childFD
+	}
+	if err := child.Start(); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start opener: %w", err)
+	}
+	o := &Opener{conn: ours, child: child}
+	if _, err := o.ask(request{Op: opHello}); err != nil {
+		return nil, fmt.Errorf("start opener: %w", errors.Join(err, o.Close()))
+	}
+	return o, nil
+}
+
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	f := os.NewFile(uintptr(fds[0]), "opener")
+	theirs = os.NewFile(uintptr(fds[1]), "parent")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	return c.(*net.UnixConn), theirs, nil
+}
+
+// ask sends one request and waits for its answer.
+func (o *Opener) ask(r request) (answer, error) {
+	if o.local != nil {
+		return o.local.handle(r)
+	}
+	r.Path = ownSelf(r.Path)
+	peers := make([]string, len(r.Options.Peers))
+	for i, p := range r.Options.Peers {
+		peers[i] = ownSelf(p)
+	}
+	r.Options.Peers = peers
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a, err := o.exchange(r)
+	if err != nil {
+		return answer{}, fmt.Errorf("ask opener for %s: %w", r.Op, err)
+	}
+	return a, a.err()
+}
+
+func (o *Opener) exchange(r request) (answer, error) {
+	if err := send(o.conn, r, nil, nil); err != nil {
+		return answer{}, err
+	}
+	body, data, f, err := receive(o.conn, maxAnswer)
+	if err != nil {
+		return answer{}, err
+	}
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		if f != nil {
+			f.Close()
+		}
+		return answer{}, err
+	}
+	a.data, a.file = data, f
+	return a, nil
+}
+
+// Close ends the opener process and waits for it. Files that it opened stay
+// open.
+func (o *Opener) Close() error {
+	if o.local != nil {
+		return nil
+	}
+	o.conn.Close()
+	late := time.AfterFunc(2*time.Second, func() { o.child.Process.Kill() })
+	defer late.Stop()
+	if err := o.child.Wait(); err != nil {
+		return fmt.Errorf("end opener: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+//go:build !linux
+
+package opener
+
+import "errors"
+
+// Opener is Linux only.
+type Opener struct{}
+
+var errUnsupported = errors.New("capturing needs Linux")
+
+// Main returns at once: there is no opener process here.
+func Main() {}
+
+// Local is Linux only: every request to the opener fails.
+func Local() *Opener { return &Opener{} }
+
+// Start is Linux only.
+func Start(...string) (*Opener, error) { return nil, errUnsupported }
+
+// Drop has nothing to drop.
+func Drop(...DropOption) error { return nil }
+
+// Close has nothing to close.
+func (*Opener) Close() error { return nil }
+
+func (*Opener) ask(request) (answer, error) { return answer{}, errUnsupported }
+
+// Check says that live capture needs Linux.
+func Check() []Missing {
+	return []Missing{{
+		Privilege: "Linux",
+		Cost:      "nothing can be captured on this system",
+		Remedy:    "capture on the Linux host that runs the containers, and replay the recording here",
+	}}
+}

@@ -1,0 +1,157 @@
+package opener
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/conntrack"
+	"dnatrace/capture/host"
+	"dnatrace/capture/netns"
+	"dnatrace/capture/rules"
+)
+
+// How a binary knows that it is the opener: both must be there. The arguments
+// after the name are the extra paths that may be asked for.
+const (
+	childName = "dnatrace-opener"
+	childEnv  = "DNATRACE_OPENER"
+	childFD   = 3
+)
+
+// searchPath is where programs are looked for when the caller must not say.
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Main returns at once unless this process was started as an opener: then it
+// serves and exits. It must be called before anything else in main, and in
+// TestMain where Start is used.
+func Main() {
+	if os.Args[0] != childName || os.Getenv(childEnv) == "" {
+		return
+	}
+	// The end of a run is read through the opener, too: Ctrl-C is for the
+	// parent, and the opener ends with it.
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
+	if os.Geteuid() != 0 {
+		os.Setenv("PATH", searchPath)
+	}
+	if err := serveParent(); err != nil {
+		fmt.Fprintln(os.Stderr, "dnatrace: opener:", err)
+		os.Exit(2)
+	}
+	os.Exit(0)
+}
+
+func serveParent() error {
+	f := os.NewFile(childFD, "parent")
+	c, err := net.FileConn(f)
+	if err != nil {
+		return fmt.Errorf("use the parent's socket: %w", err)
+	}
+	f.Close()
+	conn, ok := c.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("use the parent's socket: it is a %T", c)
+	}
+	// Keeping more than is needed is no reason not to serve.
+	_ = retain(needed)
+	return (&server{extra: os.Args[1:]}).serve(conn)
+}
+
+// server answers requests.
+type server struct {
+	extra  []string // paths allowed besides the known forms
+	reader host.Reader
+}
+
+// serve answers one request after the other until the other end closes.
+func (s *server) serve(conn *net.UnixConn) error {
+	defer conn.Close()
+	for {
+		body, _, _, err := receive(conn, maxRequest)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read request: %w", err)
+		}
+		a := s.answer(body)
+		err = send(conn, a, a.data, a.file)
+		if a.file != nil {
+			a.file.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("send answer: %w", err)
+		}
+	}
+}
+
+func (s *server) answer(body []byte) answer {
+	var r request
+	if err := json.Unmarshal(body, &r); err != nil {
+		return refuse(fmt.Errorf("read request: %w", err))
+	}
+	if err := r.check(s.extra); err != nil {
+		return refuse(fmt.Errorf("refuse request: %w", err))
+	}
+	a, err := s.handle(r)
+	if err != nil {
+		return refuse(err)
+	}
+	return a
+}
+
+// handle does what is asked, with whatever privilege this process has.
+func (s *server) handle(r request) (a answer, err error) {
+	switch r.Op {
+	case opHello:
+	case opPackets:
+		a.file, err = openIn(r.Path, packetSocket)
+	case opConntrack:
+		a.file, err = openIn(r.Path, conntrack.Listen)
+	case opRulesWatch:
+		a.file, err = openIn(r.Path, rules.Watch)
+	case opHostWatch:
+		a.file, err = openIn(r.Path, host.Watch)
+	case opConntrackDump:
+		a.data, err = conntrack.Dump(r.Path)
+	case opRules:
+		a.Rules, err = rules.Read(r.Path)
+	case opSample:
+		a.Sample, err = s.reader.Take(r.Path, r.Options)
+	case opInode:
+		a.Inode, err = netns.Inode(r.Path)
+	case opNetns:
+		a, err = namespaceOf(r.PID)
+	default:
+		err = fmt.Errorf("refuse request: unknown operation %q", r.Op)
+	}
+	return a, err
+}
+
+// openIn opens a socket inside the namespace at path.
+func openIn(path string, open func() (*os.File, error)) (f *os.File, err error) {
+	err = netns.Do(path, func() (err error) {
+		f, err = open()
+		return err
+	})
+	return f, err
+}
+
+func namespaceOf(pid int) (answer, error) {
+	f, err := netns.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return answer{}, err
+	}
+	inode, err := netns.InodeOf(f)
+	if err != nil {
+		f.Close()
+		return answer{}, err
+	}
+	return answer{file: f, Inode: inode}, nil
+}
