@@ -83,14 +83,15 @@ type Incident struct {
 	Attempts int       `json:"attempts"`
 	Timing   Timing    `json:"timing"`
 
-	Verdict Verdict   `json:"verdict"`
-	Stage   string    `json:"stage"`
-	Between []string  `json:"between"` // two names, or empty
-	Cause   Cause     `json:"cause"`
-	Why     string    `json:"why"`
-	Proof   Proof     `json:"proof"`
-	Rule    *RuleHit  `json:"rule,omitempty"`
-	Hops    []Hop     `json:"hops"`
+	Verdict Verdict  `json:"verdict"`
+	Stage   string   `json:"stage"`
+	Between []string `json:"between"` // two names, or empty
+	Cause   Cause    `json:"cause"`
+	Why     string   `json:"why"`
+	Proof   Proof    `json:"proof"`
+	Rule    *RuleHit `json:"rule,omitempty"`
+	Hops    []Hop    `json:"hops"`
+	Unseen  []Unseen `json:"unseen"` // watched points on the expected way where it was not seen
 
 	Evidence []Evidence `json:"evidence"`
 	Blind    []string   `json:"blind"`
@@ -125,6 +126,14 @@ type Hop struct {
 	After     string    `json:"after"`  // what it was translated to; "" unless Kind is translated
 	Frame     uint64    `json:"frame"`  // number in the recording; 0 if not a packet
 	Detail    string    `json:"detail"` // "SYN", "RST", "SYN ×3, last after 3.1 s", …
+}
+
+// Unseen is a point on the expected way that did not see the request, or the
+// reply where the request was seen.
+type Unseen struct {
+	Point     string `json:"point"`
+	Direction string `json:"direction"` // request or reply
+	Detail    string `json:"detail"`    // "nothing lost", "not watched", "lost 12 packets meanwhile"
 }
 
 // HopKind says what a hop shows.

@@ -1,0 +1,131 @@
+package correlate
+
+import (
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// neighbourWatch is what was heard of one address in ARP or ND on the
+// containers' side.
+type neighbourWatch struct {
+	asked, answered int64 // Unix ns of the last one; 0 never
+	firstAsked      int64 // of the row of questions since the last answer
+	asks            int   // in that row
+	point           uint16
+	frame           uint64
+}
+
+// aside takes a packet that is no part of a flow but may tell of one.
+func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
+	switch p.Kind {
+	case decode.ARPRequest, decode.Solicit:
+		if pt.Role == capture.RoleBridge || pt.Role == capture.RoleVeth || pt.Role == capture.RoleOther {
+			t.asked(p, pt)
+		}
+	case decode.ARPReply:
+		t.neighbourAnswered(p.Src, p.Time)
+	case decode.Advertise:
+		t.neighbourAnswered(p.Src, p.Time)
+	case decode.ICMPError:
+		if p.Quote > 0 && int(p.Quote) <= len(quotes) {
+			t.complaint(p, &quotes[p.Quote-1], pt)
+		}
+	}
+}
+
+func (t *Tracker) asked(p *decode.Packet, pt *point) {
+	n := t.neighbours[p.Dst]
+	if n == nil {
+		const most = 4096
+		if len(t.neighbours) >= most {
+			clear(t.neighbours)
+		}
+		n = &neighbourWatch{}
+		t.neighbours[p.Dst] = n
+	}
+	if n.answered > n.asked || n.asks == 0 || p.Time-n.asked > int64(neighbourWindow) {
+		n.firstAsked, n.asks = p.Time, 0
+	}
+	if n.asks == 0 || pt.same == n.point {
+		n.asks++
+		n.point, n.frame = pt.same, p.Frame
+	}
+	n.asked = p.Time
+}
+
+func (t *Tracker) neighbourAnswered(ip decode.IP, now int64) {
+	if n := t.neighbours[ip]; n != nil {
+		n.answered = now
+	}
+}
+
+// unanswered returns the questions for ip that nobody answered within a time,
+// or nil.
+func (t *Tracker) unansweredNeighbour(ip decode.IP, from, to int64) *neighbourWatch {
+	n := t.neighbours[ip]
+	if n == nil || n.asked < from || n.firstAsked > to || n.answered >= n.firstAsked {
+		return nil
+	}
+	return n
+}
+
+// neighbourOutstanding reports whether ARP or ND for where a request goes is
+// still without an answer.
+func (t *Tracker) neighbourOutstanding(req uint32, r *reqRecord) bool {
+	if len(t.neighbours) == 0 {
+		return false
+	}
+	for _, ip := range t.destinations(req, r) {
+		if t.unansweredNeighbour(ip, r.opened, t.now) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// destinations are the addresses a request was or would be delivered to.
+func (t *Tracker) destinations(req uint32, r *reqRecord) []decode.IP {
+	var out []decode.IP
+	for n := r.client + 1; n != 0; n = t.legs.slab.at(n - 1).next {
+		out = append(out, t.legs.slab.at(n-1).tuple.Dst)
+	}
+	if x := t.extras[req]; x != nil && x.conntrack != nil {
+		out = append(out, x.conntrack.Reply.Src)
+	}
+	tuple := t.legs.slab.at(r.client).tuple
+	if c, b := t.world.mapping(t.world.engine(), tuple); c != nil {
+		for _, ep := range c.Endpoints {
+			if b.HostIP.Is4() || !b.HostIP.IsValid() {
+				out = append(out, decode.IPFrom(ep.IPv4))
+			}
+			out = append(out, decode.IPFrom(ep.IPv6))
+		}
+	}
+	return out
+}
+
+// complaint enters an ICMP error into the request whose packet it quotes.
+func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
+	if !q.Ports && q.Proto != decode.ICMP && q.Proto != decode.ICMPv6 {
+		return
+	}
+	n, w, ok := t.legs.lookup(q.Tuple, pt.space)
+	if !ok {
+		return
+	}
+	g := t.legs.slab.at(n)
+	if g.req == 0 {
+		return
+	}
+	req := g.req - 1
+	r := t.requests.at(req)
+	const most = 32
+	x := t.extra(req)
+	if len(x.errors) < most {
+		x.errors = append(x.errors, icmpError{time: p.Time, frame: p.Frame, point: pt.same, leg: n, way: w, from: p.Src, typ: p.Type, code: p.Code, v6: p.Proto == decode.ICMPv6, mtu: q.MTU})
+	}
+	r.lastSeen = p.Time
+	if n == r.client && w == request && pt.same == r.point && q.MTU == 0 && r.answered == 0 {
+		t.decide(req, r, p.Time)
+	}
+}

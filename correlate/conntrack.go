@@ -1,0 +1,140 @@
+package correlate
+
+import (
+	"dnatrace/decode"
+)
+
+// conntrack takes an entry of the host's connection tracking: the exact tuples
+// before and after translation, told by the one who translates.
+func (t *Tracker) conntrack(e *decode.Conntrack) {
+	if t.netns[e.Netns] != 0 || e.Change == decode.ConntrackDestroyed {
+		return
+	}
+	after := e.Reply.Reverse()
+	if after == e.Orig {
+		t.untranslated(e)
+		return
+	}
+	before, _, hasBefore := t.legs.lookup(e.Orig, 0)
+	behind, _, hasBehind := t.legs.lookup(after, 0)
+	switch {
+	case hasBefore && t.legs.slab.at(before).req != 0:
+		req := t.legs.slab.at(before).req - 1
+		t.extra(req).conntrack = e
+		if hasBehind {
+			t.adopt(req, behind)
+		} else {
+			t.remember(e, after)
+		}
+	case hasBehind && !hasBefore:
+		t.translatedBeforeSeen(e, behind)
+	default:
+		t.remember(e, after)
+	}
+}
+
+// untranslated keeps an entry that says a request was not translated.
+func (t *Tracker) untranslated(e *decode.Conntrack) {
+	if n, _, ok := t.legs.lookup(e.Orig, 0); ok {
+		if req := t.legs.slab.at(n).req; req != 0 && t.requests.at(req-1).client == n {
+			t.extra(req - 1).conntrack = e
+		}
+	}
+}
+
+// adopt makes a leg part of a request, whatever it was taken for before.
+func (t *Tracker) adopt(req, n uint32) {
+	g := t.legs.slab.at(n)
+	if g.req == req+1 {
+		return
+	}
+	if g.req == 0 {
+		t.belong(n, req)
+		return
+	}
+	other := t.requests.at(g.req - 1)
+	if other.phase == judged || other.client != n || other.last != n {
+		return // it has a story of its own
+	}
+	// It was taken for a request because nothing NAT leaves alone told
+	// otherwise: the entry does.
+	gone := g.req - 1
+	t.joins.remove(other.join, gone)
+	delete(t.extras, gone)
+	t.requests.put(gone)
+	t.belong(n, req)
+}
+
+// translatedBeforeSeen takes an entry whose request no point saw before it was
+// translated: the host's own, translated in OUTPUT.
+func (t *Tracker) translatedBeforeSeen(e *decode.Conntrack, n uint32) {
+	g := t.legs.slab.at(n)
+	if g.req == 0 && !t.selected(e.Orig) || g.n == 0 {
+		return
+	}
+	if g.req == 0 {
+		s := g.seen[0]
+		p := decode.Packet{Time: s.first, Frame: uint64(s.firstFrame), Tuple: g.tuple, Seq: g.isn[request], Flags: decode.SYN, Kind: decode.Segment}
+		if g.tuple.Proto != decode.TCP {
+			p.Kind, p.Flags = decode.Datagram, 0
+		}
+		t.begin(n, &p, &t.points[s.point])
+		t.catchUp(g.req-1, g)
+	}
+	req := g.req - 1
+	t.extra(req).conntrack = e
+	orig := e.Orig
+	t.extra(req).requested = &orig
+}
+
+// catchUp tells a request what its leg saw before it was known to be one.
+func (t *Tracker) catchUp(req uint32, g *leg) {
+	r := t.requests.at(req)
+	r.attempts = 1
+	if s := t.legs.at(g, r.point, reply); s != nil {
+		if s.flags&decode.SYN != 0 {
+			r.synAck = s.first
+		}
+		if s.flags&decode.RST != 0 {
+			r.marks |= markServerRST
+			t.close(req, r, s.last)
+		}
+		if g.tuple.Proto != decode.TCP || g.bytes(s) > 0 {
+			t.answer(req, r, r.client, s.last)
+		}
+	}
+	if s := t.legs.at(g, r.point, request); s != nil && r.synAck != 0 && s.flags&decode.ACK != 0 {
+		r.shaken = s.last
+		if g.bytes(s) > 0 {
+			r.asked = s.last
+		}
+	}
+}
+
+// remember keeps an entry for the legs that are still to come.
+func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
+	const most = 1 << 15
+	if len(t.translated) >= most {
+		clear(t.translated) // a bound, not a policy: joins by what NAT leaves alone remain
+	}
+	t.translated[e.Orig] = e
+	t.translated[after] = e
+}
+
+// placeByConntrack joins a new leg by an entry that came before it.
+func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
+	e := t.translated[g.tuple]
+	if e == nil || g.netns != 0 || g.tuple == e.Orig {
+		return false
+	}
+	delete(t.translated, g.tuple)
+	delete(t.translated, e.Orig)
+	before, _, ok := t.legs.lookup(e.Orig, 0)
+	if !ok || t.legs.slab.at(before).req == 0 {
+		return false
+	}
+	req := t.legs.slab.at(before).req - 1
+	t.extra(req).conntrack = e
+	t.belong(n, req)
+	return true
+}

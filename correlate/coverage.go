@@ -1,0 +1,96 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+
+	"dnatrace/capture"
+)
+
+// coverage says whether the absence of a packet can be claimed, and if not,
+// why. A missing packet proves nothing unless the point was watched all the
+// time and its ring lost nothing.
+type coverage struct {
+	gaps    []string // each one makes the absence unprovable
+	caveats []string // each one makes it less than certain
+}
+
+// watched checks points over the life of a request.
+func (p *path) watched(points ...*point) coverage {
+	var c coverage
+	from, to := p.r.opened, p.now
+	for _, pt := range points {
+		if pt.since > from {
+			c.gaps = append(c.gaps, fmt.Sprintf("%s was watched only after the request had begun", pt.Name))
+		}
+		if !pt.Counting {
+			c.caveats = appendNew(c.caveats, "the capture does not record losses: taken as complete")
+			continue
+		}
+		if lost := p.t.journal.lostBetween(pt.Ring, from, to); lost > 0 {
+			c.gaps = appendNew(c.gaps, fmt.Sprintf("%d packets were lost at %s meanwhile", lost, pt.Name))
+		}
+	}
+	return c
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// clientPoint is where the request came in.
+func (p *path) clientPoint() *point { return &p.t.points[p.r.point] }
+
+// wayIn are the watched points from the client's side to the server, in the
+// order a request meets them; the client's own is left out.
+func (p *path) wayIn() []*point {
+	bridge, veth := "", ""
+	if p.container != nil {
+		bridge, veth = p.t.world.wayTo(p.container, p.target.Dst)
+	}
+	var found [3][]*point
+	for i := range p.t.points {
+		pt := &p.t.points[i]
+		if pt.same != pt.ID || pt.ID == p.r.point {
+			continue
+		}
+		switch {
+		case pt.Netns == capture.HostNetns && pt.Role == capture.RoleBridge && (bridge == "" || pt.Name == bridge):
+			found[0] = append(found[0], pt)
+		case pt.Netns == capture.HostNetns && pt.Role == capture.RoleVeth && (veth == "" || pt.Name == veth) && p.mayBeDoor(pt):
+			found[1] = append(found[1], pt)
+		case pt.Role == capture.RoleContainer && (p.container == nil || pt.Netns == p.container.Name):
+			found[2] = append(found[2], pt)
+		}
+	}
+	return slices.Concat(found[0], found[1], found[2])
+}
+
+// mayBeDoor leaves out the veths of other containers where owners are known.
+func (p *path) mayBeDoor(pt *point) bool {
+	owner := p.t.containerOf(pt)
+	return owner == "" || p.container == nil || owner == p.container.Name
+}
+
+// next is the first watched point that the request should have reached and did
+// not, or nil if none of those is watched.
+func (p *path) next() *point {
+	for _, pt := range p.wayIn() {
+		if !p.saw(pt, request) {
+			return pt
+		}
+	}
+	return nil
+}
+
+// saw reports whether a point saw a direction.
+func (p *path) saw(pt *point, w way) bool {
+	stops := p.going
+	if w == reply {
+		stops = p.coming
+	}
+	return slices.ContainsFunc(stops, func(s stop) bool { return s.point == pt.same })
+}

@@ -1,0 +1,128 @@
+package correlate
+
+import (
+	"container/heap"
+	"math"
+	"time"
+)
+
+// deadline asks for request req at event time at, if it is still the one
+// numbered number.
+type deadline struct {
+	at     int64
+	req    uint32
+	number uint32
+}
+
+// deadlineHeap holds the few deadlines that were moved; all others sit in
+// queues of one delay each, which need no sorting.
+type deadlineHeap []deadline
+
+func (h deadlineHeap) Len() int { return len(h) }
+func (h deadlineHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].number < h[j].number
+}
+func (h deadlineHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push is for container/heap.
+func (h *deadlineHeap) Push(x any) { *h = append(*h, x.(deadline)) }
+
+// Pop is for container/heap.
+func (h *deadlineHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// after arms a deadline in a queue whose delay is always the same.
+func (t *Tracker) after(q *queue[deadline], delay time.Duration, req uint32) {
+	d := deadline{at: t.now + int64(delay), req: req, number: t.requests.at(req).number}
+	q.push(d)
+	t.due = min(t.due, d.at)
+}
+
+// rearm arms a deadline at any time.
+func (t *Tracker) rearm(at int64, req uint32) {
+	heap.Push(&t.rearmed, deadline{at: at, req: req, number: t.requests.at(req).number})
+	t.due = min(t.due, at)
+}
+
+// fire meets every deadline before now, in order of time. The clock of what it
+// does is the deadline's, so that the outcome does not depend on when the next
+// record happens to come.
+func (t *Tracker) fire(now int64) {
+	for {
+		q, at := t.earliest()
+		t.due = at
+		if at >= now {
+			return
+		}
+		t.now = max(t.now, at)
+		t.meet(q)
+	}
+}
+
+type deadlineKind int
+
+const (
+	noDeadline deadlineKind = iota
+	settleDeadline
+	windowDeadline
+	movedDeadline
+	lingerDeadline
+	idleDeadline
+	orphanDeadline
+)
+
+func (t *Tracker) earliest() (deadlineKind, int64) {
+	kind, at := noDeadline, int64(math.MaxInt64)
+	consider := func(k deadlineKind, q *queue[deadline]) {
+		if !q.empty() && q.front().at < at {
+			kind, at = k, q.front().at
+		}
+	}
+	consider(settleDeadline, &t.settling)
+	consider(windowDeadline, &t.windows)
+	consider(lingerDeadline, &t.lingering)
+	consider(idleDeadline, &t.idling)
+	if len(t.rearmed) > 0 && t.rearmed[0].at < at {
+		kind, at = movedDeadline, t.rearmed[0].at
+	}
+	if !t.orphans.empty() && t.orphans.front().at < at {
+		kind, at = orphanDeadline, t.orphans.front().at
+	}
+	return kind, at
+}
+
+func (t *Tracker) meet(k deadlineKind) {
+	var d deadline
+	switch k {
+	case settleDeadline:
+		d = t.settling.pop()
+	case windowDeadline:
+		d = t.windows.pop()
+	case lingerDeadline:
+		d = t.lingering.pop()
+	case idleDeadline:
+		d = t.idling.pop()
+	case movedDeadline:
+		d = heap.Pop(&t.rearmed).(deadline)
+	case orphanDeadline:
+		t.forgetOrphan(t.orphans.pop())
+		return
+	}
+	r := t.requests.at(d.req)
+	if r.number != d.number {
+		return // closed and forgotten meanwhile
+	}
+	switch k {
+	case settleDeadline:
+		t.settled(d.req, r, d.at)
+	case lingerDeadline:
+		t.forget(d.req)
+	case idleDeadline:
+		t.idled(d.req, r, d.at)
+	default:
+		t.windowOver(d.req, r, d.at)
+	}
+}

@@ -1,0 +1,166 @@
+package correlate
+
+import (
+	"dnatrace/decode"
+)
+
+// judgement is what decide finds.
+type judgement struct {
+	verdict Verdict
+	stage   string
+	between [2]string
+	cause   Cause
+	why     string
+	proof   Proof
+	fix     []string
+	notes   []string
+	blind   []string
+	facts   []Evidence
+}
+
+// decide says what became of a request. The rules are tried in order; the
+// first that holds decides. ok is false while none does: it is to be waited
+// for. With last set there is no more waiting.
+func decide(p *path, last bool) (j judgement, ok bool) {
+	for _, rule := range []func(*path, *judgement) bool{
+		answered,
+		closedByClient,
+		refusedByReset,
+		refusedByICMP,
+		closedByServer,
+	} {
+		if rule(p, &j) {
+			return j, true
+		}
+	}
+	if !last {
+		return j, false
+	}
+	if p.r.marks&markMiddle != 0 {
+		return j, false // joined in the middle: delivered or not judged
+	}
+	if p.idle() {
+		return j, false // accepted, and nobody has said anything yet
+	}
+	for _, rule := range []func(*path, *judgement) bool{
+		oneWay,
+		answerLost,
+		stalled,
+		backendFailed,
+		silentServer,
+		silentContainer,
+		neighbourMissing,
+		vanished,
+	} {
+		if rule(p, &j) {
+			return j, true
+		}
+	}
+	return j, true
+}
+
+// idle reports an accepted connection on which nobody has sent anything: the
+// judgement can wait for as long as they do.
+func (p *path) idle() bool {
+	return p.tuple.Proto == decode.TCP && p.r.shaken != 0 && p.r.asked == 0 && p.r.answered == 0 && p.r.marks&(markClosed|markClientFIN|markServerFIN) == 0 && !p.proxied()
+}
+
+// answered: an answer left towards the client.
+func answered(p *path, j *judgement) bool {
+	if p.r.answered == 0 {
+		return false
+	}
+	j.deliver(p)
+	if p.tuple.Proto == decode.TCP {
+		j.fact("packets", p.r.answered, "answer bytes left at %s", p.clientPoint().Name)
+	} else {
+		j.fact("packets", p.r.answered, "the answer left at %s", p.clientPoint().Name)
+	}
+	misdelivered(p, j)
+	return true
+}
+
+// closedByClient: the handshake was done and the client closed, having asked
+// for nothing; or it asked, closed, and the server closed in return.
+func closedByClient(p *path, j *judgement) bool {
+	if p.tuple.Proto != decode.TCP || p.r.shaken == 0 || p.r.answered != 0 || p.r.marks&markMiddle != 0 {
+		return false
+	}
+	m := p.r.marks
+	switch {
+	case p.r.asked == 0 && m&(markClientFIN|markClientRST) != 0 && m&markServerRST == 0 && !p.serverClosedFirst():
+		if p.proxied() && p.backendRefused() {
+			return false
+		}
+		j.deliver(p)
+		j.fact("packets", p.r.shaken, "the handshake was completed; the client closed without asking for anything")
+	case p.r.asked != 0 && m&markClientFIN != 0 && m&markServerFIN != 0 && m&markServerRST == 0 && !p.serverClosedFirst():
+		j.deliver(p)
+		j.proof = Inferred
+		j.note("the server closed without a byte of answer, after the client had closed")
+	default:
+		return false
+	}
+	return true
+}
+
+// serverClosedFirst reports whether the server's FIN came before the client's.
+func (p *path) serverClosedFirst() bool {
+	return p.r.serverFIN != 0 && (p.r.clientFIN == 0 || p.r.serverFIN < p.r.clientFIN)
+}
+
+// refusedByReset: a reset came back before any answer.
+func refusedByReset(p *path, j *judgement) bool {
+	if p.r.marks&markServerRST == 0 || p.r.answered != 0 {
+		return false
+	}
+	if p.r.shaken != 0 {
+		return refusedLate(p, j, decode.RST)
+	}
+	from := p.replyFrom(decode.RST)
+	j.verdict = Refused
+	if from != nil && p.inContainer(from) {
+		j.fact("packets", from.first, "RST seen first at %s", from.at.Name)
+		resetByContainer(p, j)
+		return true
+	}
+	if from != nil {
+		j.fact("packets", from.first, "RST at %s, nothing behind it", from.at.Name)
+	}
+	resetByHost(p, j)
+	return true
+}
+
+// closedByServer: the server closed before any byte of answer.
+func closedByServer(p *path, j *judgement) bool {
+	if p.tuple.Proto != decode.TCP || p.r.marks&markServerFIN == 0 || p.r.answered != 0 {
+		return false
+	}
+	return refusedLate(p, j, decode.FIN)
+}
+
+// oneWay: datagrams need no answer. A bound socket whose queue does not grow
+// takes them.
+func oneWay(p *path, j *judgement) bool {
+	if p.tuple.Proto != decode.UDP || !p.entered() && !p.boundOnHost() {
+		return false
+	}
+	server := p.served().tuple
+	if p.t.talkers[talker(server)] != 0 || p.paused() {
+		return false
+	}
+	sock, grown := p.boundSocket(server)
+	if sock == nil || grown || len(p.coming) > 0 {
+		return false
+	}
+	j.deliver(p)
+	j.proof = Inferred
+	j.fact("host", p.now, "%s is bound to %s and its queue is not growing", processName(sock), sock.Local)
+	j.note("no answer was seen; the protocol may have none")
+	return true
+}
+
+// talker is how a server that answers is remembered.
+func talker(t decode.Tuple) decode.Tuple {
+	return decode.Tuple{Dst: t.Dst, DstPort: t.DstPort, Proto: t.Proto}
+}

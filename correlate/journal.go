@@ -1,0 +1,234 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// journal keeps what the document will say: the recording, the incidents worth
+// listing, the counts.
+type journal struct {
+	keepMost   int // negative: all
+	onIncident func(*Incident)
+
+	opening *decode.Start
+	closing *decode.End
+	sources map[string]capture.SourceState
+	losses  map[uint16][]capture.Loss
+	damage  []string
+	skips   map[string]int
+
+	summary Summary
+	open    int
+	evicted int
+	kept    map[Verdict][]*Incident // by verdict, earliest first
+	byID    map[uint32]*Incident
+}
+
+func (g *journal) init(c Config) {
+	g.keepMost, g.onIncident = c.Keep, c.OnIncident
+	g.sources = map[string]capture.SourceState{}
+	g.losses = map[uint16][]capture.Loss{}
+	g.skips = map[string]int{}
+	g.kept = map[Verdict][]*Incident{}
+	g.byID = map[uint32]*Incident{}
+}
+
+func (g *journal) start(e *decode.Start) { g.opening = e }
+func (g *journal) end(e *decode.End)     { g.closing = e }
+
+func (g *journal) source(e *decode.Source) { g.sources[e.Name] = e.SourceState }
+
+func (g *journal) lost(e *decode.Loss) { g.losses[e.Ring] = append(g.losses[e.Ring], e.Loss) }
+
+func (g *journal) skipped(origin string, err error) {
+	g.skips[origin]++
+	if g.skips[origin] == 1 {
+		g.damage = appendNew(g.damage, fmt.Sprintf("a record of %s could not be read: %v", origin, err))
+	}
+}
+
+func (g *journal) damaged(what string) { g.damage = appendNew(g.damage, what) }
+
+// lostBetween is how many packets a ring lost in intervals that touch a time.
+func (g *journal) lostBetween(ring uint16, from, to int64) uint64 {
+	n := uint64(0)
+	for _, l := range g.losses[ring] {
+		if l.From <= to && l.To >= from {
+			n += l.Lost
+		}
+	}
+	return n
+}
+
+// counter is the place where a verdict is counted.
+func (s *Summary) counter(v Verdict) *int {
+	switch v {
+	case Delivered:
+		return &s.Delivered
+	case Misdelivered:
+		return &s.Misdelivered
+	case Refused:
+		return &s.Refused
+	case Dropped:
+		return &s.Dropped
+	case Unanswered:
+		return &s.Unanswered
+	case AnswerLost:
+		return &s.AnswerLost
+	case Stalled:
+		return &s.Stalled
+	}
+	return &s.Undetermined
+}
+
+func (g *journal) count(v Verdict)   { *g.summary.counter(v)++ }
+func (g *journal) uncount(v Verdict) { *g.summary.counter(v)-- }
+
+// wantsDelivered reports whether one more delivered request would be listed or
+// told.
+func (g *journal) wantsDelivered() bool {
+	return g.onIncident != nil || g.keepMost < 0 || len(g.kept[Delivered]) < g.keepMost
+}
+
+// unchanged reports whether a new judgement says what the last one said.
+func (g *journal) unchanged(r *reqRecord, j *judgement) bool {
+	was := g.byID[r.number]
+	return was != nil && was.Verdict == j.verdict && was.Stage == j.stage && was.Cause == j.cause
+}
+
+// recount brings what a listed incident counts up to date.
+func (g *journal) recount(p *path, j *judgement) {
+	was := g.byID[p.r.number]
+	now := p.incident(j)
+	now.Rev = was.Rev
+	*was = *now
+}
+
+// report lists and tells an incident.
+func (g *journal) report(p *path, j *judgement) {
+	i := p.incident(j)
+	if i.Translated != "" && p.r.rev == 1 {
+		g.summary.Translated++
+	}
+	if was := g.byID[p.r.number]; was != nil {
+		g.kept[was.Verdict] = slices.DeleteFunc(g.kept[was.Verdict], func(o *Incident) bool { return o == was })
+		delete(g.byID, p.r.number)
+	}
+	if g.keepMost < 0 || len(g.kept[i.Verdict]) < g.keepMost {
+		g.kept[i.Verdict] = append(g.kept[i.Verdict], i)
+		g.byID[p.r.number] = i
+	}
+	if g.onIncident != nil {
+		copied := *i
+		g.onIncident(&copied)
+	}
+}
+
+// gravity orders verdicts as rule "worst" does: the worst first.
+var gravity = []Verdict{Dropped, Misdelivered, Refused, AnswerLost, Unanswered, Stalled, Delivered, Undetermined}
+
+// document is the result of the run.
+func (g *journal) document(t *Tracker) *Document {
+	d := &Document{Schema: Schema, Recording: g.recording(t), Summary: g.summary}
+	d.Summary.Open, d.Summary.Evicted = g.open, g.evicted
+	if g.opening != nil {
+		d.Target = g.opening.Target
+	}
+	d.Requests = g.listed()
+	d.Verdict, d.Cause = g.worst()
+	return d
+}
+
+// listed are the worst incidents, in order of opening.
+func (g *journal) listed() []Incident {
+	out := []Incident{}
+	for _, v := range gravity {
+		for _, i := range g.kept[v] {
+			if g.keepMost < 0 || len(out) < g.keepMost {
+				i.Final = true
+				out = append(out, *i)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Incident) int {
+		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// worst is the verdict of the run, with the cause of the earliest request that
+// has it.
+func (g *journal) worst() (Verdict, Cause) {
+	for _, v := range gravity {
+		if *g.summary.counter(v) == 0 {
+			continue
+		}
+		cause := CauseUnknown
+		if v == Delivered {
+			cause = CauseNone
+		}
+		if list := g.kept[v]; len(list) > 0 {
+			cause = slices.MinFunc(list, func(a, b *Incident) int { return a.First.Compare(b.First) }).Cause
+		}
+		return v, cause
+	}
+	return Absent, CauseNone
+}
+
+// recording says what was watched and what was lost.
+func (g *journal) recording(t *Tracker) Recording {
+	r := Recording{Damage: g.damage, Ended: unix(t.now), Points: []PointReport{}}
+	if g.opening != nil {
+		r.Started = unix(g.opening.Started)
+	}
+	if g.closing != nil {
+		r.Ended = unix(g.closing.Ended)
+	}
+	rings := map[uint16]*RingReport{}
+	var order []uint16
+	for i := range t.points {
+		pt := &t.points[i]
+		if pt.same != pt.ID {
+			r.Points[pt.same].Packets += pt.packets
+		}
+		r.Points = append(r.Points, PointReport{Name: pt.Name, Netns: pt.Netns, Role: pt.Role.String(), Container: t.containerOf(pt), Packets: pt.packets})
+		if rings[pt.Ring] == nil {
+			rings[pt.Ring] = &RingReport{Netns: pt.Netns, Points: []string{}, Intervals: []IntervalReport{}}
+			order = append(order, pt.Ring)
+		}
+		rings[pt.Ring].Points = append(rings[pt.Ring].Points, pt.Name)
+	}
+	for _, n := range order {
+		for _, l := range g.losses[n] {
+			rings[n].Lost += l.Lost
+			rings[n].Intervals = append(rings[n].Intervals, IntervalReport{From: unix(l.From), To: unix(l.To), Lost: l.Lost})
+		}
+		r.Rings = append(r.Rings, *rings[n])
+	}
+	r.Sources = g.sourceReports(len(t.points) > 0)
+	return r
+}
+
+// sourceReports lists every source, the ones that said nothing as absent.
+func (g *journal) sourceReports(packets bool) []SourceReport {
+	var out []SourceReport
+	for _, name := range []string{capture.OriginPackets, capture.OriginConntrack, capture.OriginRuleTrace, capture.OriginDrops, capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
+		s, told := g.sources[name]
+		if !told {
+			s = capture.SourceState{Name: name, State: "absent", Why: "not in the recording"}
+			if name == capture.OriginPackets && packets {
+				s.State, s.Why = "ok", ""
+			}
+		}
+		if n := g.skips[name]; n > 0 {
+			s.Why = fmt.Sprintf("%d records could not be read", n)
+		}
+		out = append(out, SourceReport{Name: name, State: s.State, Why: s.Why})
+	}
+	return out
+}

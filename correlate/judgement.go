@@ -1,0 +1,182 @@
+package correlate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dnatrace/capture/engine"
+	"dnatrace/decode"
+)
+
+// fact adds an observation the verdict rests on.
+func (j *judgement) fact(source string, at int64, format string, args ...any) {
+	j.facts = append(j.facts, Evidence{Source: source, Time: unix(at), Text: fmt.Sprintf(format, args...)})
+}
+
+func (j *judgement) note(format string, args ...any) {
+	j.notes = append(j.notes, fmt.Sprintf(format, args...))
+}
+
+func unix(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}
+
+// deliver sets the verdict of what got through.
+func (j *judgement) deliver(p *path) {
+	j.verdict, j.stage, j.cause = Delivered, "", CauseNone
+	j.proof = proofOf(p.proven)
+	if p.proxied() {
+		j.proof = Inferred
+	}
+}
+
+// undetermined says that the evidence does not suffice, and what is missing.
+func (j *judgement) undetermined(p *path, missing ...string) {
+	j.verdict, j.stage, j.between, j.cause, j.proof, j.fix = Undetermined, "", [2]string{}, CauseUnknown, Inferred, nil
+	for _, m := range missing {
+		j.blind = appendNew(j.blind, m)
+	}
+	j.why = "What became of the request cannot be told: " + strings.Join(j.blind, "; ") + "."
+}
+
+// claim checks that the absence the verdict rests on can be claimed at points,
+// and takes the verdict back if not.
+func (p *path) claim(j *judgement, points ...*point) {
+	c := p.watched(points...)
+	if len(c.gaps) > 0 {
+		j.undetermined(p, c.gaps...)
+		return
+	}
+	if p.r.marks&markMiddle != 0 {
+		j.undetermined(p, "the capture began in the middle of the connection")
+		return
+	}
+	for _, w := range c.caveats {
+		j.blind = appendNew(j.blind, w)
+		j.proof = Inferred
+	}
+}
+
+// misdelivered: the answer came from a process of the host other than
+// docker-proxy, on a port that a container publishes or failed to get.
+func misdelivered(p *path, j *judgement) {
+	if !p.answeredByHost() || p.proxied() || p.t.world.proxyFor(p.tuple) != nil {
+		return
+	}
+	h := p.latestHost()
+	for _, k := range listeners(h, p.tuple.Proto) {
+		if k.Local.Port() != p.tuple.DstPort || !accepts(&k, p.tuple.Dst.Addr()) || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" {
+			continue
+		}
+		c := p.container
+		if c == nil {
+			c = p.failedToGet()
+		}
+		if c == nil || strings.HasPrefix(c.Mode, "host") {
+			return
+		}
+		p.container = c
+		j.verdict, j.stage, j.cause = Misdelivered, "host", CausePortTaken
+		j.why = fmt.Sprintf("%s of the host answered on port %d, which %s was meant to have.", processName(&k), p.tuple.DstPort, c.Name)
+		j.fix = []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", c.Name)}
+		j.fact("host", p.now, "%s listens on %s", processName(&k), k.Local)
+		return
+	}
+}
+
+// failedToGet is the container that was to publish the port and could not.
+func (p *path) failedToGet() *engine.Container {
+	e := p.latestEngine()
+	if e == nil {
+		return nil
+	}
+	for i := range e.Containers {
+		if c := &e.Containers[i]; c.Error != "" && p.wants(c) != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func sameState(id, state string) func(engine.Container) bool {
+	return func(c engine.Container) bool { return c.ID == id && c.State == state }
+}
+
+// judge decides about a request, once the deciding packet was seen or the
+// window is over, and reports the incident if it is new or has changed.
+func (t *Tracker) judge(req uint32, at int64, last bool) {
+	r := t.requests.at(req)
+	first := r.rev == 0
+	if t.plainlyDelivered(req, r) {
+		t.delivered(req, r, at)
+		return
+	}
+	p := t.path(req, at)
+	j, ok := decide(p, last)
+	if !ok {
+		r.phase = waiting
+		if r.marks&(markWindow|markClosed) == 0 {
+			r.marks |= markWindow
+			t.rearm(max(at, r.lastNew)+int64(t.config.Window), req)
+		}
+		return
+	}
+	t.conclude(req, r, j.verdict)
+	if !first && t.journal.unchanged(r, &j) {
+		t.journal.recount(p, &j)
+		return
+	}
+	r.rev++
+	t.journal.report(p, &j)
+}
+
+// conclude closes the judgement of a request and arms what lets it go.
+func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
+	if r.rev > 0 {
+		t.journal.uncount(r.verdict)
+	}
+	r.phase, r.verdict = judged, v
+	t.journal.count(v)
+	tcp := t.legs.slab.at(r.client).tuple.Proto == decode.TCP
+	if v == Delivered && !tcp {
+		t.spoke(t.servedTuple(r))
+	}
+	if r.marks&(markClosed|markIdle) == 0 && (v != Delivered || !tcp) {
+		r.marks |= markIdle
+		t.after(&t.idling, idle, req)
+	}
+}
+
+// spoke remembers a server that answers.
+func (t *Tracker) spoke(server decode.Tuple) {
+	const most = 4096
+	if len(t.talkers) >= most {
+		clear(t.talkers)
+	}
+	t.talkers[talker(server)] = t.now
+}
+
+func (t *Tracker) servedTuple(r *reqRecord) decode.Tuple {
+	return t.legs.slab.at(r.last).tuple
+}
+
+// plainlyDelivered reports whether a request was answered and nobody will read
+// more about it than its count: with hundreds of thousands of flows this is
+// what nearly all are.
+func (t *Tracker) plainlyDelivered(req uint32, r *reqRecord) bool {
+	return r.answered != 0 && r.rev == 0 && r.last != r.client && !t.journal.wantsDelivered()
+}
+
+// delivered counts a plainly delivered request.
+func (t *Tracker) delivered(req uint32, r *reqRecord, at int64) {
+	t.conclude(req, r, Delivered)
+	r.rev++
+	c, l := t.legs.slab.at(r.client), t.legs.slab.at(r.last)
+	if c.tuple.Dst != l.tuple.Dst || c.tuple.DstPort != l.tuple.DstPort {
+		t.journal.summary.Translated++
+	}
+}

@@ -1,0 +1,284 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// A leg is one un-oriented 5-tuple in one namespace: bridge and veth share it,
+// and a request that is translated has one before and one after. All that is
+// done for every packet is done to its leg.
+//
+//	client ──eth0── leg 1: client → host:8080
+//	                  │ DNAT
+//	         docker0 ─┴ leg 2: client → container:80   (host)
+//	         veth
+//	         web:eth0 ─ leg 3: client → container:80   (web)
+type leg struct {
+	tuple decode.Tuple // of the request direction
+	netns uint16
+	flags legFlags
+	n     uint8     // sightings in use
+	req   uint32    // request number + 1; 0 if it belongs to none
+	next  uint32    // next leg of the request, number + 1
+	more  uint32    // further sightings, number + 1
+	hash  uint32    // under which the index holds it
+	isn   [2]uint32 // initial sequence numbers by way; valid as flags say. ICMP echo: that of the first
+	ipid  uint16    // IPv4 identification of the first packet
+	seen  [4]sighting
+}
+
+type legFlags uint8
+
+const (
+	legISN      legFlags = 1 << iota // isn[request] is known: the SYN was seen
+	legReplyISN                      // isn[reply] is known
+	legMiddle                        // first seen in the middle of a connection
+	legAnswered                      // answer bytes were seen at the client's point: nothing but the close matters
+	legDetached                      // no longer in the index: the tuple has been used again
+)
+
+// way is a direction of a leg.
+type way uint8
+
+const (
+	request way = 0
+	reply   way = 1
+)
+
+func (w way) String() string {
+	if w == reply {
+		return "reply"
+	}
+	return "request"
+}
+
+// sighting is what one point saw of one direction of a leg.
+type sighting struct {
+	first, last           int64 // Unix ns
+	firstFrame, lastFrame uint32
+	end                   uint32 // highest byte sent, from the leg's isn; valid iff TCP and that isn is known
+	acked                 uint32 // highest byte acknowledged of the other direction, likewise
+	count                 uint16 // packets; stays at its maximum
+	point                 uint16
+	way                   way
+	flags                 decode.TCPFlags // of all packets together
+	opening               decode.TCPFlags // of the first packet
+}
+
+// extraSightings hold what more than two points in one namespace saw.
+type extraSightings struct {
+	seen [4]sighting
+	more uint32
+	n    uint8
+}
+
+// hashEnd mixes one end of a flow. The seed differs from run to run, so that
+// nobody can aim at one slot; nothing depends on the order of slots.
+func hashEnd(ip *decode.IP, port uint16, seed uint64) uint64 {
+	high, low := binary.LittleEndian.Uint64(ip[:8]), binary.LittleEndian.Uint64(ip[8:])
+	hi, lo := bits.Mul64(low^seed, 0x9E3779B97F4A7C15)
+	hi, lo = bits.Mul64(hi^lo^high, uint64(port)<<1^0xD6E8FEB86659FD93)
+	return hi ^ lo
+}
+
+// hashTuple gives both directions of a flow the same value.
+func hashTuple(t *decode.Tuple, netns uint16, seed uint64) uint32 {
+	h := hashEnd(&t.Src, t.SrcPort, seed) + hashEnd(&t.Dst, t.DstPort, seed)
+	h ^= uint64(t.Proto)<<56 | uint64(netns)<<40
+	h *= 0x9E3779B97F4A7C15
+	return uint32(h >> 32)
+}
+
+// legs is the table of all legs.
+type legs struct {
+	slab  slab[leg]
+	extra slab[extraSightings]
+	index index
+	seed  uint64
+}
+
+// find returns the number of the leg that holds t, and the direction of t in
+// it.
+func (l *legs) find(hash uint32, t *decode.Tuple, netns uint16) (uint32, way, bool) {
+	for i := l.index.first(hash); ; i = (i + 1) & l.index.mask {
+		e := l.index.slots[i]
+		if e == 0 {
+			return 0, 0, false
+		}
+		if uint32(e>>32) != hash {
+			continue
+		}
+		n := uint32(e) - 1
+		g := l.slab.at(n)
+		if g.netns != netns || g.tuple.Proto != t.Proto {
+			continue
+		}
+		if g.tuple == *t {
+			return n, request, true
+		}
+		if g.tuple.SrcPort == t.DstPort && g.tuple.DstPort == t.SrcPort && g.tuple.Src == t.Dst && g.tuple.Dst == t.Src {
+			return n, reply, true
+		}
+	}
+}
+
+// lookup is find for those who have no hash at hand.
+func (l *legs) lookup(t decode.Tuple, netns uint16) (uint32, way, bool) {
+	return l.find(hashTuple(&t, netns, l.seed), &t, netns)
+}
+
+// open makes a leg whose request direction is t.
+func (l *legs) open(hash uint32, t decode.Tuple, netns uint16) uint32 {
+	n := l.slab.get()
+	g := l.slab.at(n)
+	g.tuple, g.netns, g.hash = t, netns, hash
+	l.index.add(hash, n)
+	return n
+}
+
+// detach takes a leg out of the index; its record stays.
+func (l *legs) detach(n uint32) {
+	g := l.slab.at(n)
+	if g.flags&legDetached == 0 {
+		g.flags |= legDetached
+		l.index.remove(g.hash, n)
+	}
+}
+
+// release forgets a leg.
+func (l *legs) release(n uint32) {
+	l.detach(n)
+	for more := l.slab.at(n).more; more != 0; {
+		next := l.extra.at(more - 1).more
+		l.extra.put(more - 1)
+		more = next
+	}
+	l.slab.put(n)
+}
+
+// sighting returns the record of point and way, made new if need be.
+func (l *legs) sighting(g *leg, point uint16, w way) (s *sighting, isNew bool) {
+	for i := range g.seen[:g.n] {
+		if s := &g.seen[i]; s.point == point && s.way == w {
+			return s, false
+		}
+	}
+	if int(g.n) < len(g.seen) {
+		g.n++
+		s := &g.seen[g.n-1]
+		s.point, s.way = point, w
+		return s, true
+	}
+	return l.extraSighting(g, point, w)
+}
+
+func (l *legs) extraSighting(g *leg, point uint16, w way) (*sighting, bool) {
+	link := &g.more
+	for *link != 0 {
+		x := l.extra.at(*link - 1)
+		for i := range x.seen[:x.n] {
+			if s := &x.seen[i]; s.point == point && s.way == w {
+				return s, false
+			}
+		}
+		if int(x.n) < len(x.seen) {
+			break
+		}
+		link = &x.more
+	}
+	if *link == 0 {
+		*link = l.extra.get() + 1
+	}
+	x := l.extra.at(*link - 1)
+	x.n++
+	s := &x.seen[x.n-1]
+	s.point, s.way = point, w
+	return s, true
+}
+
+// each calls f with every sighting of a leg, in no order.
+func (l *legs) each(g *leg, f func(*sighting)) {
+	for i := range g.seen[:g.n] {
+		f(&g.seen[i])
+	}
+	for more := g.more; more != 0; {
+		x := l.extra.at(more - 1)
+		for i := range x.seen[:x.n] {
+			f(&x.seen[i])
+		}
+		more = x.more
+	}
+}
+
+// at returns what one point saw of one direction, or nil.
+func (l *legs) at(g *leg, point uint16, w way) *sighting {
+	var found *sighting
+	l.each(g, func(s *sighting) {
+		if s.point == point && s.way == w {
+			found = s
+		}
+	})
+	return found
+}
+
+// update enters packet p into s. Byte positions are relative to the initial
+// sequence numbers and compared modulo 2³², so that super-packets of GRO and
+// TSO and the segments they were cut into agree.
+func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
+	if isNew {
+		s.first, s.firstFrame, s.opening = p.Time, uint32(p.Frame), p.Flags
+	}
+	s.last, s.lastFrame = p.Time, uint32(p.Frame)
+	if s.count < math.MaxUint16 {
+		s.count++
+	}
+	s.flags |= p.Flags
+	if p.Kind != decode.Segment {
+		return
+	}
+	end := p.Seq + p.Payload - g.isn[s.way]
+	if p.Flags&decode.SYN != 0 {
+		end++
+	}
+	if isNew || int32(end-s.end) > 0 {
+		s.end = end
+	}
+	if p.Flags&decode.ACK != 0 {
+		if acked := p.Ack - g.isn[1-s.way]; isNew || int32(acked-s.acked) > 0 {
+			s.acked = acked
+		}
+	}
+}
+
+// bytes is how much payload the point saw go by, if the start was seen.
+func (g *leg) bytes(s *sighting) uint32 {
+	known := legISN
+	if s.way == reply {
+		known = legReplyISN
+	}
+	if g.flags&known == 0 || s.end == 0 {
+		return 0
+	}
+	return s.end - 1
+}
+
+// opens reports whether a packet begins something that can be a request.
+func opens(p *decode.Packet) bool {
+	switch p.Kind {
+	case decode.Segment:
+		return p.Flags&(decode.SYN|decode.ACK|decode.RST) == decode.SYN
+	case decode.Chunk:
+		return p.Type == 1 // INIT, RFC 9260 §3.3.2
+	case decode.Datagram, decode.EchoRequest:
+		return true
+	}
+	return false
+}
+
+// inward reports whether a packet came in at its point, as far as known.
+func inward(p *decode.Packet) bool { return p.Dir != capture.DirOut }

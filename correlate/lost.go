@@ -1,0 +1,309 @@
+package correlate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+	"dnatrace/decode"
+)
+
+// answerLost: an answer was seen leaving the server, and did not come out at
+// the client's side.
+func answerLost(p *path, j *judgement) bool {
+	if p.r.synAck != 0 || p.r.answered != 0 {
+		return false
+	}
+	back := p.replies()
+	if len(back) == 0 {
+		return false
+	}
+	lastBack := back[len(back)-1]
+	j.verdict, j.proof = AnswerLost, Inferred
+	j.between = [2]string{lastBack.at.Name, p.clientPoint().Name}
+	j.fact("packets", lastBack.first, "the answer was seen at %s", lastBack.at.Name)
+	f, stage := p.returnCause(lastBack)
+	j.cause, j.why, j.fix = f.cause, f.why, f.fix
+	if f.fact != "" {
+		j.fact("host", p.now, "%s", f.fact)
+	}
+	if stage != "" {
+		j.stage, j.proof = stage, f.proof
+	}
+	p.claim(j, p.clientPoint())
+	return true
+}
+
+// returnCause says from state why an answer did not come out.
+func (p *path) returnCause(lastBack stop) (finding, string) {
+	now, old := p.latestHost(), p.earlierHost()
+	back := p.tuple.Src.Addr()
+	link := lastBack.at.Name
+	noRoute := func(s *host.Sample) bool { return s != nil && len(s.Routes) > 0 && routeTo(s, back) == nil }
+	notForwarding := func(s *host.Sample) bool {
+		return s != nil && s.Sysctls["net.ipv4.conf."+link+".forwarding"] == "0"
+	}
+	switch {
+	case noRoute(now):
+		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && noRoute(old)),
+			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
+			fix:  []string{fmt.Sprintf("ip route add %s/%d via GATEWAY", back, back.BitLen())},
+			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
+	case back.Is4() && lastBack.at.Role == capture.RoleBridge && notForwarding(now):
+		return finding{cause: CauseForwardingDisabled, proof: proofOf(p.proven && notForwarding(old)),
+			why:  fmt.Sprintf("Forwarding is off for what comes from %s.", link),
+			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", link)},
+			fact: fmt.Sprintf("net.ipv4.conf.%s.forwarding = 0", link)}, "reply-route"
+	}
+	return finding{cause: CauseUnknown,
+		why: fmt.Sprintf("The server answered, and the answer vanished in the host between %s and %s: a rule or a route on the way back.", link, p.clientPoint().Name),
+		fix: []string{"look for rules that match the reply: source " + p.served().tuple.DstEnd()}}, ""
+}
+
+// stalled: bytes of the client's are sent again and again and never
+// acknowledged.
+func stalled(p *path, j *judgement) bool {
+	if p.r.synAck == 0 || p.r.asked == 0 || p.acknowledged(p.client, p.r.point) {
+		return false
+	}
+	j.verdict, j.cause, j.proof = Stalled, CauseUnknown, Inferred
+	j.why = "The connection was established, and then the client's bytes were never acknowledged."
+	if i := slices.IndexFunc(p.x.errors, func(e icmpError) bool { return e.mtu != 0 }); i >= 0 {
+		e := p.x.errors[i]
+		j.cause = CauseMTU
+		j.why = fmt.Sprintf("Packets are larger than the way allows: %s asks for at most %d bytes, and the sender does not comply.", e.from.Addr(), e.mtu)
+		j.fix = []string{fmt.Sprintf("set the MTU of the network to %d: docker network create --opt com.docker.network.driver.mtu=%d …", e.mtu, e.mtu)}
+	}
+	j.between = p.gapAfterLast()
+	p.claim(j, p.clientPoint())
+	return true
+}
+
+// backendFailed: docker-proxy took the request; its own connection tells.
+func backendFailed(p *path, j *judgement) bool {
+	if !p.proxied() {
+		return false
+	}
+	p.judgeBackend(j)
+	return true
+}
+
+// judgeBackend judges a proxied request by the connection that docker-proxy
+// made for it.
+func (p *path) judgeBackend(j *judgement) {
+	switch {
+	case p.backendRefused():
+		at := p.t.now
+		if s := p.backendSaw(decode.RST); s != nil {
+			at = s.first
+		}
+		j.fact("packets", at, "docker-proxy's own connection to %s was reset", p.inner.tuple.DstEnd())
+		resetByContainer(p, j)
+	case p.backendSaw(decode.FIN) != nil && p.r.marks&markServerFIN != 0:
+		j.verdict, j.stage, j.cause, j.proof = Refused, "container", CauseServerReset, Inferred
+		j.why = fmt.Sprintf("The server in %s closed docker-proxy's connection without a byte of answer.", p.name())
+		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
+	case p.backendSaw(0) == nil && !p.entered():
+		j.verdict, j.proof, j.cause = Dropped, Inferred, CauseUnknown
+		j.between = p.gapAfterLast()
+		j.why = fmt.Sprintf("docker-proxy's own connection to %s vanished on the way.", p.inner.tuple.DstEnd())
+		p.claim(j, p.wayIn()...)
+	default:
+		p.silentIn(j)
+	}
+}
+
+// backendSaw is a reply with a flag on the proxy's connection, or nil.
+func (p *path) backendSaw(flag decode.TCPFlags) *stop {
+	for i := range p.coming {
+		if s := &p.coming[i]; s.leg == p.inner && s.flags&flag == flag {
+			return s
+		}
+	}
+	return nil
+}
+
+func (p *path) backendRefused() bool { return p.inner != nil && p.backendSaw(decode.RST) != nil }
+
+// neighbourMissing: nobody answers for the address the request goes to.
+func neighbourMissing(p *path, j *judgement) bool {
+	if p.unresolved() == nil || len(p.coming) > 0 {
+		return false
+	}
+	j.verdict = Dropped
+	neighbourGone(p, j)
+	p.claim(j, p.clientPoint())
+	return true
+}
+
+// unresolved is the neighbour question nobody answered, or nil.
+func (p *path) unresolved() *neighbourWatch {
+	for _, ip := range p.t.destinations(p.req, p.r) {
+		if n := p.t.unansweredNeighbour(ip, p.r.opened, p.now); n != nil {
+			if p.target.Dst != ip {
+				p.target = p.tuple
+				p.target.Dst = ip
+			}
+			return n
+		}
+	}
+	return p.askedMeanwhile()
+}
+
+// askedMeanwhile guesses the destination where no rule or entry names it: the
+// one address on a bridge that was asked for, in vain, while the request
+// waited.
+func (p *path) askedMeanwhile() *neighbourWatch {
+	if p.inner != nil || p.target != (decode.Tuple{}) && p.t.world.containerAt(p.target.Dst) != nil {
+		return nil
+	}
+	var found *neighbourWatch
+	for ip := range p.t.neighbours {
+		n := p.t.unansweredNeighbour(ip, p.r.opened, p.now)
+		if n == nil || p.t.points[n.point].Role != capture.RoleBridge {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = n
+		p.target = p.tuple
+		p.target.Dst, p.target.DstPort = ip, 0
+	}
+	return found
+}
+
+// neighbourGone tells a stale translation from a container that is there and
+// does not answer ARP or ND.
+func neighbourGone(p *path, j *judgement) {
+	n := p.unresolved()
+	j.stage = "neighbour"
+	ip := p.target.Dst.Addr()
+	where := p.t.pointName(n.point)
+	j.fact("packets", n.firstAsked, "%s asked for on %s %d times, and nobody answered", ip, where, n.asks)
+	e := p.latestEngine()
+	if e != nil && p.t.world.containerAt(p.target.Dst) == nil {
+		j.cause = CauseStaleTranslation
+		j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip)
+		j.fix = []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}
+		j.fact("engine", p.now, "no running container has %s", ip)
+		j.proof = proofOf(p.x.conntrack != nil && ownerOf(p.earlierEngine(), ip) == "")
+		return
+	}
+	j.cause, j.proof = CauseNeighbourUnresolved, Inferred
+	j.why = fmt.Sprintf("Nobody on %s answers for %s.", where, ip)
+	j.fix = []string{fmt.Sprintf("see whether the container's veth is up and a port of %s: bridge link", where)}
+}
+
+// ownerOf names the running container with an address, "" if none has it.
+func ownerOf(e *engine.Snapshot, ip netip.Addr) string {
+	if e == nil {
+		return ""
+	}
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		if isUp(c) && slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return ep.IPv4 == ip || ep.IPv6 == ip }) {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// vanished: it was seen coming in, and nowhere behind.
+func vanished(p *path, j *judgement) bool {
+	j.verdict, j.cause, j.proof = Dropped, CauseUnknown, Inferred
+	last := p.furthest()
+	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), last.at.Name)
+	if p.endsAtHost() {
+		j.between = [2]string{last.at.Name, "host"}
+		j.why = fmt.Sprintf("The request for %s came in at %s, is translated by nothing that is in evidence, and the host gave no answer: a rule on INPUT, or in front of it.", p.tuple.DstEnd(), last.at.Name)
+		j.fix = []string{"look at the rules for INPUT: nft list ruleset, iptables-save"}
+		p.claim(j, p.clientPoint())
+		return true
+	}
+	next := p.next()
+	if next == nil {
+		j.undetermined(p, "nothing behind "+last.at.Name+" was watched")
+		return true
+	}
+	j.between = [2]string{last.at.Name, next.Name}
+	p.dropCause(j, last.at)
+	p.claim(j, p.clientPoint(), next)
+	return true
+}
+
+// endsAtHost reports whether the request is for the host itself, as far as is
+// known.
+func (p *path) endsAtHost() bool {
+	return p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && p.inner == nil && p.translated() == ""
+}
+
+// dropCause says from state why a request was not forwarded.
+func (p *path) dropCause(j *judgement, in *point) {
+	now, old := p.latestHost(), p.earlierHost()
+	prefix := "net.ipv4."
+	if !p.tuple.Dst.Is4() {
+		prefix = "net.ipv6."
+	}
+	for _, key := range []string{"net.ipv4.ip_forward", prefix + "conf." + in.Name + ".forwarding", "net.ipv6.conf.all.forwarding"} {
+		if now == nil || now.Sysctls[key] != "0" || p.tuple.Dst.Is4() != (key[:8] == "net.ipv4") {
+			continue
+		}
+		j.stage, j.cause = "route", CauseForwardingDisabled
+		j.why = fmt.Sprintf("The host does not forward what comes in at %s: %s is 0.", in.Name, key)
+		j.fix = []string{"sysctl -w " + key + "=1"}
+		j.fact("host", p.now, "%s = 0 before and after", key)
+		j.proof = proofOf(old != nil && old.Sysctls[key] == "0")
+		return
+	}
+	if p.filteredByReversePath(now, in) {
+		j.stage, j.cause = "route", CauseReversePathFilter
+		j.why = fmt.Sprintf("The host's way back to %s is not through %s, and strict reverse path filtering drops such packets.", p.tuple.Src.Addr(), in.Name)
+		j.fix = []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", in.Name)}
+		j.fact("host", p.now, "rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", in.Name)
+		return
+	}
+	j.why = fmt.Sprintf("The request came in at %s and never reached %s: the host dropped it in between, by a rule or a setting.", in.Name, j.between[1])
+	j.fix = []string{"look for rules that match it: nft list ruleset, iptables-save"}
+	j.blind = append(j.blind, "which rule or setting dropped it is not in evidence")
+}
+
+// filteredByReversePath reports whether strict rp_filter applies and its
+// counter moved.
+func (p *path) filteredByReversePath(now *host.Sample, in *point) bool {
+	old := p.earlierHost()
+	if now == nil || old == nil || !p.tuple.Src.Is4() {
+		return false
+	}
+	strict := max(now.Sysctls["net.ipv4.conf.all.rp_filter"], now.Sysctls["net.ipv4.conf."+in.Name+".rp_filter"]) == "1"
+	grew := now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
+	r := routeTo(now, p.tuple.Src.Addr())
+	return strict && grew && (r == nil || r.Link != in.Index)
+}
+
+// gapAfterLast names the last stop and the first watched point it should have
+// reached next.
+func (p *path) gapAfterLast() [2]string {
+	last := p.furthest().at.Name
+	if next := p.next(); next != nil {
+		return [2]string{last, next.Name}
+	}
+	return [2]string{last, "host"}
+}
+
+func (p *path) destination() netip.Addr {
+	if p.target.Dst != (decode.IP{}) {
+		return p.target.Dst.Addr()
+	}
+	return p.tuple.Dst.Addr()
+}
+
+func tries(n uint32) string {
+	if n <= 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
+}

@@ -1,0 +1,230 @@
+package correlate
+
+import (
+	"slices"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/decode"
+)
+
+// path is all that is known of one request, laid out for judging.
+type path struct {
+	t   *Tracker
+	req uint32
+	r   *reqRecord
+	x   *extra
+	now int64 // event time of the judgement
+
+	tuple  decode.Tuple // from the client to what it asked for
+	client *leg         // the client's side
+	inner  *leg         // after translation, or the proxy's own connection; nil if not in evidence
+	inside *leg         // in the container's namespace; nil if not in evidence
+	going  []stop       // where the request was seen, in order of first sighting
+	coming []stop       // where the reply was seen, likewise
+
+	container *engine.Container // what the request is meant for; nil unknown
+	binding   *engine.Binding   // its mapping; nil if none is in force
+	target    decode.Tuple      // from the client or proxy to the container; zero if not known
+	proven    bool              // the translation is told by conntrack, or there is none
+}
+
+// stop is one point's sighting on a path.
+type stop struct {
+	*sighting
+	leg *leg
+	at  *point
+}
+
+// path lays out a request.
+func (t *Tracker) path(req uint32, now int64) *path {
+	r := t.requests.at(req)
+	p := &path{t: t, req: req, r: r, x: t.extras[req], now: now, client: t.legs.slab.at(r.client)}
+	if p.x == nil {
+		p.x = &extra{}
+	}
+	p.tuple = p.client.tuple
+	if p.x.requested != nil {
+		p.tuple = *p.x.requested
+	}
+	p.collect()
+	p.identify()
+	return p
+}
+
+// collect gathers the legs and where they were seen.
+func (p *path) collect() {
+	for n := p.r.client + 1; n != 0; {
+		g := p.t.legs.slab.at(n - 1)
+		n = g.next
+		if g != p.client && g.netns == 0 && p.inner == nil {
+			p.inner = g
+		}
+		if g.netns != 0 && g != p.client {
+			p.inside = g
+		}
+		p.t.legs.each(g, func(s *sighting) {
+			st := stop{s, g, &p.t.points[s.point]}
+			if s.way == request {
+				p.going = append(p.going, st)
+			} else {
+				p.coming = append(p.coming, st)
+			}
+		})
+	}
+	byTime := func(a, b stop) int {
+		if a.first != b.first {
+			return int(min(max(a.first-b.first, -1), 1))
+		}
+		return int(a.firstFrame) - int(b.firstFrame)
+	}
+	slices.SortFunc(p.going, byTime)
+	slices.SortFunc(p.coming, byTime)
+	if p.inner == nil && p.inside != nil && p.inside.tuple.Dst != p.tuple.Dst {
+		p.inner = p.inside
+	}
+}
+
+// identify finds what the request is meant for.
+func (p *path) identify() {
+	w := &p.t.world
+	e := w.engine()
+	p.container, p.binding = w.mapping(e, p.tuple)
+	switch {
+	case p.inner != nil:
+		p.target = p.inner.tuple
+	case p.x.conntrack != nil && p.x.conntrack.Reply.Reverse() != p.x.conntrack.Orig:
+		p.target = p.x.conntrack.Reply.Reverse()
+	case p.tuple != p.client.tuple: // translated before any point saw it
+		p.target = p.client.tuple
+	case w.containerAt(p.tuple.Dst) != nil:
+		p.target = p.tuple
+	case p.container != nil && p.binding != nil:
+		p.target = p.mapped()
+	}
+	if c := w.containerAt(p.target.Dst); c != nil {
+		p.container = c
+	}
+	p.proven = p.target.Dst == p.tuple.Dst || p.x.conntrack != nil && !p.proxied()
+}
+
+// mapped is where the mapping would take the request; zero if the container
+// has no address of that family.
+func (p *path) mapped() decode.Tuple {
+	for _, ep := range p.container.Endpoints {
+		ip := ep.IPv4
+		if !p.tuple.Dst.Is4() && ep.IPv6.IsValid() {
+			ip = ep.IPv6
+		}
+		if ip.IsValid() {
+			to := p.tuple
+			to.Dst, to.DstPort = decode.IPFrom(ip), p.binding.Container
+			return to
+		}
+	}
+	return decode.Tuple{}
+}
+
+func (p *path) proxied() bool { return p.r.marks&markProxied != 0 }
+
+// translated is the address behind the translation, or "" if none is in
+// evidence. A mapping alone is intent.
+func (p *path) translated() string {
+	if p.inner == nil && p.inside == nil && p.tuple == p.client.tuple && (p.x.conntrack == nil || p.x.conntrack.Reply.Reverse() == p.x.conntrack.Orig) {
+		return ""
+	}
+	if p.target == (decode.Tuple{}) || p.target.Dst == p.tuple.Dst && p.target.DstPort == p.tuple.DstPort {
+		return ""
+	}
+	return p.target.DstEnd()
+}
+
+// via says how the request went in, as far as it is in evidence.
+func (p *path) via() string {
+	w := &p.t.world
+	switch {
+	case p.proxied():
+		return "proxy"
+	case p.translated() != "":
+		return "dnat"
+	case w.containerAt(p.tuple.Dst) != nil:
+		return "direct"
+	case p.answeredByHost():
+		if w.proxyFor(p.tuple) != nil {
+			return "proxy"
+		}
+		return "host"
+	}
+	return ""
+}
+
+// answeredByHost reports whether the host itself took up the request.
+func (p *path) answeredByHost() bool {
+	return p.inner == nil && p.inside == nil && len(p.coming) > 0 && p.t.world.known() && p.t.world.isHost(p.tuple.Dst)
+}
+
+// side returns the sighting of one direction at the client's point, or nil.
+func (p *path) side(w way) *sighting { return p.t.legs.at(p.client, p.r.point, w) }
+
+// bytes is how much payload one direction carried past the client's point.
+func (p *path) bytes(w way) uint32 {
+	if s := p.side(w); s != nil {
+		return p.client.bytes(s)
+	}
+	return 0
+}
+
+// served is the leg that ends at the server, as far as the path is in
+// evidence.
+func (p *path) served() *leg {
+	switch {
+	case p.inner != nil:
+		return p.inner
+	case p.inside != nil:
+		return p.inside
+	}
+	return p.client
+}
+
+// entered reports whether the request was seen in the container's namespace,
+// or at the host-side veth that is its door.
+func (p *path) entered() bool {
+	return slices.ContainsFunc(p.going, func(s stop) bool {
+		if s.leg == p.client && s.point == p.r.point && !p.isServersDoor(s.at) {
+			return false
+		}
+		return s.at.Role == capture.RoleContainer || s.at.Role == capture.RoleVeth && p.isServersDoor(s.at)
+	})
+}
+
+// isServersDoor reports whether a point is the server's, not the client's own
+// when that is a container too.
+func (p *path) isServersDoor(pt *point) bool {
+	if owner := p.t.containerOf(pt); owner != "" && p.container != nil {
+		return owner == p.container.Name
+	}
+	if c := p.t.world.containerAt(p.tuple.Src); c != nil && p.t.containerOf(pt) == c.Name {
+		return false
+	}
+	return true
+}
+
+// furthest is the last stop of the request on its way in.
+func (p *path) furthest() stop { return p.going[len(p.going)-1] }
+
+// replyFrom is the first place where a reply with a flag was seen: who said
+// it. Nil if none was.
+func (p *path) replyFrom(flags decode.TCPFlags) *stop {
+	for i := range p.coming {
+		if s := &p.coming[i]; s.flags&flags == flags {
+			return s
+		}
+	}
+	return nil
+}
+
+// inContainer reports whether a stop lies beyond the host's own stack, on the
+// server's side.
+func (p *path) inContainer(s *stop) bool {
+	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.t.world.containerAt(p.tuple.Dst) != nil
+}

@@ -1,0 +1,72 @@
+package correlate
+
+import (
+	"slices"
+	"time"
+
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// point is a capture point and what the tracker keeps for it.
+type point struct {
+	capture.Point
+	space   uint16 // number of the namespace: part of a leg's key
+	same    uint16 // the first point of this name and namespace: two files of one point are one point
+	since   int64  // Unix ns; watched from here on
+	packets uint64
+	last    lastPacket // valid iff another file has this point too
+	doubled bool
+}
+
+// lastPacket recognises one packet that two files of one point both hold.
+type lastPacket struct {
+	time     int64
+	tuple    decode.Tuple
+	seq, ack uint32
+	payload  uint32
+	ipid     uint16
+	of       uint16 // which file had it
+}
+
+// repeats reports whether p is the packet that the other file of this point
+// just had: within 10 µs and alike in all that tells packets apart.
+func (pt *point) repeats(p *decode.Packet, of uint16) bool {
+	l := &pt.last
+	if l.of != of && p.Time-l.time <= int64(10*time.Microsecond) && l.tuple == p.Tuple &&
+		l.seq == p.Seq && l.ack == p.Ack && l.payload == p.Payload && l.ipid == p.IPID {
+		return true
+	}
+	*l = lastPacket{p.Time, p.Tuple, p.Seq, p.Ack, p.Payload, p.IPID, of}
+	return false
+}
+
+func (t *Tracker) addPoint(e *decode.Point) {
+	if int(e.ID) != len(t.points) {
+		return // points are announced once, in order
+	}
+	space, ok := t.netns[e.Netns]
+	if !ok {
+		space = uint16(len(t.netns))
+		t.netns[e.Netns] = space
+	}
+	p := point{Point: e.Point, space: space, same: e.ID, since: e.Since}
+	if i := slices.IndexFunc(t.points, func(o point) bool { return o.Name == e.Name && o.Netns == e.Netns }); i >= 0 {
+		p.same = t.points[i].same
+		p.doubled = true
+		t.points[p.same].doubled = true
+	}
+	t.points = append(t.points, p)
+}
+
+// containerOf names the container whose traffic passes a point: its own
+// namespace, or the host-side veth whose other end is in there.
+func (t *Tracker) containerOf(pt *point) string {
+	if pt.Container != "" || pt.Role != capture.RoleVeth {
+		return pt.Container
+	}
+	return t.world.vethOwner(pt.Name)
+}
+
+// pointName is what people read.
+func (t *Tracker) pointName(n uint16) string { return t.points[n].Name }

@@ -1,0 +1,161 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"dnatrace/decode"
+)
+
+// incident writes a judgement down as the document shows it.
+func (p *path) incident(j *judgement) *Incident {
+	r := p.r
+	i := &Incident{
+		ID: strconv.FormatUint(uint64(r.number), 10), Rev: int(r.rev), Final: j.verdict == Delivered || r.marks&markClosed != 0,
+		Protocol: p.tuple.Proto.String(), Client: p.tuple.SrcEnd(), Requested: p.tuple.DstEnd(),
+		Translated: p.translated(), Via: p.via(),
+		First: unix(r.opened), Last: unix(p.lastSeen()), Attempts: int(max(1, r.attempts)), Timing: p.timing(),
+		Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Proof: j.proof,
+		Between: []string{}, Evidence: j.facts, Blind: j.blind, Notes: j.notes, Fix: j.fix,
+	}
+	if j.between[0] != "" {
+		i.Between = j.between[:]
+	}
+	if c := p.container; c != nil {
+		i.Container, i.Project, i.Service = c.Name, c.Project, c.Service
+		i.Network = p.t.world.network(p.target.Dst)
+	} else if p.inner != nil || p.inside != nil {
+		i.Container = p.ownerSeen()
+	}
+	if c := p.t.world.containerAt(p.tuple.Src); c != nil {
+		i.ClientContainer = c.Name
+	}
+	if g := p.served(); g != p.client && (g.tuple.Src != p.tuple.Src || g.tuple.SrcPort != p.tuple.SrcPort) {
+		i.ClientSeen = g.tuple.SrcEnd()
+	}
+	i.Hops = p.hops(j)
+	i.Unseen = p.unseen(j)
+	if j.verdict == Delivered && i.Why == "" {
+		i.Why = p.deliveredWhy()
+	}
+	p.remarks(i)
+	p.proofs(i)
+	return i
+}
+
+// ownerSeen names the container by the points that saw the request.
+func (p *path) ownerSeen() string {
+	for _, s := range p.going {
+		if owner := p.t.containerOf(s.at); owner != "" && p.isServersDoor(s.at) {
+			return owner
+		}
+	}
+	return ""
+}
+
+func (p *path) lastSeen() int64 {
+	last := p.r.lastNew
+	for _, s := range slices.Concat(p.going, p.coming) {
+		last = max(last, s.last)
+	}
+	return last
+}
+
+func (p *path) timing() Timing {
+	var t Timing
+	if p.r.synAck != 0 {
+		t.Connect = float64(p.r.synAck-p.r.opened) / 1e9
+	}
+	if p.r.answered != 0 {
+		from := p.r.opened
+		if p.r.asked != 0 {
+			from = p.r.asked
+		}
+		t.FirstByte = float64(p.r.answered-from) / 1e9
+	}
+	return t
+}
+
+func (p *path) deliveredWhy() string {
+	switch p.via() {
+	case "dnat":
+		return fmt.Sprintf("Translated to %s, and the answer left towards the client.", p.translated())
+	case "proxy":
+		return "Served through docker-proxy, and the answer left towards the client."
+	}
+	return "The answer left towards the client."
+}
+
+// remarks add what a reader should know beside the verdict.
+func (p *path) remarks(i *Incident) {
+	w := &p.t.world
+	if w.known() && w.isHost(p.tuple.Src) && p.tuple.Src != (decode.IP{}) && w.containerAt(p.tuple.Src) == nil {
+		i.Notes = append(i.Notes, "the host itself made this request: the way in from outside was not exercised")
+	}
+	if i.Via == "proxy" && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
+		i.Notes = append(i.Notes, "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's")
+	}
+	if slow := i.Timing.FirstByte; slow > 1 {
+		i.Notes = append(i.Notes, fmt.Sprintf("slow: the first byte of the answer took %.1f s, %s", slow, p.slowHop()))
+	}
+}
+
+// slowHop says on which side of the server's door the time went by.
+func (p *path) slowHop() string {
+	if p.served() == p.client {
+		return "behind " + p.clientPoint().Name
+	}
+	return "most of it inside " + p.name()
+}
+
+// proofs add what the path rests on to the evidence.
+func (p *path) proofs(i *Incident) {
+	if e := p.x.conntrack; e != nil {
+		text := fmt.Sprintf("%s, not translated", e.Orig)
+		if e.Reply.Reverse() != e.Orig {
+			text = fmt.Sprintf("%s is translated to %s", e.Orig, e.Reply.Reverse().DstEnd())
+		}
+		i.Evidence = append(i.Evidence, Evidence{Source: "conntrack", Time: unix(e.Time), Text: text})
+	} else if i.Translated != "" && !p.proxied() {
+		i.Evidence = append(i.Evidence, Evidence{Source: "packets", Time: unix(p.r.opened), Text: "the legs before and after translation carry the same " + p.joinedBy()})
+	}
+}
+
+func (p *path) joinedBy() string {
+	if p.tuple.Proto == decode.TCP && p.client.flags&legISN != 0 {
+		return "initial sequence number and client end"
+	}
+	return "client end"
+}
+
+// unseen lists the watched points where the request, or the reply, should have
+// been seen and was not.
+func (p *path) unseen(j *judgement) []Unseen {
+	out := []Unseen{}
+	if j.verdict == Delivered || j.verdict == Misdelivered {
+		return out
+	}
+	if j.verdict == AnswerLost {
+		return append(out, p.unseenAt(p.clientPoint(), reply))
+	}
+	if j.verdict == Refused && p.inner == nil && p.inside == nil {
+		return out
+	}
+	for _, pt := range p.wayIn() {
+		if !p.saw(pt, request) {
+			out = append(out, p.unseenAt(pt, request))
+		}
+	}
+	return out
+}
+
+func (p *path) unseenAt(pt *point, w way) Unseen {
+	u := Unseen{Point: pt.Name, Direction: w.String(), Detail: "nothing lost"}
+	if c := p.watched(pt); len(c.gaps) > 0 {
+		u.Detail = c.gaps[0]
+	} else if len(c.caveats) > 0 {
+		u.Detail = "losses not recorded"
+	}
+	return u
+}

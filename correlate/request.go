@@ -1,0 +1,357 @@
+package correlate
+
+import (
+	"cmp"
+	"time"
+
+	"dnatrace/decode"
+)
+
+// reqRecord is one request while it is followed. It is pointer-free; the little
+// that few requests need is in extra.
+type reqRecord struct {
+	number uint32 // in order of opening, from 1; 0 is a free record
+	rev    uint16
+	phase  phase
+	marks  marks
+
+	client   uint32 // number of the leg on the client's side
+	last     uint32 // number of the leg joined last
+	point    uint16 // where it was seen first: the client's side
+	verdict  Verdict
+	attempts uint32
+	join     uint32 // hash under which joins holds it
+
+	opened   int64 // Unix ns, first packet at the client's point
+	lastNew  int64 // last new attempt there
+	lastSeen int64 // last turning point
+	synAck   int64 // first SYN-ACK at the client's point; 0 none
+	shaken   int64 // the client's ACK of it; 0 none
+	asked    int64 // first request bytes at the client's point; 0 none
+	answered int64 // first answer bytes at the client's point; 0 none
+	decided  int64 // the deciding packet
+
+	clientFIN, serverFIN int64 // first FIN of each side at the client's point; 0 none
+}
+
+type phase uint8
+
+const (
+	waiting      phase = iota
+	settlingDown       // the deciding packet was seen; late evidence may still come
+	judged
+)
+
+type marks uint16
+
+const (
+	markWindow    marks = 1 << iota // a window deadline is armed
+	markMiddle                      // joined in the middle
+	markClientFIN                   // at the client's point
+	markServerFIN
+	markClientRST
+	markServerRST
+	markClosed  // both sides are done
+	markError   // an ICMP error came back towards the client
+	markProxied // a docker-proxy backend leg belongs to it
+	markIdle    // an idle deadline is armed
+)
+
+// extra is what few requests have.
+type extra struct {
+	conntrack *decode.Conntrack // entry of the client's leg
+	requested *decode.Tuple     // what was asked for, where no leg shows it: translated before the first point
+	errors    []icmpError
+}
+
+// icmpError is an ICMP error about a request or its reply, seen at one point.
+type icmpError struct {
+	time      int64
+	frame     uint64
+	point     uint16
+	leg       uint32
+	way       way // which direction the quoted packet went
+	from      decode.IP
+	typ, code uint8
+	v6        bool
+	mtu       uint32
+}
+
+func (t *Tracker) extra(req uint32) *extra {
+	x := t.extras[req]
+	if x == nil {
+		x = &extra{}
+		t.extras[req] = x
+	}
+	return x
+}
+
+// reused reports whether p opens a new connection on the tuple of an old one,
+// and if so makes room for it.
+func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
+	g := t.legs.slab.at(n)
+	if p.Kind != decode.Segment || p.Flags&(decode.SYN|decode.ACK|decode.RST) != decode.SYN {
+		return false
+	}
+	if w == request && g.flags&legISN != 0 && g.isn[request] == p.Seq {
+		return false // a further attempt
+	}
+	if w == reply && g.flags&legMiddle == 0 && g.seen[0].flags&decode.ACK == 0 {
+		return false // simultaneous open: one connection (RFC 9293 §3.5)
+	}
+	if g.req != 0 {
+		if r := t.requests.at(g.req - 1); r.client == n && r.phase == settlingDown {
+			t.judge(g.req-1, p.Time, true)
+		}
+		t.legs.detach(n)
+		t.superseded(g.req - 1)
+	} else {
+		t.legs.detach(n)
+	}
+	return true
+}
+
+// superseded lets a request go soon whose tuple carries another one now.
+func (t *Tracker) superseded(req uint32) {
+	if r := t.requests.at(req); r.marks&markClosed == 0 && r.phase == judged {
+		r.marks |= markClosed
+		t.after(&t.lingering, linger, req)
+	}
+}
+
+// begin makes leg n, first seen by p, a request of its own.
+func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
+	t.makeRoom()
+	t.numbers++
+	req := t.requests.get()
+	r := t.requests.at(req)
+	g := t.legs.slab.at(n)
+	*r = reqRecord{number: t.numbers, client: n, last: n, point: pt.same, opened: p.Time, lastNew: p.Time, lastSeen: p.Time, join: joinHash(p, t.legs.seed)}
+	if g.flags&legMiddle != 0 {
+		r.marks |= markMiddle
+	}
+	g.req = req + 1
+	t.joins.add(r.join, req)
+	t.after(&t.windows, t.config.Window, req)
+	r.marks |= markWindow
+	t.aging.push(deadline{at: p.Time, req: req, number: r.number})
+	t.expectProxy(req, r, g)
+}
+
+// belong adds leg n to a request.
+func (t *Tracker) belong(n, req uint32) {
+	r := t.requests.at(req)
+	t.legs.slab.at(n).req = req + 1
+	t.legs.slab.at(r.last).next = n + 1
+	r.last = n
+}
+
+// turn is called where a packet may change what becomes of a request: a point
+// sees it for the first time, a flag, bytes while there is no answer yet.
+func (t *Tracker) turn(req, n uint32, w way, s *sighting, p *decode.Packet, news bool) {
+	r := t.requests.at(req)
+	r.lastSeen = p.Time
+	if n != r.client || s.point != r.point {
+		return // what other points saw is read when judging
+	}
+	switch {
+	case p.Kind == decode.Segment && w == request:
+		t.clientSaid(req, r, p, news)
+	case p.Kind == decode.Segment:
+		t.serverSaid(req, r, n, p)
+	case w == request:
+		if r.answered == 0 {
+			t.attempt(req, r, p.Time)
+		}
+	case p.Kind == decode.Chunk && p.Type == chunkAbort:
+		r.marks |= markServerRST
+		t.close(req, r, p.Time)
+	default:
+		t.answer(req, r, n, p.Time)
+	}
+}
+
+// chunkAbort is SCTP's way to refuse (RFC 9260 §3.3.7).
+const chunkAbort = 6
+
+// clientSaid takes a segment of the client at the client's own point.
+func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bool) {
+	switch {
+	case p.Flags&decode.SYN != 0:
+		t.attempt(req, r, p.Time)
+		return
+	case p.Flags&decode.RST != 0:
+		r.marks |= markClientRST
+		t.close(req, r, p.Time)
+		return
+	}
+	if r.synAck != 0 && r.shaken == 0 {
+		r.shaken = p.Time
+	}
+	if p.Payload > 0 && r.answered == 0 && news {
+		if r.asked == 0 {
+			r.asked = p.Time
+		}
+		t.await(req, r, p.Time)
+	}
+	if p.Flags&decode.FIN != 0 {
+		r.marks |= markClientFIN
+		r.clientFIN = cmp.Or(r.clientFIN, p.Time)
+		if r.asked == 0 && r.synAck != 0 && r.answered == 0 {
+			t.decide(req, r, p.Time)
+		}
+		if r.marks&markServerFIN != 0 {
+			t.close(req, r, p.Time)
+		}
+	}
+}
+
+// serverSaid takes a segment that came back to the client's own point.
+func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packet) {
+	if p.Flags&decode.SYN != 0 && r.synAck == 0 {
+		r.synAck = p.Time
+		t.mayBeProxied(req, r)
+	}
+	if p.Payload > 0 && p.Flags&decode.RST == 0 {
+		t.answer(req, r, n, p.Time)
+	}
+	if p.Flags&decode.RST != 0 {
+		r.marks |= markServerRST
+		t.close(req, r, p.Time)
+	}
+	if p.Flags&decode.FIN != 0 {
+		r.marks |= markServerFIN
+		r.serverFIN = cmp.Or(r.serverFIN, p.Time)
+		if r.answered == 0 {
+			t.decide(req, r, p.Time)
+		}
+		if r.marks&markClientFIN != 0 {
+			t.close(req, r, p.Time)
+		}
+	}
+}
+
+// attempt counts a further try of the client.
+func (t *Tracker) attempt(req uint32, r *reqRecord, now int64) {
+	r.attempts++
+	t.await(req, r, now)
+}
+
+// await starts the window anew.
+func (t *Tracker) await(req uint32, r *reqRecord, now int64) {
+	r.lastNew = now
+	if r.phase == judged && r.verdict != Delivered && r.marks&markClosed == 0 {
+		r.phase = waiting // it tries again: the judgement may change
+	}
+	if r.phase == waiting && r.marks&markWindow == 0 {
+		r.marks |= markWindow
+		t.rearm(now+int64(t.config.Window), req)
+	}
+}
+
+// answer notes the first answer bytes at the client's point.
+func (t *Tracker) answer(req uint32, r *reqRecord, n uint32, now int64) {
+	if r.answered != 0 {
+		return
+	}
+	r.answered = now
+	t.legs.slab.at(n).flags |= legAnswered
+	t.decide(req, r, now)
+}
+
+// close notes that one side ended the connection for good.
+func (t *Tracker) close(req uint32, r *reqRecord, now int64) {
+	if r.answered == 0 {
+		t.decide(req, r, now)
+	}
+	if r.marks&markClosed == 0 {
+		r.marks |= markClosed
+		t.after(&t.lingering, linger, req)
+	}
+}
+
+// decide notes the deciding packet. The judgement follows when what the kernel
+// tells of it late has had time to come.
+func (t *Tracker) decide(req uint32, r *reqRecord, now int64) {
+	if r.phase != waiting && !(r.phase == judged && r.verdict != Delivered) {
+		return
+	}
+	r.decided = now
+	r.phase = settlingDown
+	t.after(&t.settling, settle, req)
+}
+
+// settled judges a request whose deciding packet was seen a moment ago.
+func (t *Tracker) settled(req uint32, r *reqRecord, at int64) {
+	if r.phase == settlingDown {
+		t.judge(req, at, false)
+	}
+}
+
+// windowOver judges a request that has waited long enough, or waits on.
+func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
+	r.marks &^= markWindow
+	if r.phase != waiting {
+		return
+	}
+	if due := r.lastNew + int64(t.patience(req, r)); due > at {
+		r.marks |= markWindow
+		t.rearm(due, req)
+		return
+	}
+	t.judge(req, at, true)
+}
+
+// patience is how long a request waits after its last new attempt.
+func (t *Tracker) patience(req uint32, r *reqRecord) time.Duration {
+	if t.config.Window < neighbourWindow && t.neighbourOutstanding(req, r) {
+		return neighbourWindow
+	}
+	return t.config.Window
+}
+
+// idled lets a request go that has been silent, or looks again later.
+func (t *Tracker) idled(req uint32, r *reqRecord, at int64) {
+	if at-r.lastSeen < int64(idle) || r.phase == waiting || r.phase == settlingDown {
+		t.after(&t.idling, idle, req)
+		return
+	}
+	t.forget(req)
+}
+
+// forget releases a request and its legs.
+func (t *Tracker) forget(req uint32) {
+	r := t.requests.at(req)
+	if r.phase != judged {
+		t.judge(req, t.now, true)
+	}
+	t.joins.remove(r.join, req)
+	for n := r.client + 1; n != 0; {
+		next := t.legs.slab.at(n - 1).next
+		t.legs.release(n - 1)
+		n = next
+	}
+	delete(t.extras, req)
+	t.requests.put(req)
+}
+
+// makeRoom lets the oldest requests go when there are too many: those that
+// never end must not take the memory of the host.
+func (t *Tracker) makeRoom() {
+	for t.aging.size > 0 {
+		d := t.aging.front()
+		gone := t.requests.at(d.req).number != d.number
+		if !gone && t.requests.live() < t.config.Capacity {
+			return
+		}
+		t.aging.pop()
+		if gone {
+			continue
+		}
+		if r := t.requests.at(d.req); r.phase != judged {
+			r.phase = judged
+			t.journal.evicted++
+		}
+		t.forget(d.req)
+	}
+}

@@ -1,0 +1,235 @@
+package correlate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"dnatrace/capture/host"
+	"dnatrace/decode"
+)
+
+// silentServer: the request's bytes were acknowledged, and no answer came.
+func silentServer(p *path, j *judgement) bool {
+	if p.r.shaken == 0 || p.r.asked == 0 || !p.acknowledged(p.client, p.r.point) || p.proxied() {
+		return false
+	}
+	if p.inner == nil && p.inside == nil && p.t.world.known() && !p.isDirect() {
+		return silentHost(p, j)
+	}
+	p.silentIn(j)
+	return true
+}
+
+// silentHost: a process of the host took the request and does not answer.
+func silentHost(p *path, j *judgement) bool {
+	j.verdict, j.stage, j.cause, j.proof = Unanswered, "host", CauseServerSilent, Inferred
+	j.why = fmt.Sprintf("A process of the host accepted the connection on port %d, took the request and sent no answer.", p.tuple.DstPort)
+	j.fix = []string{fmt.Sprintf("see which: ss -lntp 'sport = :%d'", p.tuple.DstPort)}
+	if p.t.world.proxyFor(p.tuple) != nil {
+		j.stage, j.cause = "proxy", CauseProxyBackendFailed
+		j.why = "docker-proxy accepted the connection and got no answer from the container."
+	}
+	p.claim(j, p.clientPoint())
+	return true
+}
+
+func (p *path) isDirect() bool { return p.t.world.containerAt(p.tuple.Dst) != nil }
+
+// acknowledged reports whether a point saw all request bytes acknowledged.
+func (p *path) acknowledged(g *leg, point uint16) bool {
+	asked, back := p.t.legs.at(g, point, request), p.t.legs.at(g, point, reply)
+	return asked != nil && back != nil && g.bytes(asked) > 0 && int32(back.acked-asked.end) >= 0
+}
+
+// silentContainer: the request entered the container's namespace and nothing
+// came out.
+func silentContainer(p *path, j *judgement) bool {
+	if !p.entered() || len(p.replies()) > 0 {
+		return false
+	}
+	if p.tuple.Proto == decode.UDP && p.t.talkers[talker(p.served().tuple)] == 0 && p.latestInside() == nil && !p.paused() {
+		j.undetermined(p, "whether the protocol answers at all is not in evidence, nor the sockets of "+p.name())
+		return true
+	}
+	p.silentIn(j)
+	return true
+}
+
+// replies are the sightings of a reply beyond the client's own point.
+func (p *path) replies() []stop {
+	return slices.DeleteFunc(slices.Clone(p.coming), func(s stop) bool { return s.leg == p.client && s.point == p.r.point })
+}
+
+// silentIn says why a container does not answer: the first that holds.
+func (p *path) silentIn(j *judgement) {
+	j.verdict, j.stage, j.proof = Unanswered, "container", Inferred
+	j.fact("packets", p.furthest().first, "seen going in at %s; no answer came out", p.furthest().at.Name)
+	inner := p.served()
+	for _, look := range []func(*path, *judgement, *leg) bool{
+		pausedContainer, containerFirewall, noRouteBack, backlogFull, serverSilent,
+	} {
+		if look(p, j, inner) {
+			p.claim(j, p.doors()...)
+			return
+		}
+	}
+	j.cause = CauseUnknown
+	j.why = fmt.Sprintf("The request reached %s and nothing came back; why is not in evidence.", p.name())
+	j.fix = []string{fmt.Sprintf("see whether the server in %s hangs, and whether a firewall runs inside it", p.name())}
+	p.claim(j, p.doors()...)
+}
+
+// doors are the points at which an answer would have been seen first.
+func (p *path) doors() []*point {
+	var out []*point
+	for _, s := range p.going {
+		if !(s.leg == p.client && s.point == p.r.point) {
+			out = append(out, s.at)
+		}
+	}
+	return append(out, p.clientPoint())
+}
+
+func (p *path) paused() bool {
+	return p.container != nil && p.stateOf(p.container.ID) == "paused"
+}
+
+func (p *path) stateOf(id string) string {
+	if e := p.latestEngine(); e != nil {
+		for i := range e.Containers {
+			if e.Containers[i].ID == id {
+				return e.Containers[i].State
+			}
+		}
+	}
+	return ""
+}
+
+func pausedContainer(p *path, j *judgement, _ *leg) bool {
+	if !p.paused() {
+		return false
+	}
+	j.cause = CauseContainerPaused
+	j.why = fmt.Sprintf("%s is paused: its kernel accepts, its processes do not run.", p.name())
+	j.fix = []string{"docker unpause " + p.name()}
+	j.fact("engine", p.now, "%s is paused", p.name())
+	if e := p.earlierEngine(); e != nil && slices.ContainsFunc(e.Containers, sameState(p.container.ID, "paused")) {
+		j.proof = proofOf(p.proven)
+	}
+	return true
+}
+
+// containerFirewall: a packet filter inside the container's own namespace drops
+// what comes in.
+func containerFirewall(p *path, j *judgement, inner *leg) bool {
+	if p.container == nil || p.acknowledged(inner, p.furthest().point) {
+		return false
+	}
+	hit, ok := p.t.world.inputDrop(p.container.Name, inner.tuple, p.r.opened)
+	if !ok {
+		return false
+	}
+	j.cause = CauseContainerFirewall
+	j.why = fmt.Sprintf("A firewall inside %s drops what comes in for port %d: %s.", p.name(), inner.tuple.DstPort, hit)
+	j.fix = []string{fmt.Sprintf("allow port %d in the firewall inside %s", inner.tuple.DstPort, p.name())}
+	j.fact("rules", p.now, "in the namespace of %s: %s", p.name(), hit)
+	return true
+}
+
+func noRouteBack(p *path, j *judgement, inner *leg) bool {
+	s := p.latestInside()
+	back := inner.tuple.Src.Addr()
+	if s == nil || len(s.Routes) == 0 || routeTo(s, back) != nil {
+		return false
+	}
+	j.cause = CauseReplyNoRoute
+	j.why = fmt.Sprintf("%s has no route back to %s, so its answers go nowhere.", p.name(), back)
+	j.fix = []string{fmt.Sprintf("give %s a default route: it has one only if a network that is not internal is attached", p.name())}
+	j.fact("host", p.now, "no route in %s leads to %s", p.name(), back)
+	if e := p.earlierInside(); e != nil && routeTo(e, back) == nil {
+		j.proof = proofOf(p.proven)
+	}
+	return true
+}
+
+func backlogFull(p *path, j *judgement, inner *leg) bool {
+	s, old := p.latestInside(), p.earlierInside()
+	if s == nil || p.tuple.Proto != decode.TCP {
+		return false
+	}
+	overflows := int64(0)
+	if old != nil {
+		overflows = int64(s.Counters["TcpExt.ListenOverflows"]) - int64(old.Counters["TcpExt.ListenOverflows"])
+	}
+	for _, k := range listeners(s, decode.TCP) {
+		if k.Local.Port() == inner.tuple.DstPort && accepts(&k, inner.tuple.Dst.Addr()) && k.Queue > k.Backlog && (overflows > 0 || k.Queue > 0) {
+			j.cause = CauseBacklogFull
+			j.why = fmt.Sprintf("The accept queue of %s in %s is full: %d connections wait where %d may.", processName(&k), p.name(), k.Queue, k.Backlog)
+			j.fix = []string{"make the server accept faster, or raise its backlog and --sysctl net.core.somaxconn"}
+			j.fact("host", p.now, "%s: %d waiting, %d allowed; ListenOverflows +%d", k.Local, k.Queue, k.Backlog, max(0, overflows))
+			return true
+		}
+	}
+	return false
+}
+
+func serverSilent(p *path, j *judgement, inner *leg) bool {
+	heard := p.acknowledged(inner, p.furthest().point)
+	spoke := p.tuple.Proto == decode.UDP && p.t.talkers[talker(inner.tuple)] != 0
+	if !heard && !spoke {
+		return false
+	}
+	j.cause, j.proof = CauseServerSilent, Inferred
+	j.why = fmt.Sprintf("The server in %s took the request and sent no answer.", p.name())
+	if spoke {
+		j.why = fmt.Sprintf("The server in %s has answered others, and not this request.", p.name())
+	}
+	j.fix = []string{fmt.Sprintf("see what the server in %s is waiting for: docker logs %s", p.name(), p.name())}
+	return true
+}
+
+// routeTo is the route a packet to ip would take, by longest prefix over the
+// tables that a plain lookup uses; nil if there is none.
+func routeTo(s *host.Sample, ip netip.Addr) *host.Route {
+	var best *host.Route
+	for i := range s.Routes {
+		r := &s.Routes[i]
+		if !r.Dst.IsValid() || !r.Dst.Contains(ip) || r.Type == "broadcast" || r.Type == "multicast" {
+			continue
+		}
+		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
+			best = r
+		}
+	}
+	if best != nil && (best.Type == "unreachable" || best.Type == "blackhole" || best.Type == "prohibit") {
+		return nil
+	}
+	return best
+}
+
+// boundSocket is the UDP socket that takes what is sent to server, and whether
+// its queue grew while the request waited.
+func (p *path) boundSocket(server decode.Tuple) (*host.Socket, bool) {
+	s, old := p.latestInside(), p.earlierInside()
+	if !p.entered() {
+		s, old = p.latestHost(), p.earlierHost()
+	}
+	queue := func(s *host.Sample) *host.Socket {
+		for _, k := range listeners(s, decode.UDP) {
+			if k.Local.Port() == server.DstPort && accepts(&k, server.Dst.Addr()) {
+				return &k
+			}
+		}
+		return nil
+	}
+	now, was := queue(s), queue(old)
+	if now == nil {
+		return nil, false
+	}
+	return now, now.Queue > 0 && (was == nil || now.Queue > was.Queue)
+}
+
+func (p *path) boundOnHost() bool {
+	return p.inner == nil && p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && p.hostListens(p.latestHost())
+}

@@ -1,0 +1,280 @@
+package correlate
+
+import (
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/decode"
+)
+
+// Config says what to look for and what to keep.
+type Config struct {
+	// Window is how long a request may stay without an answer after its last
+	// new attempt. Zero is DefaultWindow.
+	Window time.Duration
+	// Selects tells whether a request to dst is asked about. Nil selects
+	// every request. The snapshot is the latest, or nil.
+	Selects func(proto decode.Proto, dst netip.AddrPort, s *engine.Snapshot) bool
+	// Keep is how many incidents the document lists: the worst ones. Negative
+	// keeps all.
+	Keep int
+	// OnIncident is called for every judgement as soon as it stands, and again
+	// with a higher Rev if it changes. It may be nil. The incident is the
+	// callee's.
+	OnIncident func(*Incident)
+	// Capacity bounds the requests held at once; the oldest are let go and
+	// counted. Zero is DefaultCapacity.
+	Capacity int
+}
+
+// Defaults of Config, and the other times of a request's life.
+const (
+	DefaultWindow   = 3 * time.Second
+	DefaultCapacity = 1 << 18
+
+	// neighbourWindow replaces a shorter window while ARP or ND is
+	// outstanding: the kernel gives up after 3 s.
+	neighbourWindow = 4 * time.Second
+	// settle is how long after the deciding packet the judgement is made.
+	// Conntrack and the engine tell of a packet up to a millisecond after it.
+	settle = 20 * time.Millisecond
+	// linger is how long a closed connection is remembered, so that late
+	// segments are not taken for something new.
+	linger = time.Second
+	// idle is how long exchanges without a close are remembered.
+	idle = 30 * time.Second
+)
+
+// Tracker turns events into incidents. Feed it in time order; the same events
+// give the same incidents. It is not safe for concurrent use.
+type Tracker struct {
+	config Config
+	now    int64 // latest event time, Unix ns
+
+	points   []point
+	netns    map[string]uint16
+	legs     legs
+	requests slab[reqRecord]
+	joins    index // requests by what NAT leaves alone
+	extras   map[uint32]*extra
+	orphans  queue[orphan] // legs without a request
+
+	due       int64 // earliest deadline
+	settling  queue[deadline]
+	windows   queue[deadline]
+	lingering queue[deadline]
+	idling    queue[deadline]
+	rearmed   deadlineHeap
+	aging     queue[deadline] // every request, in order of age
+
+	numbers    uint32
+	proxied    []uint32 // requests a docker-proxy may be serving, oldest first
+	world      world
+	neighbours map[decode.IP]*neighbourWatch
+	translated map[decode.Tuple]*decode.Conntrack // entries whose legs were not seen yet
+	talkers    map[decode.Tuple]int64             // UDP servers that answered someone; Src unset
+
+	journal journal
+	hashes  [capture.BatchSize]uint32
+	warm    uint64 // keeps the touching reads of Packets alive
+}
+
+// New makes a Tracker.
+func New(c Config) *Tracker {
+	if c.Window <= 0 {
+		c.Window = DefaultWindow
+	}
+	if c.Capacity <= 0 {
+		c.Capacity = DefaultCapacity
+	}
+	t := &Tracker{
+		config:     c,
+		netns:      map[string]uint16{capture.HostNetns: 0},
+		legs:       legs{index: newIndex(0), seed: rand.Uint64()},
+		joins:      newIndex(0),
+		extras:     map[uint32]*extra{},
+		due:        math.MaxInt64,
+		neighbours: map[decode.IP]*neighbourWatch{},
+		translated: map[decode.Tuple]*decode.Conntrack{},
+		talkers:    map[decode.Tuple]int64{},
+	}
+	t.world.init()
+	t.journal.init(c)
+	return t
+}
+
+// Packets takes a batch of packets. Lookups of the whole batch are begun
+// before the first is used: with many flows the time goes into waiting for
+// memory, and this way the waits overlap.
+func (t *Tracker) Packets(b *decode.Batch) {
+	for len(b.Packets) > 0 {
+		n := min(len(b.Packets), len(t.hashes))
+		t.touch(b.Packets[:n])
+		for i := range b.Packets[:n] {
+			t.packet(&b.Packets[i], t.hashes[i], b.Quotes)
+		}
+		b.Packets = b.Packets[n:]
+	}
+	t.Advance(b.Until)
+}
+
+// touch computes the hashes of a batch and reads the memory its packets need.
+func (t *Tracker) touch(packets []decode.Packet) {
+	var slots [capture.BatchSize]uint32
+	for i := range packets {
+		p := &packets[i]
+		if p.Kind < decode.Segment || int(p.Point) >= len(t.points) {
+			slots[i] = 0
+			continue
+		}
+		h := hashTuple(&p.Tuple, t.points[p.Point].space, t.legs.seed)
+		t.hashes[i] = h
+		slots[i] = uint32(t.legs.index.slots[t.legs.index.first(h)])
+	}
+	warm := uint64(0)
+	for i := range packets {
+		if n := slots[i]; n != 0 {
+			g := t.legs.slab.at(n - 1)
+			warm += uint64(g.req) + uint64(g.seen[1].first) + uint64(g.seen[3].count)
+		}
+	}
+	t.warm += warm
+}
+
+// packet takes one packet. Everything done for each packet is in here; what
+// only matters at turning points is behind turn.
+func (t *Tracker) packet(p *decode.Packet, hash uint32, quotes []decode.Quote) {
+	if p.Time > t.now {
+		t.advance(p.Time)
+	}
+	if int(p.Point) >= len(t.points) {
+		return // a stream that does not announce its points says nothing
+	}
+	pt := &t.points[p.Point]
+	pt.packets++
+	if p.Kind < decode.Segment {
+		t.aside(p, pt, quotes)
+		return
+	}
+	n, w, found := t.legs.find(hash, &p.Tuple, pt.space)
+	if !found || t.reused(n, w, p) {
+		t.open(p, hash, pt)
+		return
+	}
+	t.sight(n, w, p, pt)
+}
+
+// sight enters a packet into a leg that is known.
+func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
+	g := t.legs.slab.at(n)
+	if w == reply && g.flags&legReplyISN == 0 && p.Kind == decode.Segment && p.Flags&decode.SYN != 0 {
+		g.isn[reply] = p.Seq
+		g.flags |= legReplyISN
+	}
+	s, isNew := t.legs.sighting(g, pt.same, w)
+	if pt.doubled && t.points[pt.same].repeats(p, pt.ID) {
+		return // the same packet in two files of one point
+	}
+	before := s.end
+	g.update(s, p, isNew)
+	if g.req == 0 {
+		return
+	}
+	if isNew || p.Flags&(decode.SYN|decode.FIN|decode.RST) != 0 || g.flags&legAnswered == 0 && p.Payload > 0 {
+		t.turn(g.req-1, n, w, s, p, isNew || s.end != before)
+	}
+}
+
+// Event takes a control event.
+func (t *Tracker) Event(e decode.Event) {
+	switch e := e.(type) {
+	case *decode.Start:
+		t.advance(e.Time)
+		t.journal.start(e)
+	case *decode.End:
+		t.advance(e.Time)
+		t.journal.end(e)
+	case *decode.Source:
+		t.advance(e.Time)
+		t.journal.source(e)
+	case *decode.Point:
+		t.advance(e.Time)
+		t.addPoint(e)
+	case *decode.Loss:
+		t.advance(e.Time)
+		t.journal.lost(e)
+	case *decode.Conntrack:
+		t.advance(e.Time)
+		t.conntrack(e)
+	case *decode.EngineSnapshot:
+		t.advance(e.Time)
+		t.world.engineSaid(e)
+	case *decode.EngineEvent:
+		t.advance(e.Time)
+		t.world.engineDid(e)
+	case *decode.HostSample:
+		t.advance(e.Time)
+		t.world.hostWas(e)
+	case *decode.Ruleset:
+		t.advance(e.Time)
+		t.world.rulesWere(e)
+	}
+}
+
+// Advance says that nothing earlier than until will come any more, and judges
+// what is due before it.
+func (t *Tracker) Advance(until int64) { t.advance(until) }
+
+func (t *Tracker) advance(now int64) {
+	if now > t.due {
+		t.fire(now)
+	}
+	t.now = max(t.now, now)
+}
+
+// Skip counts a record that could not be decoded.
+func (t *Tracker) Skip(origin string, err error) { t.journal.skipped(origin, err) }
+
+// Damage notes that part of the input could not be read.
+func (t *Tracker) Damage(what string) { t.journal.damaged(what) }
+
+// Pending is the number of requests that wait for a judgement.
+func (t *Tracker) Pending() int {
+	n := 0
+	for i := range t.requests.used {
+		if r := t.requests.at(i); r.number != 0 && (r.phase == waiting || r.phase == settlingDown) {
+			n++
+		}
+	}
+	return n
+}
+
+// Finish judges what can be judged and returns the document. The Tracker is
+// spent.
+func (t *Tracker) Finish() *Document {
+	end := t.now
+	t.fire(end + 1)
+	t.settleAll()
+	return t.journal.document(t)
+}
+
+// settleAll judges the requests whose deciding packet was seen; the others are
+// open: too young to judge.
+func (t *Tracker) settleAll() {
+	for i := range t.requests.used {
+		r := t.requests.at(i)
+		if r.number == 0 {
+			continue
+		}
+		if r.phase == settlingDown {
+			t.judge(i, t.now, false)
+		}
+		if r.phase == waiting || r.phase == settlingDown {
+			t.journal.open++
+		}
+	}
+}

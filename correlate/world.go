@@ -1,0 +1,341 @@
+package correlate
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+	"dnatrace/decode"
+)
+
+// world is what the engine and the kernel said of themselves, in versions: a
+// judgement asks for what held before a request and what held after it.
+type world struct {
+	engines []version[engine.Snapshot]
+	hosts   map[string][]version[host.Sample] // by namespace
+	rules   map[string][]*decode.Ruleset
+	did     []*decode.EngineEvent
+
+	// Looked up at every new leg, so kept ready for the latest versions.
+	local      map[netip.Addr]bool
+	broadcasts map[netip.Addr]bool
+	containers map[netip.Addr]*engine.Container
+	subnets    []netip.Prefix
+}
+
+// version is a state and when it was taken.
+type version[T any] struct {
+	time  int64 // Unix ns
+	value *T
+}
+
+// mostVersions bounds what is kept of one kind: about a quarter of an hour at
+// one sample a second.
+const mostVersions = 1000
+
+func (w *world) init() {
+	w.hosts = map[string][]version[host.Sample]{}
+	w.rules = map[string][]*decode.Ruleset{}
+}
+
+// known reports whether anything but packets is in evidence.
+func (w *world) known() bool { return len(w.engines) > 0 || len(w.hosts[capture.HostNetns]) > 0 }
+
+func keep[T any](versions []version[T], v version[T]) []version[T] {
+	if len(versions) >= mostVersions {
+		versions = append(versions[:1], versions[len(versions)/2:]...)
+	}
+	return append(versions, v)
+}
+
+// before returns the last version taken at or before time, or the first one
+// there is; nil if there is none.
+func before[T any](versions []version[T], time int64) *version[T] {
+	if len(versions) == 0 {
+		return nil
+	}
+	i, _ := slices.BinarySearchFunc(versions, time, func(v version[T], t int64) int {
+		if v.time <= t {
+			return -1
+		}
+		return 1
+	})
+	return &versions[max(0, i-1)]
+}
+
+func latest[T any](versions []version[T]) *T {
+	if len(versions) == 0 {
+		return nil
+	}
+	return versions[len(versions)-1].value
+}
+
+func (w *world) engineSaid(e *decode.EngineSnapshot) {
+	w.engines = keep(w.engines, version[engine.Snapshot]{e.Time, &e.Snapshot})
+	w.refresh()
+}
+
+func (w *world) engineDid(e *decode.EngineEvent) {
+	if len(w.did) >= mostVersions {
+		w.did = slices.Delete(w.did, 0, mostVersions/2)
+	}
+	w.did = append(w.did, e)
+}
+
+func (w *world) hostWas(e *decode.HostSample) {
+	s := &e.Sample
+	if s.Same {
+		if last := latest(w.hosts[e.Netns]); last != nil {
+			s = &host.Sample{Same: true, State: last.State, Counters: s.Counters}
+		}
+	}
+	w.hosts[e.Netns] = keep(w.hosts[e.Netns], version[host.Sample]{e.Time, s})
+	if !e.Same {
+		w.refresh()
+	}
+}
+
+// rulesWere keeps the first rulesets of a namespace and the latest ones: what
+// held before, and what holds now.
+func (w *world) rulesWere(e *decode.Ruleset) {
+	const most = 64
+	if list := w.rules[e.Netns]; len(list) >= most {
+		w.rules[e.Netns] = slices.Delete(list, most/4, most/2)
+	}
+	w.rules[e.Netns] = append(w.rules[e.Netns], e)
+}
+
+// engine is the engine's latest snapshot, or nil.
+func (w *world) engine() *engine.Snapshot { return latest(w.engines) }
+
+// host is the latest sample of a namespace, or nil.
+func (w *world) host(netns string) *host.Sample { return latest(w.hosts[netns]) }
+
+// refresh makes the lookups for new legs ready.
+func (w *world) refresh() {
+	w.local = map[netip.Addr]bool{}
+	w.broadcasts = map[netip.Addr]bool{}
+	w.containers = map[netip.Addr]*engine.Container{}
+	w.subnets = w.subnets[:0]
+	if h := w.host(capture.HostNetns); h != nil {
+		for _, a := range h.Addrs {
+			w.local[a.Prefix.Addr().Unmap()] = true
+		}
+		for _, r := range h.Routes {
+			if r.Type == "broadcast" || r.Type == "anycast" || r.Type == "multicast" {
+				w.broadcasts[r.Dst.Addr().Unmap()] = true
+			}
+		}
+	}
+	e := w.engine()
+	if e == nil {
+		return
+	}
+	for i := range e.Networks {
+		w.subnets = append(w.subnets, e.Networks[i].Subnets...)
+		for _, g := range e.Networks[i].Gateways {
+			w.local[g.Unmap()] = true
+		}
+	}
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		for _, ep := range c.Endpoints {
+			for _, ip := range []netip.Addr{ep.IPv4, ep.IPv6} {
+				if ip.IsValid() && isUp(c) {
+					w.containers[ip.Unmap()] = c
+				}
+			}
+		}
+	}
+}
+
+// isUp reports whether a container's network exists.
+func isUp(c *engine.Container) bool {
+	return c.State == "running" || c.State == "paused" || c.State == "restarting" && c.PID != 0
+}
+
+// isHost reports whether ip is an address of the host.
+func (w *world) isHost(ip decode.IP) bool {
+	a := ip.Addr()
+	return w.local[a] || a.IsLoopback()
+}
+
+// containerAt is the running container that owns ip, or nil.
+func (w *world) containerAt(ip decode.IP) *engine.Container { return w.containers[ip.Addr()] }
+
+// isContainerNet reports whether ip lies in a network of the engine's.
+func (w *world) isContainerNet(ip decode.IP) bool {
+	a := ip.Addr()
+	return slices.ContainsFunc(w.subnets, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+func (w *world) isBroadcast(a netip.Addr) bool { return w.broadcasts[a] }
+
+// serves reports whether the destination of t is a known server: a published
+// port, a container's port, or a listener of the host.
+func (w *world) serves(t decode.Tuple) bool {
+	if c := w.containerAt(t.Dst); c != nil {
+		return slices.ContainsFunc(c.Exposed, func(p engine.Port) bool { return p.Port == t.DstPort && p.Proto == t.Proto.String() }) ||
+			slices.ContainsFunc(c.Mappings, func(b engine.Binding) bool { return b.Container == t.DstPort && b.Proto == t.Proto.String() })
+	}
+	_, b := w.mapping(w.engine(), t)
+	return b != nil
+}
+
+// mapping finds the container that publishes the destination of t.
+func (w *world) mapping(e *engine.Snapshot, t decode.Tuple) (*engine.Container, *engine.Binding) {
+	if e == nil {
+		return nil, nil
+	}
+	dst := t.Dst.Addr()
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		for j := range c.Mappings {
+			b := &c.Mappings[j]
+			if b.HostPort == t.DstPort && b.Proto == t.Proto.String() && bindsTo(b.HostIP, dst) {
+				return c, b
+			}
+		}
+	}
+	return nil, nil
+}
+
+// bindsTo reports whether a mapping on hostIP covers dst.
+func bindsTo(hostIP, dst netip.Addr) bool {
+	if !hostIP.IsValid() {
+		return true
+	}
+	if hostIP.IsUnspecified() {
+		return hostIP.Is4() == dst.Is4()
+	}
+	return hostIP.Unmap() == dst
+}
+
+// maps reports whether a proxy for what t asks for would dial what behind
+// shows.
+func (w *world) maps(t, behind decode.Tuple) bool {
+	if p := w.proxyFor(t); p != nil {
+		return decode.IPFrom(p.Container.Addr()) == behind.Dst && p.Container.Port() == behind.DstPort
+	}
+	c, b := w.mapping(w.engine(), t)
+	return c != nil && b.Container == behind.DstPort && w.containerAt(behind.Dst) == c
+}
+
+// proxyFor is the docker-proxy that listens where t goes, or nil.
+func (w *world) proxyFor(t decode.Tuple) *host.Proxy {
+	h := w.host(capture.HostNetns)
+	if h == nil {
+		return nil
+	}
+	dst := t.Dst.Addr()
+	for i := range h.Proxies {
+		p := &h.Proxies[i]
+		if p.Proto == t.Proto.String() && p.Host.Port() == t.DstPort &&
+			(p.Host.Addr().Unmap() == dst || p.Host.Addr().IsUnspecified() && (p.Host.Addr().Is4() == dst.Is4())) {
+			return p
+		}
+	}
+	return nil
+}
+
+// vethOwner names the container at the other end of a host-side veth.
+func (w *world) vethOwner(veth string) string {
+	h := w.host(capture.HostNetns)
+	if h == nil {
+		return ""
+	}
+	for i := range h.Links {
+		l := &h.Links[i]
+		if l.Name != veth || l.PeerNetns == 0 {
+			continue
+		}
+		return w.netnsOf(l.PeerNetns)
+	}
+	return ""
+}
+
+// netnsOf names the namespace with an inode number; of several names that
+// share one, the first.
+func (w *world) netnsOf(inode uint64) string {
+	name := ""
+	for netns, versions := range w.hosts {
+		if s := latest(versions); netns != capture.HostNetns && s.Inode == inode && (name == "" || netns < name) {
+			name = netns
+		}
+	}
+	return name
+}
+
+// wayTo names the bridge and the host-side veth that lead to a container's
+// address, as far as known.
+func (w *world) wayTo(c *engine.Container, ip decode.IP) (bridge, veth string) {
+	e := w.engine()
+	if e == nil || c == nil {
+		return "", ""
+	}
+	a := ip.Addr()
+	for i := range e.Networks {
+		n := &e.Networks[i]
+		if slices.ContainsFunc(n.Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			bridge = n.Bridge
+		}
+	}
+	h, inside := w.host(capture.HostNetns), w.host(c.Name)
+	if h == nil || inside == nil {
+		return bridge, ""
+	}
+	master := 0
+	for i := range h.Links {
+		if h.Links[i].Name == bridge {
+			master = h.Links[i].Index
+		}
+	}
+	for i := range h.Links {
+		l := &h.Links[i]
+		if l.PeerNetns != 0 && l.PeerNetns == inside.Inode && (master == 0 || l.Master == master) {
+			veth = l.Name
+		}
+	}
+	return bridge, veth
+}
+
+// network names the engine's network that ip belongs to.
+func (w *world) network(ip decode.IP) string {
+	e := w.engine()
+	if e == nil {
+		return ""
+	}
+	a := ip.Addr()
+	for i := range e.Networks {
+		if slices.ContainsFunc(e.Networks[i].Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			return e.Networks[i].Name
+		}
+	}
+	return ""
+}
+
+// listeners returns the sockets of a protocol in a namespace.
+func listeners(s *host.Sample, proto decode.Proto) []host.Socket {
+	if s == nil {
+		return nil
+	}
+	var out []host.Socket
+	for _, k := range s.Sockets {
+		if strings.TrimSuffix(k.Proto, "6") == proto.String() {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// accepts reports whether a socket takes what is sent to dst.
+func accepts(k *host.Socket, dst netip.Addr) bool {
+	l := k.Local.Addr()
+	if l.IsUnspecified() {
+		return dst.Is4() == l.Is4() || dst.Is4() && k.V6 && !k.V6Only
+	}
+	return l.Unmap() == dst
+}
