@@ -24,83 +24,99 @@ import (
 //
 // A payload's length is taken from the IP header here, also where gopacket
 // takes UDP's own or what was captured.
-func judge(frame []byte) (want decode.Packet, ok bool) {
+func judge(frame []byte) (decode.Packet, bool) {
 	packet := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.NoCopy)
 	ls := packet.Layers()
-	var tags, extensions, offset int
-	var end int // of the IP packet, from its first byte
+	var v opinion
 	for i, l := range ls {
 		if i+1 < len(ls) && ls[i+1].LayerType() == gopacket.LayerTypeDecodeFailure {
-			return want, false
+			return decode.Packet{}, false
 		}
-		switch l := l.(type) {
-		case *layers.Ethernet:
-			want.SrcMAC, want.DstMAC = [6]byte(l.SrcMAC), [6]byte(l.DstMAC)
-		case *layers.Dot1Q:
-			tags++
-		case *layers.IPv4:
-			if l.Version != 4 || len(frame) > 0xffff {
-				return want, false
-			}
-			want.TTL, want.IPID, want.Proto = l.TTL, l.Id, decode.Proto(l.Protocol)
-			want.Src, want.Dst = mapped(l.SrcIP), mapped(l.DstIP)
-			offset, end = len(l.Contents), int(l.Length)
-		case *layers.IPv6:
-			if l.Version != 6 || l.Length == 0 {
-				return want, false
-			}
-			want.TTL, want.Proto = l.HopLimit, decode.Proto(l.NextHeader)
-			want.Src, want.Dst = decode.IP(l.SrcIP), decode.IP(l.DstIP)
-			offset, end = 40, 40+int(l.Length)
-		case *layers.IPv6HopByHop, *layers.IPv6Routing, *layers.IPv6Destination, *layers.IPSecAH:
-			if want.IPID != 0 || want.Src.Is4() {
-				return want, false
-			}
-			extensions++
-			offset += len(l.LayerContents())
-			want.Proto = decode.Proto(l.LayerContents()[0])
-		case *layers.TCP:
-			want.Kind = decode.Segment
-			want.SrcPort, want.DstPort = uint16(l.SrcPort), uint16(l.DstPort)
-			want.Seq, want.Ack, want.Window = l.Seq, l.Ack, l.Window
-			want.Flags = flagsOf(l)
-			want.MSS, want.TSVal = optionsOf(l)
-			offset += len(l.Contents)
-			want.Payload = uint32(end - offset)
-			return want, tags <= 4 && extensions <= 8 && offset <= end
-		case *layers.UDP:
-			want.Kind = decode.Datagram
-			want.SrcPort, want.DstPort = uint16(l.SrcPort), uint16(l.DstPort)
-			offset += 8
-			want.Payload = uint32(end - offset)
-			return want, tags <= 4 && extensions <= 8 && offset <= end
-		case *layers.ICMPv4:
-			want.Type, want.Code = l.TypeCode.Type(), l.TypeCode.Code()
-			switch want.Type {
-			case layers.ICMPv4TypeEchoRequest:
-				want.Kind = decode.EchoRequest
-			case layers.ICMPv4TypeEchoReply:
-				want.Kind = decode.EchoReply
-			}
-			want.SrcPort, want.DstPort, want.Seq = l.Id, l.Id, uint32(l.Seq)
-			want.Payload = uint32(end - offset - 8)
-			return want, tags <= 4 && want.Kind != decode.Other && want.Src.Is4() && offset+8 <= end
-		case *layers.ICMPv6Echo:
-			icmp := packet.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6)
-			want.Type, want.Code = icmp.TypeCode.Type(), icmp.TypeCode.Code()
-			want.Kind = decode.EchoRequest
-			if want.Type == layers.ICMPv6TypeEchoReply {
-				want.Kind = decode.EchoReply
-			}
-			want.SrcPort, want.DstPort, want.Seq = l.Identifier, l.Identifier, uint32(l.SeqNumber)
-			want.Payload = uint32(end - offset - 8)
-			return want, tags <= 4 && extensions <= 8 && !want.Src.Is4() && offset+8 <= end
-		case *layers.ICMPv6:
-		default:
-			return want, false
+		if !v.network(l) && !v.transport(l, len(frame)) {
+			return decode.Packet{}, false
+		}
+		if v.want.Kind != decode.Other {
+			return v.want, v.tags <= 4 && v.extensions <= 8 && v.offset <= v.end
 		}
 	}
-	return want, false
+	return decode.Packet{}, false
+}
+
+// opinion is what gopacket's layers say so far.
+type opinion struct {
+	want             decode.Packet
+	tags, extensions int
+	offset, end      int // of the layer, of the IP packet; from the IP header on
+}
+
+// network takes a layer below L4; false if there is nothing to take from it.
+func (v *opinion) network(l gopacket.Layer) bool {
+	w := &v.want
+	switch l := l.(type) {
+	case *layers.Ethernet:
+		w.SrcMAC, w.DstMAC = [6]byte(l.SrcMAC), [6]byte(l.DstMAC)
+	case *layers.Dot1Q:
+		v.tags++
+	case *layers.IPv4:
+		w.TTL, w.IPID, w.Proto = l.TTL, l.Id, decode.Proto(l.Protocol)
+		w.Src, w.Dst = mapped(l.SrcIP), mapped(l.DstIP)
+		v.offset, v.end = len(l.Contents), int(l.Length)
+		return l.Version == 4
+	case *layers.IPv6:
+		w.TTL, w.Proto = l.HopLimit, decode.Proto(l.NextHeader)
+		w.Src, w.Dst = decode.IP(l.SrcIP), decode.IP(l.DstIP)
+		v.offset, v.end = 40, 40+int(l.Length)
+		return l.Version == 6 && l.Length != 0
+	case *layers.IPv6HopByHop, *layers.IPv6Routing, *layers.IPv6Destination, *layers.IPSecAH:
+		v.extensions++
+		v.offset += len(l.LayerContents())
+		w.Proto = decode.Proto(l.LayerContents()[0])
+		return !w.Src.Is4()
+	case *layers.ICMPv6:
+		w.Type, w.Code = l.TypeCode.Type(), l.TypeCode.Code()
+		return !w.Src.Is4()
+	default:
+		return false
+	}
+	return true
+}
+
+// transport takes an L4 layer of a frame; false if it is none.
+func (v *opinion) transport(l gopacket.Layer, frame int) bool {
+	w, header := &v.want, 8
+	switch l := l.(type) {
+	case *layers.TCP:
+		w.Kind = decode.Segment
+		w.SrcPort, w.DstPort = uint16(l.SrcPort), uint16(l.DstPort)
+		w.Seq, w.Ack, w.Window = l.Seq, l.Ack, l.Window
+		w.Flags = flagsOf(l)
+		w.MSS, w.TSVal = optionsOf(l)
+		header = len(l.Contents)
+	case *layers.UDP:
+		w.Kind = decode.Datagram
+		w.SrcPort, w.DstPort = uint16(l.SrcPort), uint16(l.DstPort)
+	case *layers.ICMPv4:
+		w.Type, w.Code = l.TypeCode.Type(), l.TypeCode.Code()
+		v.echo(layers.ICMPv4TypeEchoRequest, layers.ICMPv4TypeEchoReply, l.Id, l.Seq)
+	case *layers.ICMPv6Echo:
+		v.echo(layers.ICMPv6TypeEchoRequest, layers.ICMPv6TypeEchoReply, l.Identifier, l.SeqNumber)
+	default:
+		return false
+	}
+	v.offset += header
+	w.Payload = uint32(v.end - v.offset)
+	is4 := w.Src.Is4()
+	return frame <= 0xffff && (w.Proto != decode.ICMP || is4) && (w.Proto != decode.ICMPv6 || !is4)
+}
+
+func (v *opinion) echo(request, reply uint8, id, seq uint16) {
+	switch v.want.Type {
+	case request:
+		v.want.Kind = decode.EchoRequest
+	case reply:
+		v.want.Kind = decode.EchoReply
+	}
+	v.want.SrcPort, v.want.DstPort, v.want.Seq = id, id, uint32(seq)
 }
 
 func mapped(ip []byte) decode.IP {
