@@ -1,0 +1,209 @@
+// Package archtest holds the shape of the tree: which package may import which,
+// where goroutines live, and where the clock may be read. It has tests only.
+package archtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "dnatrace"
+
+// rule forbids imports. Patterns are import paths; one that ends in /... stands
+// for the path and everything below it.
+type rule struct {
+	name      string
+	packages  []string // to which the rule applies, without the module's name
+	except    []string
+	forbidden []string
+	deep      bool // not through other packages either
+	tests     bool // nor in tests
+}
+
+// rules are what ARCHITECTURE.md says, in a form that can fail.
+var rules = []rule{
+	{
+		name:      "decode touches nothing but bytes",
+		packages:  []string{"decode/..."},
+		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", "github.com/docker/...", "github.com/vishvananda/...", "github.com/mdlayher/..."},
+	},
+	{
+		name:      "correlate opens no socket and no file",
+		packages:  []string{"correlate/..."},
+		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", "github.com/docker/...", "github.com/vishvananda/...", "github.com/mdlayher/..."},
+	},
+	{
+		name:      "data flows from capture to decode to correlate to cmd: capture knows none of the later ones",
+		packages:  []string{"capture/..."},
+		forbidden: []string{module + "/decode/...", module + "/correlate/...", module + "/cmd/..."},
+		deep:      true,
+	},
+	{
+		name:      "data flows from capture to decode to correlate to cmd: decode knows neither of the later ones",
+		packages:  []string{"decode/..."},
+		forbidden: []string{module + "/correlate/...", module + "/cmd/..."},
+		deep:      true,
+	},
+	{
+		name:      "nothing but cmd knows cmd",
+		packages:  []string{"correlate/...", "fixtures/..."},
+		except:    []string{"fixtures/enginelab/..."}, // builds the program to test it as a whole
+		forbidden: []string{module + "/cmd/..."},
+		deep:      true,
+	},
+	{
+		name:      "capture's shared types know none of its origins",
+		packages:  []string{"capture"},
+		forbidden: []string{module + "/..."},
+		deep:      true,
+	},
+	{
+		name:      "tables are drawn in one place",
+		packages:  []string{"..."},
+		except:    []string{"cmd/internal/render", "fixtures/internal/keep"},
+		forbidden: []string{"github.com/olekukonko/..."},
+		tests:     true,
+	},
+	{
+		name:      "the engine is asked in one place",
+		packages:  []string{"..."},
+		except:    []string{"capture/engine/...", "fixtures/enginelab/...", "fixtures/internal/keep"},
+		forbidden: []string{"github.com/docker/..."},
+		tests:     true,
+	},
+	{
+		name:      "gopacket is a judge in tests, and decodes what is rare",
+		packages:  []string{"..."},
+		except:    []string{"decode/...", "fixtures/..."},
+		forbidden: []string{"github.com/google/gopacket/..."},
+	},
+	{
+		name:      "flags are read in one place",
+		packages:  []string{"..."},
+		except:    []string{"cmd/dnatrace", "fixtures/internal/keep"},
+		forbidden: []string{"github.com/spf13/..."},
+		tests:     true,
+	},
+	{
+		name:      "rendering opens nothing and decides nothing",
+		packages:  []string{"cmd/internal/render"},
+		forbidden: []string{"net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+	},
+	{
+		name:      "no cgo",
+		packages:  []string{"..."},
+		forbidden: []string{"C"},
+		tests:     true,
+	},
+}
+
+func TestImports(t *testing.T) {
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		pkgs := list(t, goos)
+		for _, r := range rules {
+			t.Run(goos+"/"+r.name, func(t *testing.T) {
+				for _, p := range pkgs {
+					for _, bad := range r.broken(p) {
+						t.Errorf("%s imports %s", p.ImportPath, bad)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestRulesCanFail(t *testing.T) {
+	p := pkg{ImportPath: module + "/decode", Imports: []string{"net/netip", "net"}, TestImports: []string{"C"}, Deps: []string{module + "/cmd/dnatrace"}}
+	for _, c := range []struct {
+		name string
+		rule rule
+		want int
+	}{
+		{"a direct import is found", rule{packages: []string{"decode/..."}, forbidden: []string{"net"}}, 1},
+		{"a path below is found", rule{packages: []string{"..."}, forbidden: []string{"net/..."}}, 2},
+		{"an import through others is found where asked for", rule{packages: []string{"decode"}, forbidden: []string{module + "/cmd/..."}, deep: true}, 1},
+		{"and only there", rule{packages: []string{"decode"}, forbidden: []string{module + "/cmd/..."}}, 0},
+		{"a test's import is found where asked for", rule{packages: []string{"decode"}, forbidden: []string{"C"}, tests: true}, 1},
+		{"and only there", rule{packages: []string{"decode"}, forbidden: []string{"C"}}, 0},
+		{"an exception holds", rule{packages: []string{"..."}, except: []string{"decode"}, forbidden: []string{"net"}}, 0},
+		{"another package is left alone", rule{packages: []string{"correlate/..."}, forbidden: []string{"net"}}, 0},
+	} {
+		if got := c.rule.broken(p); len(got) != c.want {
+			t.Errorf("%s: got %v, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, p := range list(t, "linux") {
+		if p.ImportPath == module+"/fixtures/internal/keep" || len(p.GoFiles) == 0 {
+			continue // holds on to libraries, or has tests only
+		}
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// broken lists what p imports against the rule.
+func (r rule) broken(p pkg) []string {
+	name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+	if !matchAny(r.packages, name) || matchAny(r.except, name) {
+		return nil
+	}
+	imports := slices.Clone(p.Imports)
+	if r.deep {
+		imports = append(imports, p.Deps...)
+	}
+	if r.tests {
+		imports = append(append(imports, p.TestImports...), p.XTestImports...)
+	}
+	slices.Sort(imports)
+	return slices.DeleteFunc(slices.Compact(imports), func(path string) bool { return !matchAny(r.forbidden, path) })
+}
+
+func matchAny(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		base, below := strings.CutSuffix(pattern, "...")
+		if !below {
+			return path == pattern
+		}
+		return base == "" || path+"/" == base || strings.HasPrefix(path, base)
+	})
+}
+
+// pkg is what the Go tool says about a package.
+type pkg struct {
+	ImportPath, Dir, Doc               string
+	GoFiles                            []string
+	Imports, TestImports, XTestImports []string
+	Deps                               []string
+}
+
+// list asks the Go tool for every package of the module.
+func list(t *testing.T, goos string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,Doc,GoFiles,Imports,TestImports,XTestImports,Deps", module+"/...")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("list packages for %s: %v", goos, err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatalf("read list of packages: %v", err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
