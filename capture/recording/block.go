@@ -28,6 +28,7 @@ const (
 	optProgram     = 4
 	optName        = 2 // interface
 	optDescription = 3
+	optMAC         = 6
 	optResolution  = 9
 	optOffset      = 14
 	optFlags       = 2 // packet

@@ -135,14 +135,13 @@ func (n *ng) packet(s *stream, typ uint32, b []byte) bool {
 		return false
 	}
 	f.touch(t)
-	s.pkts = append(s.pkts, capture.Packet{
-		Time:  t,
-		Off:   uint32(s.win.start + 28),
-		Len:   size,
-		Orig:  max(size, n.order.u32(b[24:])),
-		Point: f.point.ID,
-		Dir:   n.order.direction(b[28+pad4(int(size)) : len(b)-4]),
-	})
+	p := s.slot()
+	p.Time = t
+	p.Off = uint32(s.win.start + 28)
+	p.Len = size
+	p.Orig = max(size, n.order.u32(b[24:]))
+	p.Point = f.point.ID
+	p.Dir = n.order.direction(b[28+pad4(int(size)) : len(b)-4])
 	return true
 }
 

@@ -66,6 +66,14 @@ func (s *stream) next() (*capture.Batch, error) {
 // moving the buffer beneath it.
 func (s *stream) full() bool { return len(s.pkts) > 0 || len(s.recs) > 0 }
 
+// slot adds a packet to the batch, in place: every field of it is to be set, or
+// it keeps that of a batch before.
+func (s *stream) slot() *capture.Packet {
+	n := len(s.pkts)
+	s.pkts = s.pkts[:n+1]
+	return &s.pkts[n]
+}
+
 func (s *stream) hand() *capture.Batch {
 	s.batch = capture.Batch{Packets: s.pkts, Records: s.recs}
 	if n := len(s.pkts); n > 0 {
