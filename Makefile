@@ -1,0 +1,101 @@
+# Targets with a ## text are shown by make help. demo and test need Go and
+# nothing else.
+
+GO       ?= go
+PREFIX   ?= /usr/local
+FUZZTIME ?= 10s
+E2EFLAGS ?= -v -timeout 20m
+
+# Tools run at these versions; nothing has to be installed.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz e2e cross readme install clean
+
+help: ## show this
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+build: bin/dnatrace ## build bin/dnatrace, one static binary
+
+bin/dnatrace: $(SOURCES)
+	$(BUILD) -o $@ ./cmd/dnatrace
+
+test: ## vet, and all tests: static as released, and under the race detector where there is a C compiler
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) test ./...
+	@$(MAKE) --no-print-directory race
+
+# The race detector is the one thing here that needs cgo.
+race:
+	@if command -v $${CC:-gcc} >/dev/null 2>&1; then \
+		echo "CGO_ENABLED=1 $(GO) test -race ./..."; CGO_ENABLED=1 $(GO) test -race ./...; \
+	else \
+		echo "SKIPPED race detector: no C compiler here (install gcc)"; \
+	fi
+
+demo: build ## a private lab, broken, diagnosed live and torn down (root on Linux; elsewhere its recording is replayed)
+	./bin/dnatrace demo
+
+fixtures: ## record the fixtures anew on a real engine (root, dockerd)
+	$(GO) test -tags e2e ./fixtures/enginelab/... -count=1 $(E2EFLAGS) -args -record
+
+bench: build ## measure against tcpdump, side by side in one run
+	@mkdir -p bench
+	@[ -s bench/a.pcapng ] || $(GO) run ./fixtures/gen -preset a -o bench/a.pcapng
+	@[ -s bench/b.pcapng ] || $(GO) run ./fixtures/gen -preset b -o bench/b.pcapng
+	$(GO) run ./docs/bench ./bin/dnatrace bench/a.pcapng bench/b.pcapng
+
+lint: ## gofmt, vet, staticcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet -tags e2e ./...
+	$(GO) run $(STATICCHECK) -tags e2e ./...
+
+# The database is on the network: a machine that cannot reach it has checked
+# nothing, and says so.
+vuln: ## known vulnerabilities in what the program calls
+	@out=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); code=$$?; \
+	case "$$code:$$out" in \
+	0:*) echo "$$out" ;; \
+	*"fetching vulnerabilities"*) echo "SKIPPED govulncheck: its database cannot be reached from here"; echo "$$out" | grep "fetching" ;; \
+	*) echo "$$out"; exit 1 ;; \
+	esac
+
+generated: # go.mod is tidy, and generated files are what the generators write
+	$(GO) mod tidy -diff
+	@before=$$(git diff | cksum); $(GO) generate ./... && [ "$$before" = "$$(git diff | cksum)" ] || { echo "go generate changes files: commit its result"; exit 1; }
+
+cross: ## build every package for every platform
+	GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build ./...
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build ./...
+
+check: lint generated cross vuln ## everything that looks at the code without running it
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+e2e: ## the whole program beside a real engine in a namespace of its own (root; dockerd from DNATRACE_DOCKERD or PATH)
+	@[ "$$(id -u)" = 0 ] || { echo "e2e needs root: sudo make e2e"; exit 1; }
+	@command -v "$${DNATRACE_DOCKERD:-dockerd}" >/dev/null || { echo "e2e needs dockerd: install docker.io, or name one in DNATRACE_DOCKERD"; exit 1; }
+	$(GO) test -tags e2e ./fixtures/enginelab/... -count=1 $(E2EFLAGS)
+
+readme: build ## put the demo's real output into README.md (root)
+	docs/update-readme.sh
+
+install: build ## install into PREFIX (/usr/local)
+	install -D -m 0755 bin/dnatrace $(DESTDIR)$(PREFIX)/bin/dnatrace
+
+clean: ## remove what was built and generated
+	rm -rf bin bench
