@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -369,11 +370,11 @@ func TestAConsumerThatLeavesLeavesNothingBehind(t *testing.T) {
 
 func TestASlowConsumerMakesSourcesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		handed := 0
+		var handed atomic.Int64
 		flood := func(ctx context.Context) iter.Seq2[*Batch, error] {
 			return func(yield func(*Batch, error) bool) {
-				for ; handed < 1000; handed++ {
-					if b := frames("f", int64(handed+1)); !yield(&b, nil) {
+				for range 1000 {
+					if b := frames("f", handed.Add(1)); !yield(&b, nil) {
 						return
 					}
 				}
@@ -385,8 +386,8 @@ func TestASlowConsumerMakesSourcesWait(t *testing.T) {
 		for b := range m.Run(t.Context()) {
 			if got == 0 {
 				time.Sleep(time.Hour)
-				if handed > feedBatches+1 {
-					t.Errorf("%d batches taken from a source nobody reads", handed)
+				if n := handed.Load(); n > feedBatches+1 {
+					t.Errorf("%d batches taken from a source nobody reads", n)
 				}
 			}
 			got += len(b.Packets)
