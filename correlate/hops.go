@@ -73,7 +73,7 @@ func (p *path) errorHop(e *icmpError, j *judgement) Hop {
 // hop tells one sighting.
 func hop(s stop, kind HopKind, end string) Hop {
 	detail := flagsText(s)
-	if s.count > 1 {
+	if s.count > 1 && (s.flags == s.opening || s.leg.tuple.Proto != decode.TCP) {
 		detail = strings.TrimSpace(fmt.Sprintf("%s ×%d, last after %.1f s", detail, s.count, float64(s.last-s.first)/1e9))
 	}
 	return Hop{Time: unix(s.first), Point: s.at.Name, Direction: s.way.String(), Kind: kind, Before: end, Frame: uint64(s.firstFrame), Detail: detail}

@@ -111,15 +111,14 @@ func New(c Config) *Tracker {
 // before the first is used: with many flows the time goes into waiting for
 // memory, and this way the waits overlap.
 func (t *Tracker) Packets(b *decode.Batch) {
-	for len(b.Packets) > 0 {
-		n := min(len(b.Packets), len(t.hashes))
-		t.touch(b.Packets[:n])
-		for i := range b.Packets[:n] {
-			t.packet(&b.Packets[i], t.hashes[i], b.Quotes)
+	for packets := b.Packets; len(packets) > 0; {
+		n := min(len(packets), len(t.hashes))
+		t.touch(packets[:n])
+		for i := range packets[:n] {
+			t.packet(&packets[i], t.hashes[i], b.Quotes)
 		}
-		b.Packets = b.Packets[n:]
+		packets = packets[n:]
 	}
-	t.Advance(b.Until)
 }
 
 // touch computes the hashes of a batch and reads the memory its packets need.
@@ -189,24 +188,23 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 	}
 }
 
-// Event takes a control event.
+// Event takes a control event. What describes the stream itself takes effect at
+// once, whatever its time.
 func (t *Tracker) Event(e decode.Event) {
 	switch e := e.(type) {
 	case *decode.Start:
-		t.advance(e.Time)
 		t.journal.start(e)
+	case *decode.Source:
+		t.journal.source(e)
+	case *decode.Point:
+		t.addPoint(e)
+	case *decode.Loss:
+		t.journal.lost(e)
+	case *decode.Damage:
+		t.journal.damaged(e.Why)
 	case *decode.End:
 		t.advance(e.Time)
 		t.journal.end(e)
-	case *decode.Source:
-		t.advance(e.Time)
-		t.journal.source(e)
-	case *decode.Point:
-		t.advance(e.Time)
-		t.addPoint(e)
-	case *decode.Loss:
-		t.advance(e.Time)
-		t.journal.lost(e)
 	case *decode.Conntrack:
 		t.advance(e.Time)
 		t.conntrack(e)
@@ -239,9 +237,6 @@ func (t *Tracker) advance(now int64) {
 // Skip counts a record that could not be decoded.
 func (t *Tracker) Skip(origin string, err error) { t.journal.skipped(origin, err) }
 
-// Damage notes that part of the input could not be read.
-func (t *Tracker) Damage(what string) { t.journal.damaged(what) }
-
 // Pending is the number of requests that wait for a judgement.
 func (t *Tracker) Pending() int {
 	n := 0
@@ -252,6 +247,9 @@ func (t *Tracker) Pending() int {
 	}
 	return n
 }
+
+// Document is the result so far; Finish gives the whole one.
+func (t *Tracker) Document() *Document { return t.journal.document(t) }
 
 // Finish judges what can be judged and returns the document. The Tracker is
 // spent.

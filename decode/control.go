@@ -54,6 +54,9 @@ func eventFor(r capture.Record) (e Event, content any) {
 	case capture.OriginMeta + " " + capture.KindSource:
 		e := &Source{Time: r.Time}
 		return e, &e.SourceState
+	case capture.OriginMeta + " " + capture.KindDamage:
+		e := &Damage{Time: r.Time}
+		return e, &e.Damage
 	case capture.OriginPackets + " " + capture.KindPoint:
 		e := &Point{Time: r.Time}
 		return e, &e.Point

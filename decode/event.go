@@ -7,7 +7,7 @@ import (
 	"dnatrace/capture/rules"
 )
 
-// Event is what one control record says: *Start, *End, *Source, *Point, *Loss,
+// Event is what one control record says: *Start, *End, *Source, *Point, *Loss, *Damage,
 // *Conntrack, *EngineSnapshot, *EngineEvent, *HostSample or *Ruleset. The set
 // is closed.
 type Event interface{ event() }
@@ -40,6 +40,12 @@ type Point struct {
 type Loss struct {
 	Time int64
 	capture.Loss
+}
+
+// Damage is a part of a file that could not be read.
+type Damage struct {
+	Time int64
+	capture.Damage
 }
 
 // EngineSnapshot is what the engine said at Time.
@@ -121,6 +127,7 @@ func (*End) event()            {}
 func (*Source) event()         {}
 func (*Point) event()          {}
 func (*Loss) event()           {}
+func (*Damage) event()         {}
 func (*Conntrack) event()      {}
 func (*EngineSnapshot) event() {}
 func (*EngineEvent) event()    {}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"dnatrace/capture/recording"
+	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 )
@@ -41,6 +43,9 @@ pcapng and pcap, gzipped or not.`,
 			if f.points, err = parsePoints(c, points); err != nil {
 				return err
 			}
+			if !c.Flags().Changed("window") {
+				f.window = 0 // the recording's own
+			}
 			p := a.printer(f.outputFlags)
 			d, err := a.replay(c.Context(), f, p)
 			return a.conclude(p, d, f.outputFlags, err)
@@ -55,9 +60,24 @@ pcapng and pcap, gzipped or not.`,
 }
 
 // replay judges what files hold.
-//
-// SEAM: recording.Open(f.files…), then cmd/internal/pipeline with p.Start and
-// p.Incident.
-func (a *app) replay(_ context.Context, _ replayFlags, _ render.Printer) (*correlate.Document, error) {
-	return nil, errors.New("replay: reading recordings is not in this build")
+func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
+	src, _, err := recording.Open(f.files...)
+	if err != nil {
+		return nil, err
+	}
+	o := pipeline.Options{Targets: f.targets, Window: time.Duration(f.window)}
+	f.tell(&o, p)
+	return pipeline.Run(ctx, src, o)
+}
+
+// tell makes a run report to a printer as it goes, where its format does.
+func (f *outputFlags) tell(o *pipeline.Options, p render.Printer) {
+	o.Keep, o.OnStart = -1, p.Start
+	if f.summary {
+		o.Keep = 100
+	}
+	if f.format != formatFlag(render.FormatJSON) {
+		o.OnIncident = p.Incident
+		o.Keep = 100 // told as they came; the document only has to name the worst
+	}
 }
