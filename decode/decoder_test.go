@@ -62,6 +62,12 @@ func stories(t testing.TB) []story {
 	withOptions.Options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 	zeroLength := serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), data(), gopacket.Payload(make([]byte, 9000)))
 	binary.BigEndian.PutUint16(zeroLength[16:], 0)
+	zeroLength6 := serialise(t, ether(layers.EthernetTypeIPv6), ipv6(layers.IPProtocolTCP), data(), gopacket.Payload(make([]byte, 9000)))
+	binary.BigEndian.PutUint16(zeroLength6[18:], 0)
+	timeFirst := syn()
+	timeFirst.Options = append(slices.Clone(dataOptions), synOptions[0])
+	mssLater := data()
+	mssLater.Options = synOptions
 	return []story{
 		{name: "a SYN tells its options", frame: ip4Syn, want: synPacket(tcp4())},
 		{name: "a SYN inside a VLAN keeps its ports", want: synPacket(tcp4()),
@@ -74,13 +80,24 @@ func stories(t testing.TB) []story {
 		{name: "a SYN behind extension headers keeps its ports", want: synPacket(tcp6()),
 			frame: behindExtensions(t, ip6Syn)},
 		{name: "a segment of data counts its payload and not the frame's padding",
-			frame: padded(serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), &layers.TCP{SrcPort: 50110, DstPort: 80, Seq: 5, ACK: true}, gopacket.Payload("x"))),
+			frame: padded(serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), &layers.TCP{SrcPort: 50110, DstPort: 80, Seq: 5, ACK: true}, gopacket.Payload("x")), 14+20+20+1),
 			want:  decode.Packet{Kind: decode.Segment, Tuple: tcp4(), Seq: 5, Flags: decode.ACK, Payload: 1}},
 		{name: "a timestamp at the usual place is read from data too",
 			frame: serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), data()),
 			want:  decode.Packet{Kind: decode.Segment, Tuple: tcp4(), Seq: 1001, Ack: 2001, Flags: decode.ACK | decode.PSH, Window: 502, TSVal: 0x010204}},
 		{name: "a TSO packet without a length is as long as its frame", frame: zeroLength,
 			want: decode.Packet{Kind: decode.Segment, Tuple: tcp4(), Seq: 1001, Ack: 2001, Flags: decode.ACK | decode.PSH, Window: 502, TSVal: 0x010204, Payload: 9000}},
+		{name: "an IPv6 one too", frame: zeroLength6,
+			want: decode.Packet{Kind: decode.Segment, Tuple: tcp6(), Seq: 1001, Ack: 2001, Flags: decode.ACK | decode.PSH, Window: 502, TSVal: 0x010204, Payload: 9000}},
+		{name: "a SYN with its timestamp first tells its MSS",
+			frame: serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), timeFirst),
+			want:  with(synPacket(tcp4()), func(p *decode.Packet) { p.TSVal = 0x010204 })},
+		{name: "an MSS option means nothing without a SYN",
+			frame: serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), mssLater),
+			want:  decode.Packet{Kind: decode.Segment, Tuple: tcp4(), Seq: 1001, Ack: 2001, Flags: decode.ACK | decode.PSH, Window: 502, TSVal: 0x010203}},
+		{name: "a datagram too short for its header takes nothing from the padding",
+			frame: padded(serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), gopacket.Payload(serialise(t, syn())[:4])), 14+20+4),
+			want:  decode.Packet{Kind: decode.Segment, Tuple: tcp4(), Truncated: true}},
 		{name: "a snapped packet counts the payload that was on the wire", cut: 96,
 			frame: serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolUDP), udp(), gopacket.Payload(make([]byte, 1000))),
 			want:  decode.Packet{Kind: decode.Datagram, Tuple: tuple(client4, server4, 50110, 5300, decode.UDP), Payload: 1000}},
@@ -115,6 +132,9 @@ func stories(t testing.TB) []story {
 		{name: "an IPv6 ping's answer names its identifier at both ends",
 			frame: serialise(t, ether(layers.EthernetTypeIPv6), ipv6(layers.IPProtocolICMPv6), &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(129, 0)}, &layers.ICMPv6Echo{Identifier: 77, SeqNumber: 3}),
 			want:  decode.Packet{Kind: decode.EchoReply, Tuple: tuple(client6, server6, 77, 77, decode.ICMPv6), Seq: 3, Type: 129}},
+		{name: "ICMP means nothing in IPv6",
+			frame: serialise(t, ether(layers.EthernetTypeIPv6), ipv6(layers.IPProtocolICMPv4), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: 77}),
+			want:  decode.Packet{Tuple: tuple(client6, server6, 0, 0, decode.ICMP), Type: 8}},
 		{name: "an ICMP redirect is not an error",
 			frame: serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolICMPv4), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(5, 1)}, gopacket.Payload(ip4Syn[14:42])),
 			want:  decode.Packet{Tuple: tuple(client4, server4, 0, 0, decode.ICMP), Type: 5, Code: 1, Payload: 28}},
@@ -199,6 +219,31 @@ func essence(p decode.Packet) decode.Packet {
 	return p
 }
 
+func TestTheCaptureKnowsTheDirectionBest(t *testing.T) {
+	rows := []struct {
+		captured   capture.Direction
+		packetType byte
+		want       capture.Direction
+	}{
+		{capture.DirUnknown, 0, capture.DirIn},      // to this host
+		{capture.DirUnknown, 3, capture.DirIn},      // to another one
+		{capture.DirUnknown, 4, capture.DirOut},     // sent
+		{capture.DirUnknown, 5, capture.DirUnknown}, // looped back
+		{capture.DirIn, 4, capture.DirIn},
+		{capture.DirOut, 0, capture.DirOut},
+	}
+	for _, r := range rows {
+		src := batchOf([]byte{0, r.packetType, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x88, 0xcc})
+		src.Packets[0].Dir = r.captured
+		d, out := decode.NewDecoder(), decode.Batch{}
+		d.Point(capture.Point{Link: 113})
+		d.Packets(src, &out)
+		if got := out.Packets[0].Dir; got != r.want {
+			t.Errorf("captured as %d with packet type %d: direction %d, want %d", r.captured, r.packetType, got, r.want)
+		}
+	}
+}
+
 func TestCommonFields(t *testing.T) {
 	p, _ := decodeOne(t, serialise(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolTCP), syn()))
 	got := decode.Packet{Time: p.Time, Frame: p.Frame, TTL: p.TTL, IPID: p.IPID, SrcMAC: p.SrcMAC, DstMAC: p.DstMAC}
@@ -243,11 +288,12 @@ func TestDecodingDoesNotAllocate(t *testing.T) {
 }
 
 func arpFrame(t testing.TB, operation uint16) []byte {
-	return padded(serialise(t, ether(layers.EthernetTypeARP), &layers.ARP{
+	frame := serialise(t, ether(layers.EthernetTypeARP), &layers.ARP{
 		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
 		Operation: operation, SourceHwAddress: []byte{2, 0, 0, 0, 0, 1}, SourceProtAddress: client4.AsSlice(),
 		DstHwAddress: []byte{2, 0, 0, 0, 0, 2}, DstProtAddress: server4.AsSlice(),
-	}))
+	})
+	return padded(frame, 14+28)
 }
 
 func TestARPNamesWhoAsksForWhom(t *testing.T) {
@@ -267,7 +313,7 @@ func TestARPNamesWhoAsksForWhom(t *testing.T) {
 func ndFrame(t testing.TB, icmpType uint8) []byte {
 	header := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(icmpType, 0)}
 	target := net.IP(netip.MustParseAddr("2001:db8::77").AsSlice())
-	options := layers.ICMPv6Options{
+	options := layers.ICMPv6Options{ // in any order
 		{Type: layers.ICMPv6OptMTU, Data: make([]byte, 6)},
 		{Type: layers.ICMPv6OptSourceAddress, Data: []byte{2, 0, 0, 0, 0, 1}},
 		{Type: layers.ICMPv6OptTargetAddress, Data: []byte{2, 0, 0, 0, 0, 2}},
@@ -291,5 +337,14 @@ func TestNeighbourDiscoveryNamesTheTarget(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, []decode.Packet{solicit, advertise}); diff != "" {
 		t.Errorf("want (-), got (+):\n%s", diff)
+	}
+}
+
+func TestANeighbourOptionWithoutLengthEndsTheOptions(t *testing.T) {
+	frame := ndFrame(t, layers.ICMPv6TypeNeighborSolicitation)
+	frame[14+40+24+1] = 0
+	p, _ := decodeOne(t, frame)
+	if p.Kind != decode.Solicit || p.SrcMAC != clientMAC {
+		t.Errorf("kind %v from %x, want a solicitation from the frame's own address", p.Kind, p.SrcMAC)
 	}
 }

@@ -59,6 +59,8 @@ func TestFragments(t *testing.T) {
 	first4, later4 := pieces4(t, 1)
 	_, other4 := pieces4(t, 2)
 	first6, later6 := pieces6(t, 1)
+	far4 := changed(changed(later4, 20, 0x10), 21, 0) // 32 KiB into the datagram
+	options6 := changed(later6, 14+40, 60)
 	flow4 := tuple(client4, server4, 50110, 5300, decode.UDP)
 	flow6 := tuple(client6, server6, 50110, 5300, decode.UDP)
 	tail4 := facts{decode.Tail, tuple(client4, server4, 0, 0, decode.UDP), decode.LaterFragment, 408}
@@ -75,6 +77,10 @@ func TestFragments(t *testing.T) {
 			[]facts{{decode.Datagram, flow6, decode.FirstFragment, 592}, {decode.Datagram, flow6, decode.LaterFragment, 408}}},
 		{"a later fragment that overtook its first is a tail", batchOf(later4, first4), 1, []facts{tail4, start}},
 		{"a later fragment of another datagram is a tail", batchOf(first4, other4), 1, []facts{start, tail4}},
+		{"a fragment far into its datagram is a later one", batchOf(first4, far4), 1,
+			[]facts{start, {decode.Datagram, flow4, decode.LaterFragment, 408}}},
+		{"data of a later fragment is not taken for an extension header", batchOf(options6), 1,
+			[]facts{{decode.Tail, tuple(client6, server6, 0, 0, 60), decode.LaterFragment, 408}}},
 		{"an identification is forgotten after half a minute", batchOf(first4, later4), 30e9, []facts{start, tail4}},
 	}
 	for _, r := range rows {
@@ -123,6 +129,22 @@ func TestAFloodOfFragmentsPushesOutOldOnes(t *testing.T) {
 	}
 	if known != 10_000 {
 		t.Errorf("%d of 10000 datagrams kept their ports although the first fragment came just before", known)
+	}
+	src := &capture.Batch{Arena: []byte{}}
+	for id := 10_000 - 256; id < 10_000; id++ {
+		_, later := pieces4(t, uint16(id))
+		src.Packets = append(src.Packets, capture.Packet{Time: 20_001, Off: uint32(len(src.Arena)), Len: uint32(len(later))})
+		src.Arena = append(src.Arena, later...)
+	}
+	d.Packets(src, &out)
+	tails := 0
+	for _, p := range out.Packets {
+		if p.Kind == decode.Tail {
+			tails++
+		}
+	}
+	if tails > 25 {
+		t.Errorf("%d of the 256 youngest datagrams were pushed out by older ones", tails)
 	}
 	_, oldest := pieces4(t, 0)
 	d.Packets(batchOf(oldest), &out)

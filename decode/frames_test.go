@@ -76,10 +76,12 @@ func serialise(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 	return append([]byte(nil), buf.Bytes()...)
 }
 
-// padded makes a frame as long as the shortest that Ethernet carries.
-func padded(frame []byte) []byte {
-	for len(frame) < 60 {
-		frame = append(frame, 0xee)
+// padded makes a frame as long as the shortest that Ethernet carries, with
+// noise behind what it says.
+func padded(frame []byte, says int) []byte {
+	frame = append(frame, make([]byte, max(0, 60-len(frame)))...)
+	for i := says; i < len(frame); i++ {
+		frame[i] = 0xee
 	}
 	return frame
 }
