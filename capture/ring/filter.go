@@ -41,6 +41,9 @@ type Want struct {
 	Hosts []netip.Addr
 	// Echo passes ICMP and ICMPv6 echo requests and replies of any address.
 	Echo bool
+	// Neighbours passes ARP and neighbour discovery about any address: a rule
+	// may lead to one that nobody has.
+	Neighbours bool
 	// SnapLen is the most bytes kept of a frame; 0 means all of it.
 	SnapLen int
 }
@@ -100,6 +103,7 @@ type plan struct {
 	endpoints []endpoint
 	hosts     addrSet // everything of them
 	neighbour addrSet // ARP and ND about them: hosts and endpoints
+	anybody   bool    // ARP and ND about any address
 }
 
 type endpoint struct {
@@ -109,7 +113,7 @@ type endpoint struct {
 
 // newPlan plans for w, or for something wider.
 func newPlan(w Want, width Width) plan {
-	p := plan{all: w.All || width == WideOpen, echo: w.Echo, snap: maxSnapLen, ports: newPortSet(w.Ports)}
+	p := plan{all: w.All || width == WideOpen, echo: w.Echo, anybody: w.Neighbours, snap: maxSnapLen, ports: newPortSet(w.Ports)}
 	if w.SnapLen > 0 {
 		p.snap = uint32(min(w.SnapLen, maxSnapLen))
 	}

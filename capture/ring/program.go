@@ -203,13 +203,24 @@ func (p plan) icmpv6() code {
 		atL4(), code{bpf.LoadIndirect{Size: 1}},
 		p.oneOf([]span{{0, 127}}), echo,
 		solicit, reject(),
-		p.neighbour.matchV6(8, p.pass()),
+		p.aboutV6(),
 		reject(),
 	)
 }
 
+// aboutV6 passes neighbour discovery about a wanted address.
+func (p plan) aboutV6() code {
+	if p.anybody {
+		return p.pass()
+	}
+	return p.neighbour.matchV6(8, p.pass())
+}
+
 // arp passes what is about a wanted address: sender or target (RFC 826).
 func (p plan) arp() code {
+	if p.anybody {
+		return p.pass()
+	}
 	return join(p.neighbour.matchV4(14, p.pass()), p.neighbour.matchV4(24, p.pass()), reject())
 }
 

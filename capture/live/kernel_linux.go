@@ -1,0 +1,12 @@
+package live
+
+import "golang.org/x/sys/unix"
+
+// kernel names the running kernel, as uname -sr does.
+func kernel() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+}

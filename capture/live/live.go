@@ -1,0 +1,176 @@
+// Package live watches a running Docker host: it opens every source there is
+// privilege for, follows containers and interfaces as they come and go, and
+// hands it all out as one stream in order of time. What cannot be opened costs
+// that source, and is said.
+//
+// The package must not import decode, correlate or cmd.
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/opener"
+	"dnatrace/capture/recording"
+	"dnatrace/capture/target"
+)
+
+// Config says what to watch.
+type Config struct {
+	Targets    []target.Target
+	Everything bool     // capture all traffic, not the targets' alone
+	Interfaces []string // only these of the host; empty: all
+	SnapLen    int      // bytes kept of a frame; 0: all
+	Netns      string   // path of the host's namespace; "": this process's
+	Window     time.Duration
+	Program    string // "dnatrace 1.0", for the recording
+
+	// Engine is asked what it publishes. Nil where there is none: NoEngine
+	// then says why.
+	Engine   *engine.Engine
+	NoEngine string
+	// Fixed stands in for an engine, with the namespaces of its containers by
+	// name: for a lab that has no engine.
+	Fixed      *engine.Snapshot
+	FixedNetns map[string]string
+
+	// Opener opens what needs privilege. The session does not close it.
+	Opener *opener.Opener
+}
+
+// Session is a host being watched. Every source is armed when Open returns.
+type Session struct {
+	config Config
+	points capture.Points
+	merger *capture.Merger
+	rings  rings
+	watch  *watch
+	states []capture.SourceState // as they were when the session was opened
+	before []capture.Record      // taken while opening
+	armed  time.Time
+}
+
+// Open arms every source. It fails where nothing useful could be watched: no
+// packets, or a target that does not exist.
+func Open(ctx context.Context, c Config) (*Session, error) {
+	s := &Session{config: c, merger: capture.NewMerger(0), armed: time.Now()}
+	snapshot, err := s.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resolved, err := target.ResolveAll(c.Targets, orEmpty(snapshot))
+	if err != nil {
+		return nil, err
+	}
+	s.watch = newWatch(s)
+	if err := s.openRings(snapshot, &resolved); err != nil {
+		s.rings.close()
+		return nil, err
+	}
+	s.openConntrack()
+	s.watch.start(ctx, snapshot, &resolved)
+	return s, nil
+}
+
+func orEmpty(s *engine.Snapshot) *engine.Snapshot {
+	if s == nil {
+		return &engine.Snapshot{}
+	}
+	return s
+}
+
+// ask gets the engine's first snapshot, or notes why there is none.
+func (s *Session) ask(ctx context.Context) (*engine.Snapshot, error) {
+	switch {
+	case s.config.Fixed != nil:
+		s.state(capture.OriginEngine, "ok", "")
+		return s.config.Fixed, nil
+	case s.config.Engine == nil:
+		s.state(capture.OriginEngine, "absent", s.config.NoEngine)
+		return nil, nil
+	}
+	snapshot, err := s.config.Engine.Snapshot(ctx)
+	if err != nil {
+		s.state(capture.OriginEngine, "failed", err.Error())
+		return nil, nil
+	}
+	if err := s.config.Engine.SameKernel(snapshot); err != nil {
+		return nil, fmt.Errorf("watch the engine's containers: %w", err)
+	}
+	s.state(capture.OriginEngine, "ok", "")
+	return snapshot, nil
+}
+
+func (s *Session) state(source, state, why string) {
+	s.states = append(s.states, capture.SourceState{Name: source, State: state, Why: why})
+}
+
+// Armed is the time from which on nothing is missed.
+func (s *Session) Armed() time.Time { return s.armed }
+
+// Points are the points watched now.
+func (s *Session) Points() []capture.Point { return s.rings.points() }
+
+// Sources says what became of each source when the session was opened.
+func (s *Session) Sources() []capture.SourceState { return s.states }
+
+// Source is the stream. It can be ranged over once, and ends when ctx does,
+// with what was captured until then and a last look at the host.
+func (s *Session) Source() capture.Source {
+	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
+		return func(yield func(*capture.Batch, error) bool) {
+			n := numbering{}
+			if !yield(&capture.Batch{Records: s.opening()}, nil) {
+				s.rings.close()
+				return
+			}
+			last := int64(0)
+			for b, err := range s.merger.Run(ctx) {
+				if err == nil {
+					n.renumber(b)
+					last = max(last, b.Until)
+				}
+				if !yield(b, err) {
+					return
+				}
+			}
+			yield(&capture.Batch{Records: []capture.Record{s.closing(last)}, Until: time.Now().UnixNano()}, nil)
+		}
+	}
+}
+
+// opening are the records that describe the session.
+func (s *Session) opening() []capture.Record {
+	var names []string
+	for _, t := range s.config.Targets {
+		names = append(names, t.Text)
+	}
+	now := s.armed.UnixNano()
+	out := []capture.Record{meta(now, capture.KindStart, capture.Start{
+		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: kernel(),
+		Started: now, Window: int64(s.config.Window),
+	})}
+	for _, st := range s.states {
+		out = append(out, meta(now, capture.KindSource, st))
+	}
+	return out
+}
+
+// closing is the record that a session ends with when it ends in order.
+func (s *Session) closing(last int64) capture.Record {
+	packets, lost := s.rings.stats()
+	now := max(last, time.Now().UnixNano())
+	return meta(now, capture.KindEnd, capture.End{Ended: now, Packets: packets, Lost: lost})
+}
+
+// Stats returns how many packets were captured and lost so far.
+func (s *Session) Stats() (packets, lost uint64) { return s.rings.stats() }
+
+// errNoPackets is why a session without a ring is of no use.
+var errNoPackets = errors.New("no packets can be captured")

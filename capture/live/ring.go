@@ -1,0 +1,228 @@
+package live
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/opener"
+	"dnatrace/capture/ring"
+	"dnatrace/capture/target"
+)
+
+// rings are the packet rings: one for the host, one for each container that is
+// watched from inside.
+type rings struct {
+	mu     sync.Mutex
+	host   *ring.Ring
+	inside map[uint64]*inside // by inode of the namespace
+	ended  [2]uint64          // packets and losses of rings that are gone
+}
+
+// inside is the ring in a container's namespace.
+type inside struct {
+	container target.Container
+	path      string
+	ring      *ring.Ring
+	close     func() // lets the namespace go
+}
+
+func (r *rings) all() []*ring.Ring {
+	var out []*ring.Ring
+	if r.host != nil {
+		out = append(out, r.host)
+	}
+	for _, in := range r.inside {
+		if in.ring != nil {
+			out = append(out, in.ring)
+		}
+	}
+	return out
+}
+
+func (r *rings) points() []capture.Point {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []capture.Point
+	for _, g := range r.all() {
+		out = append(out, g.Points()...)
+	}
+	return out
+}
+
+func (r *rings) stats() (packets, lost uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	packets, lost = r.ended[0], r.ended[1]
+	for _, g := range r.all() {
+		p, l := g.Stats()
+		packets, lost = packets+p, lost+l
+	}
+	return packets, lost
+}
+
+func (r *rings) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, g := range r.all() {
+		g.Close()
+	}
+	for _, in := range r.inside {
+		in.close()
+	}
+}
+
+// openRings opens the ring of the host, without which there is nothing to see,
+// and those inside the target's containers, without which the host-side veths
+// stand for them.
+func (s *Session) openRings(snapshot *engine.Snapshot, resolved *target.Resolved) error {
+	filter, err := s.filter(resolved)
+	if err != nil {
+		return err
+	}
+	sock, err := s.config.Opener.PacketSocket(s.config.Netns)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoPackets, err)
+	}
+	s.rings.inside = map[uint64]*inside{}
+	s.rings.host, err = ring.Open(ring.Config{Interfaces: s.config.Interfaces, SnapLen: s.config.SnapLen, Filter: filter, Points: &s.points}, sock)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoPackets, err)
+	}
+	s.state(capture.OriginPackets, "ok", "")
+	s.merger.Add(capture.OriginPackets, s.rings.host.Source())
+	s.enter(resolved)
+	return nil
+}
+
+// filter builds the in-kernel filter for what the targets stand for now.
+func (s *Session) filter(resolved *target.Resolved) ([]ring.Instruction, error) {
+	if s.config.Everything {
+		return nil, nil
+	}
+	w := ring.Want{Echo: true, Neighbours: true, SnapLen: s.config.SnapLen}
+	for _, q := range resolved.Requests {
+		w.Ports = append(w.Ports, ports(q.Proto, q.Port)...)
+	}
+	byAddr := map[netip.Addr]int{}
+	for _, b := range resolved.Backends {
+		if b.Port == 0 {
+			w.Hosts = append(w.Hosts, b.Addr)
+			continue
+		}
+		i, ok := byAddr[b.Addr]
+		if !ok {
+			i = len(w.Endpoints)
+			byAddr[b.Addr] = i
+			w.Endpoints = append(w.Endpoints, ring.Endpoint{Addr: b.Addr})
+		}
+		w.Endpoints[i].Ports = append(w.Endpoints[i].Ports, ports(b.Proto, b.Port)...)
+	}
+	prog, _, err := ring.Build(w)
+	if err != nil {
+		return nil, fmt.Errorf("build capture filter: %w", err)
+	}
+	return prog, nil
+}
+
+// ports spells out a port of any protocol.
+func ports(proto uint8, port uint16) []ring.Port {
+	if proto != 0 {
+		return []ring.Port{{Proto: proto, Port: port}}
+	}
+	return []ring.Port{{Proto: 6, Port: port}, {Proto: 17, Port: port}, {Proto: 132, Port: port}}
+}
+
+// mostInside bounds the rings inside containers; beyond it the host-side veths
+// stand for the containers' interfaces.
+const mostInside = 8
+
+// enter opens rings in the namespaces of the target's containers that have none
+// yet, and closes those of containers that are gone.
+func (s *Session) enter(resolved *target.Resolved) {
+	r := &s.rings
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wanted := map[uint64]bool{}
+	for _, c := range resolved.Watch() {
+		path, inode, release, err := s.namespace(c)
+		if err != nil {
+			continue // it is gone again, or not ours to enter: the veth stands for it
+		}
+		wanted[inode] = true
+		if r.inside[inode] != nil || len(r.inside) >= mostInside {
+			release()
+			continue
+		}
+		in := &inside{container: c, path: path, close: release}
+		in.ring = s.openInside(c.Name, path, resolved)
+		r.inside[inode] = in
+	}
+	for inode, in := range r.inside {
+		if !wanted[inode] {
+			s.leave(in)
+			delete(r.inside, inode)
+		}
+	}
+}
+
+// leave closes the ring of a container that is gone: an open socket would keep
+// its namespace.
+func (s *Session) leave(in *inside) {
+	if in.ring != nil {
+		p, l := in.ring.Stats()
+		s.rings.ended[0] += p
+		s.rings.ended[1] += l
+		in.ring.Close()
+	}
+	in.close()
+}
+
+func (s *Session) openInside(name, path string, resolved *target.Resolved) *ring.Ring {
+	filter, err := s.filter(resolved)
+	if err != nil {
+		return nil
+	}
+	sock, err := s.config.Opener.PacketSocket(path)
+	if err != nil {
+		return nil
+	}
+	g, err := ring.Open(ring.Config{Netns: name, Prefix: name + ":", Container: name, SnapLen: s.config.SnapLen, Filter: filter, Points: &s.points}, sock)
+	if err != nil {
+		return nil
+	}
+	s.merger.Add(capture.OriginPackets+" of "+name, g.Source())
+	return g
+}
+
+// namespace finds a container's network namespace. As long as it is not
+// released, the path leads there.
+func (s *Session) namespace(c target.Container) (path string, inode uint64, release func(), err error) {
+	if path := s.config.FixedNetns[c.Name]; path != "" {
+		inode, err := s.config.Opener.Inode(path)
+		return path, inode, func() {}, err
+	}
+	if c.PID == 0 {
+		return "", 0, nil, fmt.Errorf("enter %s: no process of it runs", c.Name)
+	}
+	f, inode, err := s.config.Opener.Netns(c.PID)
+	if err != nil {
+		return "", 0, nil, err
+	}
+	return opener.PathOf(f), inode, func() { f.Close() }, nil
+}
+
+// refilter gives every ring the filter for what the targets stand for now.
+func (s *Session) refilter(resolved *target.Resolved) {
+	filter, err := s.filter(resolved)
+	if err != nil {
+		return // the old filter is better than none
+	}
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	for _, g := range s.rings.all() {
+		g.SetFilter(filter)
+	}
+}
