@@ -101,21 +101,16 @@ func setBridgePort(byIndex map[int]*Link, m []byte) {
 		return
 	}
 	link := byIndex[int(nl.DeserializeIfInfomsg(m).Index)]
-	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
-	if link == nil || err != nil {
+	if link == nil {
 		return
 	}
-	for _, a := range attrs {
-		if a.Attr.Type&attrType != unix.IFLA_PROTINFO {
+	for _, a := range attributes(m[unix.SizeofIfInfomsg:]) {
+		if a.Type != unix.IFLA_PROTINFO {
 			continue
 		}
-		port, err := nl.ParseRouteAttr(a.Value)
-		if err != nil {
-			return
-		}
-		for _, p := range port {
-			on := len(p.Value) > 0 && p.Value[0] != 0
-			switch p.Attr.Type & attrType {
+		for _, p := range attributes(a.Data) {
+			on := len(p.Data) > 0 && p.Data[0] != 0
+			switch p.Type {
 			case nl.IFLA_BRPORT_MODE:
 				link.Hairpin = on
 			case nl.IFLA_BRPORT_ISOLATED:
@@ -124,6 +119,3 @@ func setBridgePort(byIndex map[int]*Link, m []byte) {
 		}
 	}
 }
-
-// attrType masks the flags out of a netlink attribute's type (NLA_TYPE_MASK).
-const attrType = 1<<14 - 1

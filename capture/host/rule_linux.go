@@ -34,17 +34,13 @@ func parseRule(m []byte) (Rule, error) {
 	if len(m) < unix.SizeofRtMsg {
 		return Rule{}, fmt.Errorf("parse policy rule: %d bytes", len(m))
 	}
-	attrs, err := nl.ParseRouteAttr(m[unix.SizeofRtMsg:])
-	if err != nil {
-		return Rule{}, fmt.Errorf("parse policy rule: %w", err)
-	}
 	r := Rule{Family: 4, Table: int(m[4]), Action: ruleAction(m[7]), Other: m[3] != 0}
 	if m[0] == unix.AF_INET6 {
 		r.Family = 6
 	}
 	r.Not = binary.NativeEndian.Uint32(m[8:])&unix.FIB_RULE_INVERT != 0
-	for _, a := range attrs {
-		r.attribute(a.Attr.Type&attrType, a.Value, int(m[2]), int(m[1]))
+	for _, a := range attributes(m[unix.SizeofRtMsg:]) {
+		r.attribute(a.Type, a.Data, int(m[2]), int(m[1]))
 	}
 	return r, nil
 }

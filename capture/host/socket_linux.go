@@ -91,13 +91,9 @@ func parseSocket(m []byte, proto string) (Socket, bool) {
 }
 
 func v6Only(attrs []byte) bool {
-	list, err := nl.ParseRouteAttr(attrs)
-	if err != nil {
-		return false
-	}
-	for _, a := range list {
-		if a.Attr.Type == diagSKV6Only {
-			return len(a.Value) > 0 && a.Value[0] != 0
+	for _, a := range attributes(attrs) {
+		if a.Type == diagSKV6Only {
+			return len(a.Data) > 0 && a.Data[0] != 0
 		}
 	}
 	return false

@@ -1,0 +1,28 @@
+package conntrack
+
+import (
+	"bytes"
+	"testing"
+
+	"dnatrace/capture"
+)
+
+func FuzzSplit(f *testing.F) {
+	one := []byte("\x14\x00\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00")
+	f.Add(one)
+	f.Add(append(bytes.Clone(one), one...))
+	f.Add([]byte("\xff\xff\xff\xff\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l := &listener{netns: "host"}
+		l.split(b)
+		size := 0
+		for _, r := range l.batch.Records {
+			if r.Kind == capture.KindEvent {
+				size += len(r.Data)
+			}
+		}
+		if size > len(b) {
+			t.Errorf("%d bytes of events from %d", size, len(b))
+		}
+	})
+}
