@@ -12,9 +12,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"dnatrace/capture/opener"
 )
 
 func main() {
+	opener.Main() // does not return in the process that was started as the opener
+
 	// The first signal ends the capture in order, so that report and file are
 	// finished; the second takes its default course and ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -67,8 +67,8 @@ func strewn(name, text, more string, v correlate.Verdict) *correlate.Document {
 	i.ClientContainer, i.Container, i.Stage, i.Via = name, name, text, more
 	i.Verdict, i.Why, i.Cause, i.Proof = v, text, correlate.Cause(more), correlate.Proof(name)
 	i.Between = []string{name, more}
-	i.Hops = append(i.Hops, correlate.Hop{Time: at(1), Point: name, Kind: correlate.HopSeen, Before: text, Detail: more},
-		correlate.Hop{Point: more, Detail: text})
+	i.Hops = append(i.Hops, correlate.Hop{Time: at(1), Point: name, Kind: correlate.HopSeen, Before: text, Detail: more})
+	i.Unseen = []correlate.Unseen{{Point: more, Direction: name, Detail: text}}
 	i.Fix, i.Blind, i.Notes = []string{text}, []string{more}, []string{name}
 	i.Rule = &correlate.RuleHit{Kind: name, Table: text, Chain: more, Text: name, Owner: text}
 	d := document(i, i)

@@ -70,22 +70,22 @@ func timing(m correlate.Timing) string {
 
 func millis(s float64) string { return fmt.Sprintf("%.1f ms", s*1e3) }
 
-// way is the path of the request in one line, with the milliseconds between its
-// points: "eth0 →0.04→ docker0 →0.02→ web:eth0".
+// way is the path of the request in one line, with the milliseconds between the
+// first sightings at its points: "eth0 →0.04→ docker0 →0.02→ web:eth0".
 func (t *table) way(hops []correlate.Hop) string {
 	var b strings.Builder
 	var last time.Time
-	at := ""
+	been := map[string]bool{}
 	for _, h := range hops {
 		sighting := h.Kind == correlate.HopSeen || h.Kind == correlate.HopDelivered
-		if !sighting || h.Direction == "reply" || h.Point == at || h.Time.IsZero() {
+		if !sighting || h.Direction == "reply" || been[h.Point] || h.Time.IsZero() {
 			continue
 		}
-		if at != "" {
+		if len(been) > 0 {
 			fmt.Fprintf(&b, " %s%.2f%s ", t.g.to, h.Time.Sub(last).Seconds()*1e3, t.g.to)
 		}
 		b.WriteString(h.Point)
-		at, last = h.Point, h.Time
+		been[h.Point], last = true, h.Time
 	}
 	return b.String()
 }

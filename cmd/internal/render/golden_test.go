@@ -55,6 +55,8 @@ var stories = []struct {
 	{"dropped-between-two-points", document(droppedBetween())},
 	{"delivered", document(delivered())},
 	{"refused", document(refused())},
+	{"unanswered", document(unanswered())},
+	{"answer-lost", document(answerLost())},
 	{"undetermined", document(undetermined())},
 	{"hostile", document(hostile())},
 	{"nothing-seen", document()},

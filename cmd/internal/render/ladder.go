@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,20 +28,56 @@ func (r rung) cells() []string { return []string{r.mark, r.time, r.point, r.what
 // ladder lays out the hops of i from top to bottom, the place where it ended
 // marked, in lines of at most width columns where that is possible.
 func ladder(i *correlate.Incident, g glyphs, width int) ([]string, error) {
-	if len(i.Hops) == 0 {
+	hops := withUnseen(i)
+	if len(hops) == 0 {
 		return nil, nil
 	}
 	rungs := []rung{{time: "time", point: "point", what: "what", address: "address"}}
-	end, start := ending(i), firstTime(i)
-	for n := range i.Hops {
-		r := rungOf(&i.Hops[n], start, g)
+	end, start := ending(i.Verdict, hops), firstTime(hops)
+	for n := range hops {
+		r := rungOf(&hops[n], start, g)
 		if n == end {
-			r = marked(r, i, &i.Hops[n], g)
+			r = marked(r, i.Verdict, hops[n].Kind, g)
 		}
 		rungs = append(rungs, r)
 	}
 	fit(rungs, g, width)
 	return drawn(rungs)
+}
+
+// missing is the kind of the hops that stand for points which saw nothing.
+const missing correlate.HopKind = ""
+
+// withUnseen puts the points that should have seen the request behind its last
+// sighting, and those that should have seen the reply at the end.
+func withUnseen(i *correlate.Incident) []correlate.Hop {
+	cut := 0
+	for n, h := range i.Hops {
+		if h.Direction != "reply" {
+			cut = n + 1
+		}
+	}
+	var request, reply []correlate.Hop
+	for _, u := range i.Unseen {
+		h := correlate.Hop{Point: u.Point, Direction: u.Direction, Kind: missing, Detail: unseenText(u.Detail)}
+		if u.Direction == "reply" {
+			reply = append(reply, h)
+			continue
+		}
+		request = append(request, h)
+	}
+	return slices.Concat(i.Hops[:cut], request, i.Hops[cut:], reply)
+}
+
+// unseenText keeps "not seen" for points that were looked at.
+func unseenText(detail string) string {
+	switch {
+	case detail == "":
+		return "not seen"
+	case strings.HasPrefix(detail, "not "):
+		return detail
+	}
+	return "not seen (" + detail + ")"
 }
 
 func rungOf(h *correlate.Hop, start time.Time, g glyphs) rung {
@@ -54,24 +91,25 @@ func sinceStart(t, start time.Time, g glyphs) string {
 	return fmt.Sprintf("%.3f ms", t.Sub(start).Seconds()*1e3)
 }
 
-func firstTime(i *correlate.Incident) time.Time {
-	for _, h := range i.Hops {
+func firstTime(hops []correlate.Hop) time.Time {
+	for _, h := range hops {
 		if !h.Time.IsZero() {
 			return h.Time
 		}
 	}
-	return i.First
+	return time.Time{}
 }
 
-// happened says what a hop shows; a sighting speaks for itself.
+// happened says what a hop shows: a packet by its own name first, something done
+// to it by what was done. A sighting speaks for itself.
 func happened(h *correlate.Hop) string {
 	switch {
-	case h.Kind == "" && h.Detail == "":
-		return "not seen"
-	case h.Kind == "" || h.Kind == correlate.HopSeen && h.Detail != "":
+	case h.Kind == missing || h.Kind == correlate.HopSeen && h.Detail != "":
 		return h.Detail
 	case h.Detail == "":
 		return string(h.Kind)
+	case h.Kind == correlate.HopDelivered || h.Kind == correlate.HopAnswered || h.Kind == correlate.HopRefused:
+		return h.Detail + ", " + string(h.Kind)
 	}
 	return string(h.Kind) + ", " + h.Detail
 }
@@ -91,25 +129,40 @@ func address(h *correlate.Hop, g glyphs) string {
 // ending is the index of the hop where the request ended; -1 if it did not.
 // What dropped or refused it comes first, then the first point that should have
 // seen it and did not, then the last that saw it.
-func ending(i *correlate.Incident) int {
-	if i.Verdict == correlate.Delivered {
+func ending(v correlate.Verdict, hops []correlate.Hop) int {
+	if v == correlate.Delivered {
 		return -1
 	}
-	for n, h := range i.Hops {
-		if h.Kind == correlate.HopDropped || h.Kind == correlate.HopRefused {
+	for n, h := range hops {
+		switch h.Kind {
+		case correlate.HopDropped:
 			return n
+		case correlate.HopRefused:
+			return whence(hops, n)
 		}
 	}
-	if n := firstMissing(i.Hops); n >= 0 {
+	if n := firstMissing(hops); n >= 0 {
 		return n
 	}
-	return lastSighting(i)
+	return furthest(v, hops)
 }
 
+// whence is the first sighting of the refusal that is hop n: the client's end
+// of the way is where it arrived, not where it came from.
+func whence(hops []correlate.Hop, n int) int {
+	for first, h := range hops[:n] {
+		if h.Direction == hops[n].Direction && h.Detail == hops[n].Detail {
+			return first
+		}
+	}
+	return n
+}
+
+// firstMissing prefers points that were looked at to those that were not.
 func firstMissing(hops []correlate.Hop) int {
 	found := -1
 	for n, h := range hops {
-		if h.Kind != "" {
+		if h.Kind != missing {
 			continue
 		}
 		if strings.HasPrefix(h.Detail, "not seen") {
@@ -122,14 +175,17 @@ func firstMissing(hops []correlate.Hop) int {
 	return found
 }
 
-func lastSighting(i *correlate.Incident) int {
-	last := len(i.Hops) - 1
-	if i.Verdict != correlate.Unanswered {
-		return last
+// furthest is the last hop; of a request without an answer, the first sighting
+// at the furthest point it reached.
+func furthest(v correlate.Verdict, hops []correlate.Hop) int {
+	if v != correlate.Unanswered {
+		return len(hops) - 1
 	}
-	for n := last; n >= 0; n-- {
-		if i.Hops[n].Direction != "reply" {
-			return n
+	last, reached := 0, map[string]bool{}
+	for n, h := range hops {
+		if h.Direction != "reply" && !reached[h.Point] {
+			reached[h.Point] = true
+			last = n
 		}
 	}
 	return last
@@ -137,19 +193,17 @@ func lastSighting(i *correlate.Incident) int {
 
 // marked makes the rung where the request ended impossible to overlook, without
 // colour too.
-func marked(r rung, i *correlate.Incident, h *correlate.Hop, g glyphs) rung {
+func marked(r rung, v correlate.Verdict, kind correlate.HopKind, g glyphs) rung {
 	r.mark = g.bad
-	if i.Verdict == correlate.Undetermined {
+	switch {
+	case v == correlate.Undetermined:
 		r.mark = g.unsure
-		return r
-	}
-	switch h.Kind {
-	case "":
+	case kind == missing:
 		r.what = shout(r.what, "not seen")
-	case correlate.HopDropped, correlate.HopRefused:
-		r.what = shout(r.what, string(h.Kind))
+	case kind == correlate.HopDropped || kind == correlate.HopRefused:
+		r.what = shout(r.what, string(kind))
 	default:
-		r.what += ", " + strings.ToUpper(i.Verdict.String())
+		r.what += ", " + strings.ToUpper(v.String())
 	}
 	return r
 }

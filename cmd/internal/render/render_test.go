@@ -27,7 +27,7 @@ func TestJSONHasEveryFieldOfAnEmptyDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, field := range strings.Fields(`id rev final protocol client client_container client_seen requested translated
-		container network project service via first last attempts timing verdict stage between cause why proof hops
+		container network project service via first last attempts timing verdict stage between cause why proof hops unseen
 		evidence blind notes fix`) {
 		if _, ok := got.Requests[0][field]; !ok {
 			t.Errorf("field %s is missing", field)

@@ -63,8 +63,10 @@ func droppedByRule() correlate.Incident {
 			{Time: at(0), Point: "eth0", Direction: "request", Kind: correlate.HopSeen, Before: "198.51.100.1:8080", Frame: 17, Detail: "SYN ×3, last after 3.0 s"},
 			{Time: at(41), Point: "nat PREROUTING", Direction: "request", Kind: correlate.HopTranslated, Before: "198.51.100.1:8080", After: "172.17.0.2:80"},
 			{Time: at(55), Point: "filter FORWARD", Direction: "request", Kind: correlate.HopDropped, Before: "172.17.0.2:80"},
-			{Point: "docker0", Direction: "request", Detail: "not seen (nothing lost)"},
-			{Point: "veth9a1c2f0", Direction: "request", Detail: "not seen (nothing lost)"},
+		},
+		Unseen: []correlate.Unseen{
+			{Point: "docker0", Direction: "request", Detail: "nothing lost"},
+			{Point: "veth9a1c2f0", Direction: "request", Detail: "nothing lost"},
 		},
 		Evidence: []correlate.Evidence{
 			{Source: "ruletrace", Time: at(55), Text: "verdict drop, rule handle 12"},
@@ -79,7 +81,7 @@ func droppedBetween() correlate.Incident {
 	i.ID, i.Rule, i.Stage, i.Cause, i.Proof = "a2", nil, "", correlate.CauseUnknown, correlate.Inferred
 	i.Client = "198.51.100.100:50111"
 	i.Why = "It was seen at eth0 and not at docker0, where nothing was lost."
-	i.Hops = append(i.Hops[:1:1], i.Hops[3:]...)
+	i.Hops = i.Hops[:1]
 	i.Fix, i.Evidence = nil, nil
 	i.Blind = []string{"rule trace: not available, so the rule that did it is not known"}
 	return i
@@ -99,6 +101,7 @@ func delivered() correlate.Incident {
 			{Time: at(44), Point: "veth9a1c2f0", Direction: "request", Kind: correlate.HopSeen, Before: "172.17.0.2:80", Frame: 3, Detail: "SYN"},
 			{Time: at(60), Point: "web:eth0", Direction: "request", Kind: correlate.HopDelivered, Before: "172.17.0.2:80", Frame: 4, Detail: "SYN"},
 			{Time: at(90), Point: "eth0", Direction: "reply", Kind: correlate.HopAnswered, Before: "198.51.100.1:8080", Frame: 8, Detail: "SYN-ACK"},
+			{Time: at(9000), Point: "eth0", Direction: "request", Kind: correlate.HopSeen, Before: "198.51.100.1:8080", Frame: 30, Detail: "last packet"},
 		},
 	}
 }
@@ -114,8 +117,8 @@ func refused() correlate.Incident {
 			{Time: at(0), Point: "eth0", Direction: "request", Kind: correlate.HopSeen, Before: "[2001:db8::1]:8080", Frame: 1, Detail: "SYN"},
 			{Time: at(41), Point: "docker0", Direction: "request", Kind: correlate.HopTranslated, Before: "[2001:db8::1]:8080", After: "[fd00:dead:beef::2]:80", Frame: 2, Detail: "SYN"},
 			{Time: at(66), Point: "web:eth0", Direction: "request", Kind: correlate.HopSeen, Before: "[fd00:dead:beef::2]:80", Frame: 4, Detail: "SYN"},
-			{Time: at(80), Point: "web:eth0", Direction: "reply", Kind: correlate.HopRefused, Before: "[fd00:dead:beef::2]:80", Frame: 5, Detail: "RST"},
-			{Time: at(110), Point: "eth0", Direction: "reply", Kind: correlate.HopSeen, Before: "[2001:db8::1]:8080", Frame: 7, Detail: "RST"},
+			{Time: at(80), Point: "web:eth0", Direction: "reply", Kind: correlate.HopSeen, Before: "[fd00:dead:beef::2]:80", Frame: 5, Detail: "RST"},
+			{Time: at(110), Point: "eth0", Direction: "reply", Kind: correlate.HopRefused, Before: "[2001:db8::1]:8080", Frame: 7, Detail: "RST"},
 		},
 		Evidence: []correlate.Evidence{{Source: "host", Time: at(-500), Text: "listeners in web before and after: [::1]:80"}},
 		Fix:      []string{"make the server in web listen on [::]:80 instead of [::1]:80"},
@@ -130,11 +133,31 @@ func undetermined() correlate.Incident {
 		Why: "Two datagrams were seen at eth0; whether they went further cannot be told.",
 		Hops: []correlate.Hop{
 			{Time: at(0), Point: "eth0", Direction: "request", Kind: correlate.HopSeen, Before: "198.51.100.1:8080", Frame: 1, Detail: "12 bytes"},
-			{Point: "docker0", Direction: "request", Detail: "not watched"},
 		},
-		Blind: []string{"docker0 was not watched", "the ring of the host's namespace lost 212 packets between 03:04:05.6 and 03:04:06.1, in which the missing sighting may have been"},
-		Notes: []string{"the request was made by another host"},
+		Unseen: []correlate.Unseen{{Point: "docker0", Direction: "request", Detail: "not watched"}},
+		Blind:  []string{"docker0 was not watched", "the ring of the host's namespace lost 212 packets between 03:04:05.6 and 03:04:06.1, in which the missing sighting may have been"},
+		Notes:  []string{"the request was made by another host"},
 	}
+}
+
+func unanswered() correlate.Incident {
+	i := delivered()
+	i.ID, i.Verdict, i.Stage, i.Cause, i.Attempts, i.Last = "f1", correlate.Unanswered, "container", correlate.CauseContainerFirewall, 3, at(3_000_000)
+	i.Proof, i.Timing = correlate.Inferred, correlate.Timing{}
+	i.Why = "web got the request and did not answer."
+	i.Hops = append(i.Hops[:4:4],
+		correlate.Hop{Time: at(60), Point: "web:eth0", Direction: "request", Kind: correlate.HopSeen, Before: "172.17.0.2:80", Frame: 4, Detail: "SYN ×3, last after 3.0 s"},
+		correlate.Hop{Time: at(3_000_060), Point: "web:eth0", Direction: "request", Kind: correlate.HopSeen, Before: "172.17.0.2:80", Frame: 12, Detail: "last packet"})
+	return i
+}
+
+func answerLost() correlate.Incident {
+	i := delivered()
+	i.ID, i.Verdict, i.Stage, i.Cause = "g1", correlate.AnswerLost, "reply-forward", correlate.CauseReplyFiltered
+	i.Why = "The answer left web and did not come out at eth0."
+	i.Hops = append(i.Hops[:5:5], correlate.Hop{Time: at(90), Point: "docker0", Direction: "reply", Kind: correlate.HopSeen, Before: "172.17.0.2:80", Frame: 8, Detail: "SYN-ACK"})
+	i.Unseen = []correlate.Unseen{{Point: "eth0", Direction: "reply", Detail: "nothing lost"}}
+	return i
 }
 
 // hostile carries what an attacker would put where he can: in names, rules,
@@ -147,6 +170,7 @@ func hostile() correlate.Incident {
 	i.Fix, i.Notes, i.Blind = []string{"rm" + evil}, []string{evil}, []string{evil}
 	i.Rule = &correlate.RuleHit{Table: evil, Chain: evil, Text: evil, Owner: evil, Kind: "policy"}
 	i.Hops = []correlate.Hop{{Time: at(0), Point: evil, Direction: evil, Kind: correlate.HopKind(evil), Before: evil, After: evil, Detail: evil}}
+	i.Unseen = []correlate.Unseen{{Point: evil, Direction: evil, Detail: evil}}
 	i.Evidence = []correlate.Evidence{{Source: evil, Text: evil}}
 	return i
 }
