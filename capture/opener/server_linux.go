@@ -73,9 +73,12 @@ type server struct {
 func (s *server) serve(conn *net.UnixConn) error {
 	defer conn.Close()
 	for {
-		body, _, _, err := receive(conn, maxRequest)
+		body, _, f, err := receive(conn, maxRequest)
 		if err == io.EOF {
 			return nil
+		}
+		if f != nil {
+			f.Close() // requests bring none
 		}
 		if err != nil {
 			return fmt.Errorf("read request: %w", err)

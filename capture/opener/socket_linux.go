@@ -66,15 +66,17 @@ func receive(conn *net.UnixConn, limit uint32) (body, data []byte, f *os.File, e
 func receivePrefix(conn *net.UnixConn, prefix []byte) (*os.File, error) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := conn.ReadMsgUnix(prefix, oob)
+	if errors.Is(err, io.EOF) {
+		return nil, io.EOF // bare, as callers of a reader expect
+	}
 	if err != nil {
 		return nil, err
 	}
 	f, err := fileOf(oob[:oobn])
 	if err == nil && n < len(prefix) {
-		if n == 0 {
-			return nil, io.EOF
+		if _, err = io.ReadFull(conn, prefix[n:]); err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
-		_, err = io.ReadFull(conn, prefix[n:])
 	}
 	if err != nil && f != nil {
 		f.Close()
@@ -96,6 +98,8 @@ func fileOf(oob []byte) (*os.File, error) {
 	if err != nil || len(fds) == 0 {
 		return nil, errors.Join(errors.New("no file in the control message"), err)
 	}
-	unix.CloseOnExec(fds[0])
+	for _, fd := range fds[1:] { // padding leaves room for one that nobody asked for
+		unix.Close(fd)
+	}
 	return os.NewFile(uintptr(fds[0]), "opened"), nil
 }
