@@ -13,6 +13,7 @@ import (
 	"dnatrace/capture/conntrack"
 	"dnatrace/capture/host"
 	"dnatrace/capture/netns"
+	"dnatrace/capture/ring"
 	"dnatrace/capture/rules"
 )
 
@@ -114,7 +115,7 @@ func (s *server) handle(r request) (a answer, err error) {
 	switch r.Op {
 	case opHello:
 	case opPackets:
-		a.file, err = openIn(r.Path, packetSocket)
+		a.file, err = openIn(r.Path, ring.Socket)
 	case opConntrack:
 		a.file, err = openIn(r.Path, conntrack.Listen)
 	case opRulesWatch:
