@@ -111,6 +111,11 @@ func TestEveryRequestWorksInAnotherProcessAndInThisOne(t *testing.T) {
 			if err != nil || len(sets) == 0 || !strings.Contains(string(sets[0].Data), "story") {
 				t.Errorf("rules: got %d sets, %v", len(sets), err)
 			}
+			for _, set := range sets {
+				if set.Error != "" {
+					t.Errorf("rules of %s: %s", set.Backend, set.Error)
+				}
+			}
 			s, err := o.Sample(path, host.Options{Container: "web", Peers: []string{"", "/proc/self/ns/net"}})
 			if err != nil || s.Inode != want || s.Container != "web" || len(s.Links) != 2 {
 				t.Errorf("sample: got %+v, %v", s, err)
