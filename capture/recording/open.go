@@ -193,15 +193,47 @@ func openReader(r io.Reader, name string) (input, error) {
 
 // peek reads enough of r to know whether it is a capture.
 func peek(r io.Reader, name string) ([]byte, error) {
-	head := make([]byte, 12)
-	n, err := io.ReadFull(r, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	head, err := ahead(r, nil, 12)
+	if err == nil && Recognise(head) == FormatGzip {
+		head, err = ahead(r, head, 4<<10)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if Recognise(head[:n]) == "" {
+	format := Recognise(head)
+	if format == FormatGzip {
+		format = inGzip(head)
+	}
+	if format == "" {
 		return nil, fmt.Errorf("read %s: %w", name, ErrNotCapture)
 	}
-	return head[:n], nil
+	return head, nil
+}
+
+// ahead reads on until b has n bytes, or to the end.
+func ahead(r io.Reader, b []byte, n int) ([]byte, error) {
+	have := len(b)
+	b = append(b, make([]byte, n-have)...)
+	got, err := io.ReadFull(r, b[have:])
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return b[:have+got], err
+}
+
+// inGzip is the format of what is compressed in a file that begins with head;
+// gzip if there is too little to tell.
+func inGzip(head []byte) string {
+	z, err := gzip.NewReader(bytes.NewReader(head))
+	if err != nil {
+		return FormatGzip
+	}
+	first := make([]byte, 12)
+	n, _ := io.ReadFull(z, first)
+	if n < len(first) {
+		return FormatGzip
+	}
+	return Recognise(first)
 }
 
 func fromInputs(inputs []input) (capture.Source, *Info) {
