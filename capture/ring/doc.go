@@ -1,7 +1,7 @@
 // Package ring captures packets: one AF_PACKET TPACKET_V3 ring per network
 // namespace, which sees every interface of it, those that appear later
 // included. It is the packet path of the live tool, so it does no more per
-// packet than to write a header of 32 bytes.
+// packet than to write a header of 24 bytes.
 //
 // # One ring for all interfaces
 //

@@ -3,6 +3,7 @@ package ring
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"golang.org/x/net/bpf"
@@ -106,8 +107,9 @@ type plan struct {
 	anybody   bool    // ARP and ND about any address
 }
 
+// endpoint is all the addresses with the same ports.
 type endpoint struct {
-	addr  addrSet // of one
+	addrs addrSet
 	ports portSet
 }
 
@@ -122,9 +124,10 @@ func newPlan(w Want, width Width) plan {
 		neighbours = append(neighbours, e.Addr)
 		if width >= WideHosts {
 			hosts = append(hosts, e.Addr)
-			continue
 		}
-		p.endpoints = append(p.endpoints, endpoint{newAddrSet([]netip.Addr{e.Addr}), newPortSet(e.Ports)})
+	}
+	if width < WideHosts {
+		p.endpoints = byPorts(w.Endpoints)
 	}
 	p.hosts, p.neighbour = newAddrSet(hosts), newAddrSet(neighbours)
 	if width >= WideRanges {
@@ -133,4 +136,25 @@ func newPlan(w Want, width Width) plan {
 		p.neighbour.widen()
 	}
 	return p
+}
+
+// byPorts puts endpoints with the same ports together, those of a kind of
+// server, in the order they are given.
+func byPorts(endpoints []Endpoint) []endpoint {
+	var sets []portSet
+	addrs := map[int][]netip.Addr{}
+	for _, e := range endpoints {
+		ports := newPortSet(e.Ports)
+		i := slices.IndexFunc(sets, func(s portSet) bool { return reflect.DeepEqual(s, ports) })
+		if i < 0 {
+			i = len(sets)
+			sets = append(sets, ports)
+		}
+		addrs[i] = append(addrs[i], e.Addr)
+	}
+	var out []endpoint
+	for i, ports := range sets {
+		out = append(out, endpoint{newAddrSet(addrs[i]), ports})
+	}
+	return out
 }

@@ -1,6 +1,10 @@
 package ring
 
-import "golang.org/x/net/bpf"
+import (
+	"slices"
+
+	"golang.org/x/net/bpf"
+)
 
 // code is a stretch of a program. It is entered at its top and either returns
 // or falls through its end; every jump is forward and stays within it.
@@ -224,8 +228,8 @@ func (p plan) arp() code {
 	return join(p.neighbour.matchV4(14, p.pass()), p.neighbour.matchV4(24, p.pass()), reject())
 }
 
-// match makes code that runs body iff the address at X+off is in the set. Body
-// returns, or the rest does not need A and X.
+// match makes code that runs body iff the address at X+off is in the set; none
+// for a set without addresses of the family.
 type match func(s addrSet, off uint32, body code) code
 
 // whole passes everything of the hosts.
@@ -238,12 +242,9 @@ func (p plan) whole(m match, src, dst uint32) code {
 func (p plan) endpointsAt(m match, src, dst uint32) code {
 	var c code
 	for _, e := range p.endpoints {
-		if m(e.addr, src, reject()) == nil {
-			continue // of the other family
-		}
 		c = join(c,
-			atBase(), m(e.addr, src, p.portsOf(e.ports, mL4Source)),
-			atBase(), m(e.addr, dst, p.portsOf(e.ports, mL4Dest)),
+			atBase(), m(e.addrs, src, p.portsOf(e.ports, mL4Source)),
+			atBase(), m(e.addrs, dst, p.portsOf(e.ports, mL4Dest)),
 		)
 	}
 	return c
@@ -266,7 +267,6 @@ func (p plan) portsOf(set portSet, off uint32) code {
 	return c
 }
 
-// matchV4 and matchV6 are empty for an empty set.
 func (s addrSet) matchV4(off uint32, body code) code {
 	if len(s.v4) == 0 {
 		return nil
@@ -275,49 +275,55 @@ func (s addrSet) matchV4(off uint32, body code) code {
 }
 
 func (s addrSet) matchV6(off uint32, body code) code {
-	var c code
-	for _, prefix := range s.v6 {
-		found := body
-		for i := len(prefix) - 1; i >= 0; i-- {
-			found = join(code{bpf.LoadIndirect{Off: off + 4*uint32(i), Size: 4}}, when(prefix[i], found))
-		}
-		c = join(c, found)
+	if len(s.v6) == 0 {
+		return nil
 	}
-	return c
+	var c code
+	rest := []bpf.Instruction{bpf.Jump{Skip: uint32(len(body))}} // from the last test to behind body
+	for _, prefix := range slices.Backward(s.v6) {
+		found := code{bpf.Jump{Skip: uint32(len(c) + len(rest))}}
+		for i, w := range slices.Backward(prefix) {
+			found = join(code{bpf.LoadIndirect{Off: off + 4*uint32(i), Size: 4}}, when(w, found))
+		}
+		c = join(found, c)
+	}
+	return join(c, rest, body)
 }
 
 // oneOf passes if A is in one of the spans; else A is unchanged.
 func (p plan) oneOf(spans []span) code { return inSpans(spans, p.pass()) }
 
-// inSpans runs body if A is in one of the spans, sorted: a search tree whose
-// leaves are a few comparisons each.
+// leaf is how many spans are compared one by one.
+const leaf = 12
+
+// inSpans runs body if A is in one of the spans, sorted: a search tree.
 func inSpans(spans []span, body code) code {
-	if len(spans) > 4 {
-		mid := len(spans) / 2
-		high := inSpans(spans[mid:], body)
-		low := join(inSpans(spans[:mid], body), code{bpf.Jump{Skip: uint32(len(high))}})
-		return join(code{
-			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: spans[mid].lo, SkipTrue: 0, SkipFalse: 1},
-			bpf.Jump{Skip: uint32(len(low))},
-		}, low, high)
+	if len(spans) <= leaf {
+		return inFew(spans, body)
 	}
-	var c code
-	for _, s := range spans {
-		c = join(c, within(s, body))
-	}
-	return c
+	mid := len(spans) / 2
+	high := inSpans(spans[mid:], body)
+	low := join(inSpans(spans[:mid], body), code{bpf.Jump{Skip: uint32(len(high))}})
+	return join(code{
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: spans[mid].lo, SkipTrue: 0, SkipFalse: 1},
+		bpf.Jump{Skip: uint32(len(low))},
+	}, low, high)
 }
 
-// within runs body if A is in s.
-func within(s span, body code) code {
-	if s.lo == s.hi {
-		return when(s.lo, body)
+func inFew(spans []span, body code) code {
+	c := code{bpf.Jump{Skip: uint32(len(body))}}
+	for _, s := range slices.Backward(spans) {
+		hit := uint8(len(c)) // from behind the test to body
+		if s.lo == s.hi {
+			c = join(code{bpf.JumpIf{Cond: bpf.JumpEqual, Val: s.lo, SkipTrue: hit}}, c)
+			continue
+		}
+		c = join(code{
+			bpf.JumpIf{Cond: bpf.JumpLessThan, Val: s.lo, SkipTrue: 1},
+			bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: s.hi, SkipTrue: hit},
+		}, c)
 	}
-	return join(code{
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: s.lo, SkipTrue: 1},
-		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: s.hi, SkipTrue: 1},
-		bpf.Jump{Skip: uint32(len(body))},
-	}, body)
+	return join(c, body)
 }
 
 // when runs body if A is v.
@@ -332,21 +338,10 @@ func when(v uint32, body code) code {
 }
 
 // whenAny runs body if A is one of a few values, unless if it is none of them.
-func whenAny(values []uint32, body code) code {
-	return join(comparisons(values, 1), code{bpf.Jump{Skip: uint32(len(body))}}, body)
-}
+func whenAny(values []uint32, body code) code { return inFew(spansOf(values), body) }
 
 func unless(values []uint32, body code) code {
-	return join(comparisons(values, 1), code{bpf.Jump{Skip: 1}, bpf.Jump{Skip: uint32(len(body))}}, body)
-}
-
-// comparisons jump over extra instructions behind them if A is one of values.
-func comparisons(values []uint32, extra int) code {
-	var c code
-	for i, v := range values {
-		c = append(c, bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: uint8(len(values) - 1 - i + extra)})
-	}
-	return c
+	return join(inFew(spansOf(values), code{bpf.Jump{Skip: uint32(len(body))}}), body)
 }
 
 func load(n int) code { return code{bpf.LoadScratch{Dst: bpf.RegA, N: n}} }

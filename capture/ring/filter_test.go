@@ -1,0 +1,398 @@
+package ring
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"golang.org/x/net/bpf"
+)
+
+// fileStart is liveStart for a machine that has no kernel behind it: Ethernet,
+// the EtherType read from the frame.
+func fileStart() code {
+	return code{bpf.LoadConstant{Dst: bpf.RegX, Val: 14}, bpf.LoadAbsolute{Off: 12, Size: 2}}
+}
+
+func machine(t testing.TB, w Want, width Width) *bpf.VM {
+	t.Helper()
+	vm, err := bpf.NewVM(newPlan(w, width).program(fileStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vm
+}
+
+func passes(t testing.TB, vm *bpf.VM, frame []byte) bool {
+	t.Helper()
+	n, err := vm.Run(frame)
+	if err != nil {
+		t.Fatalf("run filter on %x: %v", frame, err)
+	}
+	return n > 0
+}
+
+// frameOf builds a frame from words: "tcp 198.51.100.100:50110 > 198.51.100.1:8080",
+// with headers to go before it: "vlan", "qinq", "options" (IPv4), and IPv6
+// extension headers "hop", "route", "dest", "auth", "fragment", "tail" (a later
+// fragment, of either family).
+func frameOf(t testing.TB, text string) []byte {
+	t.Helper()
+	words := strings.Fields(text)
+	i := slices.Index(words, ">")
+	b := frameBuilder{t: t, extras: words[:i-2], proto: words[i-2]}
+	b.src, b.sport = end(t, words[i-1])
+	b.dst, b.dport = end(t, words[i+1])
+	return b.build()
+}
+
+func end(t testing.TB, s string) (netip.Addr, uint16) {
+	t.Helper()
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a, 0
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ap.Addr(), ap.Port()
+}
+
+type frameBuilder struct {
+	t            testing.TB
+	extras       []string
+	proto        string
+	src, dst     netip.Addr
+	sport, dport uint16
+}
+
+func (f frameBuilder) has(extra string) bool { return slices.Contains(f.extras, extra) }
+
+func (f frameBuilder) build() []byte {
+	var tags []byte
+	for _, tag := range []struct{ name, bytes string }{{"qinq", "88a80064"}, {"vlan", "81000007"}} {
+		if f.has(tag.name) {
+			b, _ := hex.DecodeString(tag.bytes)
+			tags = append(tags, b...)
+		}
+	}
+	frame := append(make([]byte, 12), tags...)
+	switch {
+	case f.proto == "arp":
+		return append(append(frame, 0x08, 0x06), f.arp()...)
+	case f.src.Is4():
+		return append(append(frame, 0x08, 0x00), f.ipv4()...)
+	}
+	return append(append(frame, 0x86, 0xdd), f.ipv6()...)
+}
+
+func (f frameBuilder) arp() []byte {
+	s, d := f.src.As4(), f.dst.As4()
+	b := make([]byte, 28)
+	copy(b[14:], s[:])
+	copy(b[24:], d[:])
+	return b
+}
+
+func (f frameBuilder) ipv4() []byte {
+	ip := &layers.IPv4{Version: 4, TTL: 64, SrcIP: f.src.AsSlice(), DstIP: f.dst.AsSlice()}
+	if f.has("options") {
+		ip.Options = []layers.IPv4Option{{OptionType: 7, OptionLength: 7, OptionData: make([]byte, 5)}, {OptionType: 0}}
+	}
+	if f.has("tail") {
+		ip.FragOffset = 185
+	}
+	n, l4 := f.transport()
+	ip.Protocol = layers.IPProtocol(n)
+	return f.serialize(ip, gopacket.Payload(l4))
+}
+
+func (f frameBuilder) ipv6() []byte {
+	n, l4 := f.transport()
+	ip := &layers.IPv6{Version: 6, HopLimit: 64, SrcIP: f.src.AsSlice(), DstIP: f.dst.AsSlice()}
+	next, body := n, l4
+	for _, e := range slices.Backward(f.extras) {
+		h := make([]byte, 8)
+		id := byte(0)
+		switch e {
+		case "hop":
+			id = extHopByHop
+		case "dest":
+			id = extDest
+			h = make([]byte, 24)
+			h[1] = 2
+		case "route":
+			id = extRouting
+		case "auth":
+			id = extAuth
+			h = make([]byte, 24)
+			h[1] = 4
+		case "fragment":
+			id = extFragment
+			h[3] = 1 // more to come
+		case "tail":
+			id = extFragment
+			binary.BigEndian.PutUint16(h[2:], 1480)
+		default:
+			continue
+		}
+		h[0] = next
+		next, body = id, append(h, body...)
+	}
+	ip.NextHeader = layers.IPProtocol(next)
+	return f.serialize(ip, gopacket.Payload(body))
+}
+
+func (f frameBuilder) serialize(l ...gopacket.SerializableLayer) []byte {
+	f.t.Helper()
+	buf := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, l...); err != nil {
+		f.t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func (f frameBuilder) transport() (proto byte, b []byte) {
+	b = make([]byte, 28)
+	binary.BigEndian.PutUint16(b[0:], f.sport)
+	binary.BigEndian.PutUint16(b[2:], f.dport)
+	icmp := map[string][2]byte{
+		"unreachable": {1, 3}, "expired": {1, 11}, "echo": {1, 8}, "echo-reply": {1, 0},
+		"too-big": {58, 2}, "echo6": {58, 128}, "solicit": {58, 135}, "advertise": {58, 136}, "router": {58, 134},
+	}
+	switch f.proto {
+	case "tcp":
+		return protoTCP, b
+	case "udp":
+		return protoUDP, b
+	case "sctp":
+		return protoSCTP, b
+	case "gre":
+		return 47, b
+	}
+	what, ok := icmp[f.proto]
+	if !ok {
+		f.t.Fatalf("%q is no protocol of this test", f.proto)
+	}
+	b[0], b[1], b[2], b[3] = what[1], 0, 0, 0
+	if what[1] == 135 || what[1] == 136 {
+		target := f.dst.As16()
+		copy(b[8:], target[:])
+	}
+	return what[0], b
+}
+
+// web is a container published as 8080/tcp, 5353/udp and 9999/sctp.
+func web() Want {
+	return Want{
+		Ports: []Port{{protoTCP, 8080}, {protoUDP, 5353}, {protoSCTP, 9999}},
+		Endpoints: []Endpoint{
+			{netip.MustParseAddr("172.17.0.2"), []Port{{protoTCP, 80}, {protoUDP, 53}}},
+			{netip.MustParseAddr("2001:db8:17::2"), []Port{{protoTCP, 80}}},
+		},
+	}
+}
+
+func TestFilter(t *testing.T) {
+	withEcho, withHosts := web(), web()
+	withEcho.Echo = true
+	withHosts.Hosts = []netip.Addr{netip.MustParseAddr("198.51.100.77"), netip.MustParseAddr("2001:db8::77")}
+	for _, tc := range []struct {
+		name  string
+		want  Want
+		frame string
+		pass  bool
+	}{
+		{"a request to the published port passes", web(), "tcp 198.51.100.100:50110 > 198.51.100.1:8080", true},
+		{"its answer passes", web(), "tcp 198.51.100.1:8080 > 198.51.100.100:50110", true},
+		{"the same port of another protocol does not", web(), "udp 198.51.100.100:50110 > 198.51.100.1:8080", false},
+		{"the translated request passes", web(), "tcp 198.51.100.100:50110 > 172.17.0.2:80", true},
+		{"its answer passes, too", web(), "tcp 172.17.0.2:80 > 198.51.100.100:50110", true},
+		{"the container's port at another address does not", web(), "tcp 198.51.100.100:50110 > 198.51.100.1:80", false},
+		{"the container's address with another port does not", web(), "tcp 198.51.100.100:50110 > 172.17.0.2:443", false},
+		{"what the container asks of others does not", web(), "tcp 172.17.0.2:50110 > 203.0.113.9:80", false},
+		{"a neighbour in the address space does not", web(), "tcp 198.51.100.100:50110 > 172.17.0.3:80", false},
+		{"UDP to the published port passes", web(), "udp 198.51.100.100:5000 > 198.51.100.1:5353", true},
+		{"translated UDP passes", web(), "udp 172.17.0.2:53 > 198.51.100.100:5000", true},
+		{"SCTP to the published port passes", web(), "sctp 198.51.100.100:5000 > 198.51.100.1:9999", true},
+		{"ports are found behind IPv4 options", web(), "options tcp 198.51.100.100:50110 > 198.51.100.1:8080", true},
+		{"IPv4 options are not taken for ports", web(), "options tcp 198.51.100.100:50110 > 198.51.100.1:8081", false},
+		{"a later fragment passes, it has no ports", web(), "tail udp 203.0.113.1:1 > 203.0.113.2:2", true},
+		{"a tag still in the frame is skipped", web(), "vlan tcp 198.51.100.100:50110 > 198.51.100.1:8080", true},
+		{"a tag does not let others pass", web(), "vlan tcp 198.51.100.100:50110 > 198.51.100.1:8081", false},
+		{"an outer tag alone is skipped as well", web(), "qinq tcp 198.51.100.100:50110 > 198.51.100.1:8080", true},
+		{"another protocol does not pass", web(), "gre 198.51.100.100 > 172.17.0.2", false},
+
+		{"IPv6 to the published port passes", web(), "tcp [2001:db8::100]:50110 > [2001:db8::1]:8080", true},
+		{"translated IPv6 passes", web(), "tcp [2001:db8::100]:50110 > [2001:db8:17::2]:80", true},
+		{"its answer passes as well", web(), "tcp [2001:db8:17::2]:80 > [2001:db8::100]:50110", true},
+		{"an address that differs in the last word does not", web(), "tcp [2001:db8::100]:50110 > [2001:db8:17::3]:80", false},
+		{"an address that differs in the first word does not", web(), "tcp [2001:db8::100]:50110 > [2001:db9:17::2]:80", false},
+		{"ports are found behind a destination option", web(), "dest tcp [2001:db8::100]:50110 > [2001:db8::1]:8080", true},
+		{"ports are found behind four extension headers", web(), "hop dest route auth tcp [2001:db8::100]:50110 > [2001:db8::1]:8080", true},
+		{"extension headers do not let others pass", web(), "hop dest route auth tcp [2001:db8::100]:50110 > [2001:db8::1]:8081", false},
+		{"ports are found in a first fragment", web(), "fragment udp [2001:db8::100]:1 > [2001:db8::1]:5353", true},
+		{"a first fragment of others does not pass", web(), "fragment udp [2001:db8::100]:1 > [2001:db8::1]:5354", false},
+		{"a later IPv6 fragment passes", web(), "tail udp [2001:db8::100]:1 > [2001:db8::1]:2", true},
+		{"an endless chain of extension headers passes", web(), "dest dest dest dest dest tcp [2001:db8::100]:1 > [2001:db8::1]:2", true},
+
+		{"ARP for the container passes", web(), "arp 172.17.0.1 > 172.17.0.2", true},
+		{"the container's own ARP passes", web(), "arp 172.17.0.2 > 172.17.0.1", true},
+		{"ARP among others does not", web(), "arp 172.17.0.3 > 172.17.0.1", false},
+		{"a solicitation for the container passes", web(), "solicit 2001:db8:17::1 > 2001:db8:17::2", true},
+		{"an advertisement of the container passes", web(), "advertise 2001:db8:17::1 > 2001:db8:17::2", true},
+		{"a solicitation for another does not", web(), "solicit 2001:db8:17::1 > 2001:db8:17::3", false},
+		{"a router advertisement does not", web(), "router 2001:db8::1 > 2001:db8::2", false},
+		{"port unreachable passes from anyone", web(), "unreachable 203.0.113.1 > 203.0.113.2", true},
+		{"time exceeded passes from anyone", web(), "expired 203.0.113.1 > 203.0.113.2", true},
+		{"packet too big passes from anyone", web(), "too-big 2001:db8::1 > 2001:db8::2", true},
+		{"an echo request does not pass by itself", web(), "echo 198.51.100.100 > 198.51.100.1", false},
+		{"an echo request passes when echo is wanted", withEcho, "echo 198.51.100.100 > 198.51.100.1", true},
+		{"an echo reply passes when echo is wanted", withEcho, "echo-reply 198.51.100.1 > 198.51.100.100", true},
+		{"an IPv6 echo passes when echo is wanted", withEcho, "echo6 2001:db8::100 > 2001:db8::1", true},
+		{"an IPv6 echo does not pass otherwise", web(), "echo6 2001:db8::100 > 2001:db8::1", false},
+
+		{"everything from a wanted host passes", withHosts, "gre 198.51.100.77 > 203.0.113.1", true},
+		{"everything to a wanted host passes", withHosts, "tcp 203.0.113.1:1 > 198.51.100.77:2", true},
+		{"everything of a wanted IPv6 host passes", withHosts, "gre 2001:db8::1 > 2001:db8::77", true},
+		{"ARP for a wanted host passes", withHosts, "arp 198.51.100.1 > 198.51.100.77", true},
+		{"what is not a wanted host's is judged as before", withHosts, "tcp 198.51.100.78:1 > 198.51.100.1:8081", false},
+		{"nothing wanted lets no connection pass", Want{}, "tcp 198.51.100.100:50110 > 198.51.100.1:8080", false},
+		{"everything wanted lets everything pass", Want{All: true}, "gre 198.51.100.100 > 198.51.100.1", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := passes(t, machine(t, tc.want, Exact), frameOf(t, tc.frame)); got != tc.pass {
+				t.Errorf("%s: passed %t, want %t", tc.frame, got, tc.pass)
+			}
+		})
+	}
+}
+
+func TestFilterKeepsTheSnapLength(t *testing.T) {
+	w := web()
+	w.SnapLen = 96
+	n, err := machine(t, w, Exact).Run(append(frameOf(t, "tcp 198.51.100.100:50110 > 198.51.100.1:8080"), make([]byte, 1000)...))
+	if err != nil || n != 96 {
+		t.Errorf("%d bytes kept, %v; want 96", n, err)
+	}
+}
+
+// many is the ports 10, 20, 30, …, each of a container of its own.
+func many(n int) Want {
+	var w Want
+	for i := range n {
+		port := Port{protoTCP, uint16(10 + 10*i)}
+		w.Ports = append(w.Ports, port)
+		w.Endpoints = append(w.Endpoints,
+			Endpoint{netip.AddrFrom4([4]byte{172, 17, byte(i / 100), byte(2 * (i % 100))}), []Port{{protoTCP, 80}}},
+			Endpoint{netip.MustParseAddr(fmt.Sprintf("2001:db8:17:%x::2", i/100)), []Port{{protoTCP, 80}}},
+		)
+	}
+	return w
+}
+
+func TestManyPortsMakeAWiderFilterNotABrokenOne(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		want  Want
+		width Width
+	}{
+		{"one target is exact", web(), Exact},
+		{"a range of a thousand ports is exact", Want{Ports: portRange(8000, 9000)}, Exact},
+		{"sixty ports of one host are exact", Want{Ports: many(60).Ports}, Exact},
+		{"ten containers of two families are exact", many(10), Exact},
+		{"thirty containers are exact", Want{Ports: many(30).Ports, Endpoints: ipv4Only(many(30).Endpoints)}, Exact},
+		{"forty containers with ports of their own pass with all ports", distinct40(), WideHosts},
+		{"five hundred containers pass with what lies between", many(500), WideRanges},
+		{"a thousand networks pass with everything", Want{Hosts: networks(1000)}, WideOpen},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			prog, width, err := Build(tc.want)
+			if err != nil || width != tc.width || len(prog) > Budget {
+				t.Errorf("%d instructions, %v, %v; want %v", len(prog), width, err, tc.width)
+			}
+		})
+	}
+}
+
+func distinct40() Want {
+	w := many(40)
+	w.Endpoints = ipv4Only(w.Endpoints)
+	for i := range w.Endpoints {
+		w.Endpoints[i].Ports = []Port{{protoTCP, uint16(3000 + i)}}
+	}
+	return w
+}
+
+func portRange(lo, hi uint16) (ports []Port) {
+	for p := lo; p <= hi; p++ {
+		ports = append(ports, Port{protoTCP, p})
+	}
+	return ports
+}
+
+func ipv4Only(endpoints []Endpoint) []Endpoint {
+	return slices.DeleteFunc(endpoints, func(e Endpoint) bool { return e.Addr.Is6() })
+}
+
+func networks(n int) (addrs []netip.Addr) {
+	for i := range n {
+		addrs = append(addrs, netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::1", i)))
+	}
+	return addrs
+}
+
+// Whatever passes a filter passes every wider one, and what was asked for
+// passes the exact one.
+func TestWiderFiltersPassMore(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		w := many(1 + rnd.IntN(40))
+		w.Hosts = networks(rnd.IntN(3))
+		exact := machine(t, w, Exact)
+		for range 40 {
+			e := w.Endpoints[rnd.IntN(len(w.Endpoints))]
+			other := netip.MustParseAddr("198.51.100.9")
+			if e.Addr.Is6() {
+				other = netip.MustParseAddr("2001:db8::9")
+			}
+			wanted := rnd.IntN(2) == 0
+			port := uint16(1 + rnd.IntN(600))
+			if wanted {
+				port = 80
+			}
+			frame := frameOf(t, fmt.Sprintf("tcp %v > %v", netip.AddrPortFrom(other, 1), netip.AddrPortFrom(e.Addr, port)))
+			got := passes(t, exact, frame)
+			if want := wanted || port == 80 || port%10 == 0 && int(port) <= 10*len(w.Ports); got != want {
+				t.Fatalf("port %d of %v: passed %t, want %t", port, e.Addr, got, want)
+			}
+			for width := WideHosts; width <= WideOpen; width++ {
+				if got && !passes(t, machine(t, w, width), frame) {
+					t.Fatalf("port %d of %v passes the exact filter, not that of %v", port, e.Addr, width)
+				}
+			}
+		}
+	}
+}
+
+func FuzzFilter(f *testing.F) {
+	for _, s := range []string{
+		"tcp 198.51.100.100:50110 > 198.51.100.1:8080", "hop dest route auth tcp [2001:db8::100]:1 > [2001:db8::1]:8080",
+		"vlan udp 172.17.0.2:53 > 198.51.100.100:5000", "arp 172.17.0.1 > 172.17.0.2", "solicit 2001:db8:17::1 > 2001:db8:17::2",
+	} {
+		f.Add(frameOf(f, s))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		exact, wide := machine(t, web(), Exact), machine(t, web(), WideRanges)
+		if passes(t, exact, frame) && !passes(t, wide, frame) {
+			t.Errorf("%x passes the exact filter, not the wider one", frame)
+		}
+	})
+}
