@@ -87,10 +87,12 @@ func TestMissingEvidenceIsSaid(t *testing.T) {
 		{Name: "packets", State: "ok"},
 		{Name: "conntrack", State: "failed", Why: "open netlink socket: operation not permitted"},
 		{Name: "ruletrace", State: "absent"},
+		{Name: "engine", State: "absent", Why: "not in the recording"},
+		{Name: "host", State: "absent", Why: "not in the recording"},
 	}
 	d.Recording.Damage = []string{"the recording is cut after frame 17"}
 	out := string(printed(t, FormatTable, Options{}, d))
-	for _, want := range []string{"without conntrack (failed): open netlink socket: operation not permitted", "damaged: the recording is cut after frame 17"} {
+	for _, want := range []string{"without conntrack: open netlink socket: operation not permitted", "without engine, host: not in the recording", "damaged: the recording is cut after frame 17"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

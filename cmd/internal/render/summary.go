@@ -37,12 +37,7 @@ func (t *table) repeats(b *strings.Builder) {
 
 // shortcomings says which evidence was missing or damaged.
 func (t *table) shortcomings(b *strings.Builder, d *correlate.Document) {
-	var said []string
-	for _, s := range d.Recording.Sources {
-		if s.State == "failed" || s.State == "absent" && s.Why != "" {
-			said = append(said, strings.TrimSuffix("without "+s.Name+" ("+s.State+"): "+s.Why, ": "))
-		}
-	}
+	said := without(d.Recording.Sources)
 	for _, s := range d.Recording.Damage {
 		said = append(said, "damaged: "+s)
 	}
@@ -52,6 +47,27 @@ func (t *table) shortcomings(b *strings.Builder, d *correlate.Document) {
 	if len(said) > 0 {
 		b.WriteByte('\n')
 	}
+}
+
+// without names the sources that gave nothing, those that are missing for the
+// same reason together. One that is absent without a reason is not missed.
+func without(sources []correlate.SourceReport) []string {
+	var reasons []string
+	names := map[string][]string{}
+	for _, s := range sources {
+		if s.State != "failed" && (s.State != "absent" || s.Why == "") {
+			continue
+		}
+		if names[s.Why] == nil {
+			reasons = append(reasons, s.Why)
+		}
+		names[s.Why] = append(names[s.Why], s.Name)
+	}
+	var said []string
+	for _, why := range reasons {
+		said = append(said, strings.TrimSuffix("without "+strings.Join(names[why], ", ")+": "+why, ": "))
+	}
+	return said
 }
 
 func (t *table) totals(d *correlate.Document) string {
