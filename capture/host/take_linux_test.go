@@ -1,7 +1,9 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,10 +24,19 @@ import (
 	"dnatrace/capture/netns/netnstest"
 )
 
+// actEnv makes this binary take one sample of where it is, and print it.
+const actEnv = "HOST_TEST_ACT"
+
 func TestMain(m *testing.M) {
 	// As a docker-proxy of its own making, this binary only waits to be ended.
 	if filepath.Base(os.Args[0]) == "docker-proxy" {
 		time.Sleep(time.Minute)
+		return
+	}
+	if os.Getenv(actEnv) != "" {
+		s, err := host.Take("", host.Options{})
+		json.NewEncoder(os.Stdout).Encode(s)
+		fmt.Fprintln(os.Stderr, err)
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -193,6 +205,28 @@ func TestListenersAreFoundWithTheirProcess(t *testing.T) {
 	}
 	if len(s.Missing) > 0 {
 		t.Errorf("missing: %q", s.Missing)
+	}
+}
+
+func TestWithoutPrivilegeTheRestIsStillRead(t *testing.T) {
+	path := netnstest.New(t)
+	listen(t, path, "tcp4", "127.0.0.1:8080")
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd.Env = []string{actEnv + "=1"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.Dir = "/"
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	netnstest.Do(t, path, cmd.Run)
+	var s host.Sample
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		t.Fatalf("%v: %s%s", err, out.Bytes(), errs.Bytes())
+	}
+	if len(s.Links) != 1 || len(s.Sysctls) == 0 || len(s.Sockets) != 1 || s.Sockets[0].PID != 0 {
+		t.Errorf("got %+v, want a socket of nobody known", s)
+	}
+	if len(s.Missing) != 1 || !strings.Contains(s.Missing[0], "processes of some sockets") {
+		t.Errorf("missing: %q, want the processes alone", s.Missing)
 	}
 }
 
