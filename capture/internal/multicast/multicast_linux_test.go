@@ -28,21 +28,21 @@ func TestChangesThatGoOnAreReportedNowAndThen(t *testing.T) {
 	say, heard := pair(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	go func() { // never quiet for as long as it takes to be over
+	defer say.Close()
+	go func() { // not quiet for as long as it takes to be over
 		for ctx.Err() == nil {
 			say.Write([]byte("change"))
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	start, bursts := time.Now(), 0
+	bursts := 0
 	for range Bursts(ctx, heard, 20*time.Millisecond) {
 		if bursts++; bursts == 3 {
 			break
 		}
 	}
-	cancel()
-	if took := time.Since(start); bursts != 3 || took < 600*time.Millisecond {
-		t.Errorf("%d bursts of at least 200 ms in %v", bursts, took)
+	if bursts != 3 {
+		t.Errorf("%d changes reported while they went on", bursts)
 	}
 }
 
