@@ -148,7 +148,7 @@ func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
 	} {
 		if f, ok := look(p, e); ok {
 			f.proof = Proven
-			if p.hostListens(h) {
+			if p.hostListens(h) || f.cause == CauseUnknown {
 				f.proof = Inferred
 			}
 			return f
@@ -295,9 +295,21 @@ func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
 	if c == nil {
 		return finding{}, false
 	}
+	if p.maybeRejected() {
+		return finding{cause: CauseUnknown, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
+			why: fmt.Sprintf("The engine publishes %s on port %d, but a reset came from the host, and connection tracking knows nothing of the request: a rule may have rejected it.", c.Name, b.HostPort),
+			fix: []string{"look for a REJECT rule: nft list ruleset, iptables-save"}}, p.meantFor(c)
+	}
 	return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
 		why: fmt.Sprintf("The engine publishes %s on port %d, but the host refused it untranslated: the engine's NAT rule is not in force.", c.Name, b.HostPort),
 		fix: []string{"docker restart " + c.Name, "if that does not help: systemctl restart docker"}}, p.meantFor(c)
+}
+
+// maybeRejected reports that a reset on behalf of the host may be a rule's
+// doing. A connection that reaches the host's own stack is tracked; one that a
+// rule rejects on its way is not.
+func (p *path) maybeRejected() bool {
+	return p.x.conntrack == nil && p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
 }
 
 func declaredOnly(p *path, e *engine.Snapshot) (finding, bool) {

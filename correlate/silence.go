@@ -42,6 +42,12 @@ func (p *path) acknowledged(g *leg, point uint16) bool {
 	return asked != nil && back != nil && g.bytes(asked) > 0 && int32(back.acked-asked.end) >= 0
 }
 
+// heard reports whether the server's end acknowledged all request bytes.
+func (p *path) heard() bool {
+	last := p.furthest()
+	return p.acknowledged(last.leg, last.point)
+}
+
 // silentContainer: the request entered the container's namespace and nothing
 // came out.
 func silentContainer(p *path, j *judgement) bool {
@@ -123,7 +129,7 @@ func pausedContainer(p *path, j *judgement, _ *leg) bool {
 // containerFirewall: a packet filter inside the container's own namespace drops
 // what comes in.
 func containerFirewall(p *path, j *judgement, inner *leg) bool {
-	if p.container == nil || p.acknowledged(inner, p.furthest().point) {
+	if p.container == nil || p.heard() {
 		return false
 	}
 	hit, ok := p.t.world.inputDrop(p.container.Name, inner.tuple, p.r.opened)
@@ -175,7 +181,7 @@ func backlogFull(p *path, j *judgement, inner *leg) bool {
 }
 
 func serverSilent(p *path, j *judgement, inner *leg) bool {
-	heard := p.acknowledged(inner, p.furthest().point)
+	heard := p.heard()
 	spoke := p.tuple.Proto == decode.UDP && p.t.talkers[talker(inner.tuple)] != 0
 	if !heard && !spoke {
 		return false

@@ -108,6 +108,17 @@ func (w *world) rulesWere(e *decode.Ruleset) {
 	w.rules[e.Netns] = append(w.rules[e.Netns], e)
 }
 
+// hasRules reports whether any rules are in force in a namespace, as far as
+// they were read.
+func (w *world) hasRules(netns string) bool {
+	for i := len(w.rules[netns]) - 1; i >= 0; i-- {
+		if r := w.rules[netns][i]; r.Backend == "nft" || r.Backend == "iptables-legacy" {
+			return r.Same || len(r.Data) > 0
+		}
+	}
+	return false
+}
+
 // engine is the engine's latest snapshot, or nil.
 func (w *world) engine() *engine.Snapshot { return latest(w.engines) }
 

@@ -94,7 +94,7 @@ func (r *Resolved) Watch() []Container {
 	var all []Container
 	seen := map[string]bool{}
 	for _, c := range r.Containers {
-		if !c.Behind || c.PID == 0 || c.Mode == "host" || c.Mode == "none" || seen[c.Owner] {
+		if !c.Behind || c.PID == 0 && c.State != "running" || c.Mode == "host" || c.Mode == "none" || seen[c.Owner] {
 			continue
 		}
 		seen[c.Owner] = true

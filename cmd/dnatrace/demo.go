@@ -3,11 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dnatrace/capture/live"
+	"dnatrace/capture/opener"
+	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
+	"dnatrace/fixtures/lab"
 )
 
 // demoFlags are the command line of demo.
@@ -45,9 +52,81 @@ scenario is replayed, and the output says so.`,
 
 // demo runs a scenario, and leaves in f.expect the verdict it was built for: a
 // demo succeeds when it is diagnosed as what it is.
-//
-// SEAM: the lab of fixtures, or fixtures.Load where there is no root; an unknown
-// scenario is an error that names the known ones.
-func (a *app) demo(_ context.Context, _ *demoFlags, _ render.Printer) (*correlate.Document, error) {
-	return nil, errors.New("demo: the lab is not in this build")
+func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correlate.Document, error) {
+	sc, err := scenario(f.scenario)
+	if err != nil {
+		return nil, err
+	}
+	if err := privileged(); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(a.err, "%s: %s\n", sc.Name, sc.Story)
+	f.expect = expected(sc.WantWithoutRules)
+	l, err := lab.New()
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	if err := sc.Setup(l); err != nil {
+		return nil, fmt.Errorf("break the lab: %w", err)
+	}
+	s, err := a.openLab(ctx, l, sc.Target)
+	if err != nil {
+		return nil, err
+	}
+	o := pipeline.Options{Targets: []string{sc.Target}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
+	f.tell(&o, p)
+	d, err := pipeline.Run(ctx, s.Source(), o)
+	return d, errors.Join(err, s.close())
+}
+
+// ask sends the scenario's request and says what the client got.
+func (a *app) ask(ctx context.Context, l *lab.Lab, sc lab.Scenario) {
+	fmt.Fprintf(a.err, "the client got: %s\n", lab.Outcome(sc.Request(ctx, l)))
+}
+
+// openLab watches a lab as if it were a Docker host.
+func (a *app) openLab(ctx context.Context, l *lab.Lab, wanted string) (*session, error) {
+	targets, err := target.ParseAll([]string{wanted})
+	if err != nil {
+		return nil, err
+	}
+	snapshot := l.Snapshot()
+	s := &session{opener: opener.Local()}
+	s.Session, err = live.Open(ctx, live.Config{
+		Targets: targets, SnapLen: defaultSnap, Netns: l.HostNetns(), Program: "dnatrace " + buildVersion(),
+		Fixed: &snapshot, FixedNetns: labNetns(l), Opener: s.opener,
+	})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	a.listening(s)
+	return s, nil
+}
+
+func labNetns(l *lab.Lab) map[string]string {
+	out := map[string]string{}
+	for _, c := range l.Containers() {
+		out[c.Name] = l.ContainerNetns(c.Name)
+	}
+	return out
+}
+
+// scenario finds a scenario by name.
+func scenario(name string) (lab.Scenario, error) {
+	if name == "" {
+		name = "forward-drop"
+	}
+	var names []string
+	for _, s := range lab.Scenarios() {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	if len(names) == 0 { // no lab on this system: the recordings tell
+		return lab.Scenario{Name: name}, nil
+	}
+	return lab.Scenario{}, remedied{fmt.Errorf("no scenario %q", name), "there are: " + strings.Join(names, ", ")}
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 )
@@ -61,10 +63,21 @@ func splitCommand(args []string, dash int) (targets, command []string) {
 }
 
 // diagnose watches a live host until ctx ends and judges what it sees.
-//
-// SEAM: open capture/live with f.captureFlags, print its Listening() to a.err
-// once it is armed, run f.command beside it (runCommand), and hand its Source to
-// cmd/internal/pipeline with p.Start and p.Incident.
-func (a *app) diagnose(_ context.Context, _ diagnoseFlags, _ render.Printer) (*correlate.Document, error) {
-	return nil, errors.New("diagnose: live capture is not in this build")
+func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (*correlate.Document, error) {
+	s, err := a.open(ctx, &f.captureFlags, f.targets, len(f.command) > 0)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := bounded(ctx, f.duration)
+	defer cancel()
+	o := pipeline.Options{Targets: f.targets, Window: time.Duration(f.window), MaxRequests: f.count, Record: s.record}
+	f.tell(&o, p)
+	if len(f.command) > 0 {
+		if o.Drain, err = pipeline.Start(ctx, f.command, a.err); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	d, err := pipeline.Run(ctx, s.Source(), o)
+	return d, errors.Join(err, s.close())
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dnatrace/correlate"
+	"dnatrace/fixtures/lab"
 )
 
 // Exit codes, in the manner of diff and grep.
@@ -43,6 +44,12 @@ type expectation struct {
 
 func (e expectation) met(d *correlate.Document) bool {
 	return d.Verdict == e.verdict && (e.cause == "" || d.Cause == e.cause)
+}
+
+// expected is the expectation that a lab's scenario comes with.
+func expected(j lab.Judgement) expectation {
+	v, err := correlate.ParseVerdict(j.Verdict)
+	return expectation{set: err == nil, verdict: v, cause: correlate.Cause(j.Cause)}
 }
 
 // String writes e as Set reads it.

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"dnatrace/cmd/internal/pipeline"
 )
 
 // recordFlags are the command line of record.
@@ -43,9 +46,18 @@ published ports is recorded. The run ends with Ctrl-C, -c or -d.`,
 }
 
 // record writes a recording until ctx ends, and says on a.err what it holds.
-//
-// SEAM: open capture/live, print Listening(), copy its Source into a
-// capture/recording Writer.
-func (a *app) record(_ context.Context, _ recordFlags) error {
-	return errors.New("record: live capture is not in this build")
+func (a *app) record(ctx context.Context, f recordFlags) error {
+	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx, f.duration)
+	defer cancel()
+	packets, err := pipeline.Copy(ctx, s.Source(), s.record, uint64(f.count))
+	_, lost := s.Stats()
+	if err := errors.Join(err, s.close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "%d packets captured, %d lost\n", packets, lost)
+	return nil
 }

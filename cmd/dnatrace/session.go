@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/live"
+	"dnatrace/capture/opener"
+	"dnatrace/capture/recording"
+	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/render"
+)
+
+// session is a live host being watched by a command, and the file it is
+// recorded to.
+type session struct {
+	*live.Session
+	opener *opener.Opener
+	engine *engine.Engine
+	file   *os.File
+	record *recording.Writer // nil without a file
+}
+
+// open arms every source, creates the file and then drops all privilege: what
+// follows reads packets of strangers.
+func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepExec bool) (s *session, err error) {
+	c := live.Config{Interfaces: f.interfaces, SnapLen: f.snap, Netns: f.netns, Window: time.Duration(f.window), Program: "dnatrace " + buildVersion()}
+	if c.Targets, err = target.ParseAll(targets); err != nil {
+		return nil, err
+	}
+	if err := privileged(); err != nil {
+		return nil, err
+	}
+	s = &session{}
+	defer func() {
+		if err != nil {
+			s.close()
+			s = nil
+		}
+	}()
+	if err := s.create(f.file); err != nil {
+		return nil, err
+	}
+	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
+		return nil, err
+	}
+	c.Opener = s.opener
+	s.dial(ctx, f.host, &c)
+	if s.Session, err = live.Open(ctx, c); err != nil {
+		return nil, err
+	}
+	s.drop(a, keepExec)
+	a.listening(s)
+	return s, nil
+}
+
+func netnsPaths(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{path}
+}
+
+// privileged says what is missing before anything is opened.
+func privileged() error {
+	if runtime.GOOS != "linux" {
+		return remedied{errors.New("watch live traffic: needs Linux"), "dnatrace replay FILE works on any system"}
+	}
+	missing := opener.Check()
+	if len(missing) == 0 {
+		return nil
+	}
+	m := missing[0]
+	var names []string
+	for _, o := range missing {
+		names = append(names, o.Privilege)
+	}
+	return remedied{fmt.Errorf("watch live traffic: %s is missing: %s", strings.Join(names, ", "), m.Cost), m.Remedy + "; dnatrace replay FILE and demo work without it"}
+}
+
+// create makes the recording's file, while there is privilege to.
+func (s *session) create(path string) (err error) {
+	if path == "" {
+		return nil
+	}
+	if path == "-" {
+		s.file = os.Stdout
+	} else if s.file, err = recording.Create(path); err != nil {
+		return err
+	}
+	s.record = recording.NewWriter(s.file, recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
+	return nil
+}
+
+// dial finds the engine. Without one, packets and the kernel still tell a lot.
+func (s *session) dial(ctx context.Context, host string, c *live.Config) {
+	e, err := engine.Dial(ctx, host)
+	if err != nil {
+		c.NoEngine = err.Error()
+		return
+	}
+	s.engine, c.Engine = e, e
+}
+
+func (s *session) drop(a *app, keepExec bool) {
+	var options []opener.DropOption
+	if keepExec {
+		options = append(options, opener.KeepExec)
+	}
+	if err := opener.Drop(options...); err != nil {
+		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))
+	}
+}
+
+// listening says that everything is armed, and what is not there.
+func (a *app) listening(s *session) {
+	const most = 16
+	var names []string
+	for _, p := range s.Points() {
+		if p.Role == capture.RoleLoopback && p.Netns != capture.HostNetns {
+			continue
+		}
+		names = append(names, render.Clean(p.Name))
+	}
+	if n := len(names); n > most {
+		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	for _, st := range s.Sources() {
+		if st.State != "ok" {
+			fmt.Fprintf(a.err, "without %s: %s\n", st.Name, render.Clean(st.Why))
+		}
+	}
+	fmt.Fprintf(a.err, "listening on %s\n", strings.Join(names, ", "))
+}
+
+func (s *session) close() error {
+	var err error
+	if s.record != nil {
+		err = s.record.Close()
+	}
+	if s.file != nil && s.file != os.Stdout {
+		err = errors.Join(err, s.file.Close())
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+	if s.opener != nil {
+		s.opener.Close()
+	}
+	return err
+}
+
+// bounded ends ctx after a duration, if one was given.
+func bounded(ctx context.Context, d durationFlag) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(d))
+}
