@@ -88,8 +88,12 @@ func TestRecordingsMergeToOneWithItsOwnNumbers(t *testing.T) {
 	if len(got.packets()) != 8 || len(perPoint) != 6 {
 		t.Errorf("packets per point %v", perPoint)
 	}
+	lossy := map[string]bool{}
 	for _, r := range got.records(capture.KindLoss) {
-		t.Log(r.Data)
+		lossy[r.Data] = true
+	}
+	if len(lossy) != 2 {
+		t.Errorf("losses of two rings are told alike: %v", lossy)
 	}
 }
 

@@ -376,6 +376,7 @@ func TestReadingStopsWhenTheContextEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	batches := 0
 	for range source(ctx) {
 		batches++
