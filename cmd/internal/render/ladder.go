@@ -111,7 +111,7 @@ func happened(h *correlate.Hop) string {
 	case h.Kind == correlate.HopDelivered || h.Kind == correlate.HopAnswered || h.Kind == correlate.HopRefused:
 		return h.Detail + ", " + string(h.Kind)
 	}
-	return string(h.Kind) + ", " + h.Detail
+	return string(h.Kind) + ": " + h.Detail
 }
 
 func address(h *correlate.Hop, g glyphs) string {

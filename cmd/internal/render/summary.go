@@ -11,11 +11,11 @@ import (
 func (t *table) End(raw *correlate.Document) error {
 	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary}, t.text)
 	var b strings.Builder
-	t.repeats(&b)
-	t.shortcomings(&b, &d)
-	if t.said && b.Len() == 0 {
+	if t.said {
 		b.WriteByte('\n')
 	}
+	t.repeats(&b)
+	t.shortcomings(&b, &d)
 	b.WriteString(t.totals(&d) + "\n")
 	t.out.write([]byte(b.String()))
 	return t.out.result()
@@ -23,14 +23,16 @@ func (t *table) End(raw *correlate.Document) error {
 
 // repeats lists the failures that were counted after they were last printed.
 func (t *table) repeats(b *strings.Builder) {
+	said := false
 	for _, n := range t.order {
 		if n.count == n.said {
 			continue
 		}
 		word := fmt.Sprintf("%s %s%d", t.mark(n.verdict), t.g.times, n.count)
 		b.WriteString(t.paint.verdict(n.verdict, word) + "   " + n.line + "\n")
+		said = true
 	}
-	if b.Len() > 0 {
+	if said {
 		b.WriteByte('\n')
 	}
 }
