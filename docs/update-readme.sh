@@ -1,6 +1,7 @@
 #!/bin/sh
 # Puts the real output of the demo into README.md, between its two markers.
-# Run by make readme, as root: elsewhere the demo replays a recording.
+# Run by make readme, as root: elsewhere the demo replays a recording. script(1)
+# gives the demo a terminal of 100 columns.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,7 +11,7 @@ trap 'rm -f "$out" "$out.md"' EXIT
 
 {
 	printf '```console\n$ sudo dnatrace demo %s\n' "$scenario"
-	LC_ALL=C.UTF-8 NO_COLOR=1 ./bin/dnatrace demo "$scenario" 2>&1
+	script -qec "stty cols 100; LC_ALL=C.UTF-8 NO_COLOR=1 ./bin/dnatrace demo $scenario" /dev/null | tr -d '\r'
 	printf '```\n'
 } >"$out"
 

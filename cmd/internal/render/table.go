@@ -22,7 +22,7 @@ type table struct {
 	kinds map[kind]*tally
 	order []*tally
 	notes map[string]bool
-	said  bool // something was printed
+	said  bool // something stands right above
 }
 
 // kind is what makes two failures equal to a reader.
@@ -42,7 +42,7 @@ type tally struct {
 
 func newTable(out *output, o Options) *table {
 	t := &table{out: out, o: o, g: asciiGlyphs, text: cleanASCII, paint: painter(o.Color),
-		kinds: map[kind]*tally{}, notes: map[string]bool{}}
+		kinds: map[kind]*tally{}, notes: map[string]bool{}, said: o.Width > 0} // a terminal shows standard error above
 	if o.UTF8 {
 		t.g, t.text = utf8Glyphs, Clean
 	}
