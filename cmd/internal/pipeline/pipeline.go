@@ -44,9 +44,14 @@ type skip struct {
 	err    error
 }
 
-// depth bounds the batches under way between the two goroutines: enough that
-// neither waits for the other's bursts, little enough to stay in the cache.
-const depth = 32
+// Items travel in groups: as many as have come while the judging side was busy,
+// at most groupSize. When it waits, it gets the next one at once, so that
+// grouping costs no latency; when it does not, a hand-over is paid for once a
+// group. Depth bounds the groups under way.
+const (
+	groupSize = 16
+	depth     = 4
+)
 
 // Run judges a whole stream. It returns the document with an error of the
 // source: what was seen before it stays judged.
@@ -63,15 +68,17 @@ func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Documen
 		}
 		return nil, err
 	}
-	for it := range d.out {
-		j.take(it)
+	for group := range d.out {
+		for _, it := range group {
+			j.take(it)
+		}
 	}
 	return j.finish(), d.err
 }
 
 // decoder is the reading side: source, recording, decoding.
 type decoder struct {
-	out    chan item
+	out    chan []item
 	free   chan *decode.Batch
 	dec    *decode.Decoder
 	record *recording.Writer
@@ -79,25 +86,30 @@ type decoder struct {
 }
 
 func newDecoder(w *recording.Writer) *decoder {
-	return &decoder{out: make(chan item, depth), free: make(chan *decode.Batch, 4*depth), dec: decode.NewDecoder(), record: w}
+	return &decoder{out: make(chan []item, depth), free: make(chan *decode.Batch, 2*depth*groupSize), dec: decode.NewDecoder(), record: w}
 }
 
 func (d *decoder) run(ctx context.Context, src capture.Source) {
 	defer close(d.out)
+	var group []item
 	for b, err := range src(ctx) {
+		if err == nil {
+			err = d.keep(b)
+		}
 		if err != nil {
 			d.err = err
-			return
+			break
 		}
-		if err := d.keep(b); err != nil {
-			d.err = err
-			return
+		group = append(group, d.decode(b))
+		if len(group) < groupSize && len(d.out) > 0 {
+			continue
 		}
-		it := d.decode(b)
 		// Not a select with ctx: when ctx ends, the source still delivers what
 		// it has, and Run reads to the end.
-		d.out <- it
+		d.out <- group
+		group = make([]item, 0, groupSize)
 	}
+	d.out <- group
 }
 
 // keep writes a batch to the recording. Flushing at control records and on idle
