@@ -24,9 +24,6 @@ func (p *path) hops(j *judgement) []Hop {
 		}
 		out = append(out, hop(s, kind, s.leg.tuple.DstEnd()))
 	}
-	if j.verdict == Dropped && j.between[0] != "" {
-		out = append(out, Hop{Time: unix(p.furthest().last), Point: j.between[0] + " → " + j.between[1], Direction: "request", Kind: HopDropped, Before: p.furthest().leg.tuple.DstEnd(), Detail: "not seen at " + j.between[1]})
-	}
 	for _, s := range p.coming {
 		kind := HopSeen
 		if s.leg == p.client && s.point == p.r.point {
@@ -43,6 +40,9 @@ func (p *path) hops(j *judgement) []Hop {
 		}
 	}
 	out = p.lastPacket(out)
+	if j.verdict == Dropped && j.between[0] != "" {
+		out = append(out, Hop{Time: unix(p.furthest().last), Point: j.between[0] + " → " + j.between[1], Direction: "request", Kind: HopDropped, Before: p.furthest().leg.tuple.DstEnd(), Detail: "not seen at " + j.between[1]})
+	}
 	slices.SortStableFunc(out, func(a, b Hop) int { return a.Time.Compare(b.Time) })
 	if len(out) > most {
 		out = append(out[:most-1], out[len(out)-1])

@@ -1,0 +1,199 @@
+package correlate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+)
+
+// hostCause is the first that holds of what makes a host refuse a port.
+func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
+	if e == nil {
+		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
+	}
+	for _, look := range []func(*path, *engine.Snapshot) (finding, bool){
+		portTaken, otherMode, internalNetwork, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
+	} {
+		if f, ok := look(p, e); ok {
+			f.proof = Proven
+			if p.hostListens(h) || f.cause == CauseUnknown {
+				f.proof = Inferred
+			}
+			return f
+		}
+	}
+	return finding{cause: CauseNotPublished, proof: Proven, fact: "no container declares or publishes the port",
+		why: fmt.Sprintf("No container publishes port %d/%s, and nothing on the host listens on it.", p.tuple.DstPort, p.tuple.Proto),
+		fix: []string{fmt.Sprintf("publish it: docker run -p %d:PORT …", p.tuple.DstPort)}}
+}
+
+func (p *path) hostListens(h *host.Sample) bool {
+	return slices.ContainsFunc(listeners(h, p.tuple.Proto), func(k host.Socket) bool {
+		return k.Local.Port() == p.tuple.DstPort && accepts(&k, p.tuple.Dst.Addr())
+	})
+}
+
+// wants reports whether a container was asked to publish the requested port.
+func (p *path) wants(c *engine.Container) *engine.Binding {
+	for i := range c.Bindings {
+		b := &c.Bindings[i]
+		if b.Proto == p.tuple.Proto.String() && b.HostPort != 0 && p.tuple.DstPort >= b.HostPort && p.tuple.DstPort <= max(b.HostPort, b.HostEnd) {
+			return b
+		}
+	}
+	return nil
+}
+
+func (p *path) exposes(c *engine.Container) bool {
+	return slices.Contains(c.Exposed, engine.Port{Proto: p.tuple.Proto.String(), Port: p.tuple.DstPort})
+}
+
+func portTaken(p *path, e *engine.Snapshot) (finding, bool) {
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		taken := strings.Contains(c.Error, "port is already allocated") || strings.Contains(c.Error, "address already in use")
+		if taken && p.wants(c) != nil {
+			return finding{cause: CausePortTaken, fact: fmt.Sprintf("%s could not start: %s", c.Name, c.Error),
+				why: fmt.Sprintf("%s failed to start because port %d was taken; whoever held it is gone now.", c.Name, p.tuple.DstPort),
+				fix: []string{"docker start " + c.Name}}, p.meantFor(c)
+		}
+	}
+	return finding{}, false
+}
+
+// meantFor notes the container a request was meant for.
+func (p *path) meantFor(c *engine.Container) bool {
+	p.container = c
+	return true
+}
+
+func otherMode(p *path, e *engine.Snapshot) (finding, bool) {
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		wanted, declared := p.wants(c), p.exposes(c)
+		mode, _, _ := strings.Cut(c.Mode, ":")
+		switch {
+		case mode == "host" && wanted != nil:
+			return finding{cause: CauseModeHost, fact: fmt.Sprintf("%s runs with --network host", c.Name),
+				why: fmt.Sprintf("%s uses the host's own network: -p %d:%d means nothing there, and the server answers on the port it listens on itself.", c.Name, wanted.HostPort, wanted.Container),
+				fix: []string{fmt.Sprintf("ask for port %d, or run %s without --network host", wanted.Container, c.Name)}}, p.meantFor(c)
+		case mode == "host" && declared && isUp(c):
+			return finding{cause: CauseNoListener, fact: fmt.Sprintf("%s runs with --network host and declares the port", c.Name),
+				why: fmt.Sprintf("%s uses the host's own network and declares port %d, but nothing listens on it.", c.Name, p.tuple.DstPort),
+				fix: []string{fmt.Sprintf("start the server in %s", c.Name)}}, p.meantFor(c)
+		case mode == "none" && wanted != nil:
+			return finding{cause: CauseModeNone, fact: fmt.Sprintf("%s runs with --network none", c.Name),
+				why: fmt.Sprintf("%s has no network at all, so -p %d:%d has no effect.", c.Name, wanted.HostPort, wanted.Container),
+				fix: []string{fmt.Sprintf("run %s on a bridge network", c.Name)}}, p.meantFor(c)
+		case mode == "container" && wanted != nil:
+			return finding{cause: CauseModeContainer, fact: fmt.Sprintf("%s runs with --network %s", c.Name, c.Mode),
+				why: fmt.Sprintf("%s shares another container's network: ports are published by that one.", c.Name),
+				fix: []string{fmt.Sprintf("publish %d:%d on the container that owns the network", wanted.HostPort, wanted.Container)}}, p.meantFor(c)
+		}
+	}
+	return finding{}, false
+}
+
+func internalNetwork(p *path, e *engine.Snapshot) (finding, bool) {
+	internal := func(name string) bool {
+		return slices.ContainsFunc(e.Networks, func(n engine.Network) bool { return n.Name == name && n.Internal })
+	}
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		if p.wants(c) == nil || len(c.Endpoints) == 0 || !isUp(c) {
+			continue
+		}
+		if !slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return !internal(ep.Network) }) {
+			return finding{cause: CauseInternalNetwork, fact: fmt.Sprintf("%s is on internal networks only", c.Name),
+				why: fmt.Sprintf("%s is only on network %s, which is internal: nothing is published from there.", c.Name, c.Endpoints[0].Network),
+				fix: []string{fmt.Sprintf("docker network connect bridge %s, or recreate the network without --internal", c.Name)}}, p.meantFor(c)
+		}
+	}
+	return finding{}, false
+}
+
+func notRunning(p *path, e *engine.Snapshot) (finding, bool) {
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		if isUp(c) || p.wants(c) == nil {
+			continue
+		}
+		why := fmt.Sprintf("%s publishes port %d, but it is not running: its state is %s.", c.Name, p.tuple.DstPort, c.State)
+		if c.Error != "" {
+			why += " " + c.Error
+		}
+		return finding{cause: CauseContainerNotRunning, why: why,
+			fact: fmt.Sprintf("%s is %s (exit code %d)", c.Name, c.State, c.ExitCode),
+			fix:  []string{"docker start " + c.Name}}, p.meantFor(c)
+	}
+	return finding{}, false
+}
+
+func publishedElsewhere(p *path, e *engine.Snapshot) (finding, bool) {
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		for _, b := range c.Mappings {
+			if b.HostPort == 0 {
+				continue
+			}
+			where := netip.AddrPortFrom(b.HostIP, b.HostPort)
+			sameProto := b.Proto == p.tuple.Proto.String()
+			onPort := b.HostPort == p.tuple.DstPort && (!sameProto || !bindsTo(b.HostIP, p.tuple.Dst.Addr()))
+			byTarget := sameProto && b.Container == p.tuple.DstPort && b.HostPort != p.tuple.DstPort
+			if !onPort && !byTarget {
+				continue
+			}
+			if other, _ := p.t.world.mapping(e, p.tuple); other != nil {
+				return finding{}, false // it is published here as well
+			}
+			fix := fmt.Sprintf("ask for %s/%s", where, b.Proto)
+			if onPort && sameProto {
+				fix = fmt.Sprintf("recreate %s with -p %d:%d", c.Name, b.HostPort, b.Container)
+			}
+			return finding{cause: CausePublishedElsewhere, fact: fmt.Sprintf("%s publishes %d/%s on %s/%s", c.Name, b.Container, b.Proto, where, b.Proto),
+				why: fmt.Sprintf("%s publishes its port %d/%s on %s, not on %s/%s.", c.Name, b.Container, b.Proto, where, p.tuple.DstEnd(), p.tuple.Proto),
+				fix: []string{fix}}, p.meantFor(c)
+		}
+	}
+	return finding{}, false
+}
+
+func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
+	c, b := p.t.world.mapping(e, p.tuple)
+	if c == nil {
+		return finding{}, false
+	}
+	if p.maybeRejected() {
+		return finding{cause: CauseUnknown, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
+			why: fmt.Sprintf("The engine publishes %s on port %d, but a reset came from the host, and connection tracking knows nothing of the request: a rule may have rejected it.", c.Name, b.HostPort),
+			fix: []string{"look for a REJECT rule: nft list ruleset, iptables-save"}}, p.meantFor(c)
+	}
+	return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
+		why: fmt.Sprintf("The engine publishes %s on port %d, but the host refused it untranslated: the engine's NAT rule is not in force.", c.Name, b.HostPort),
+		fix: []string{"docker restart " + c.Name, "if that does not help: systemctl restart docker"}}, p.meantFor(c)
+}
+
+// maybeRejected reports that a reset on behalf of the host may be a rule's
+// doing. A connection that reaches the host's own stack is tracked; one that a
+// rule rejects on its way is not.
+func (p *path) maybeRejected() bool {
+	return p.x.conntrack == nil && p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
+}
+
+func declaredOnly(p *path, e *engine.Snapshot) (finding, bool) {
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		if !p.exposes(c) || slices.ContainsFunc(c.Mappings, func(b engine.Binding) bool { return b.HostPort != 0 && b.Container == p.tuple.DstPort }) {
+			continue
+		}
+		return finding{cause: CauseNotPublished, fact: fmt.Sprintf("%s exposes %d/%s and publishes nothing for it", c.Name, p.tuple.DstPort, p.tuple.Proto),
+			why: fmt.Sprintf("%s only EXPOSEs port %d: that declares it, and publishes nothing.", c.Name, p.tuple.DstPort),
+			fix: []string{fmt.Sprintf("recreate %s with -p %d:%d", c.Name, p.tuple.DstPort, p.tuple.DstPort)}}, p.meantFor(c)
+	}
+	return finding{}, false
+}
