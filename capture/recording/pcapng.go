@@ -2,6 +2,7 @@ package recording
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,7 @@ type iface struct {
 	point capture.Point
 	known bool // point is numbered
 	clock clock
+	limit uint64 // ticks below it are clock.mul ns each, and no more; 0 if clock is not that simple
 	snap  uint32
 	seen  int64 // time of its last packet
 	first int64 // time of its first
@@ -67,6 +69,10 @@ func (n *ng) scan(s *stream) (int, error) {
 		}
 		if int(n.order.u32(b[size-4:])) != size {
 			return 0, errors.New("the two lengths of a block differ")
+		}
+		if typ == blockEnhanced && len(s.recs) == 0 && len(n.fresh) == 0 && n.fast(s, b[:size]) {
+			w.start += size
+			continue
 		}
 		if !n.take(s, typ, b[:size]) {
 			return 0, nil
@@ -142,6 +148,38 @@ func (n *ng) packet(s *stream, typ uint32, b []byte) bool {
 	p.Orig = max(size, n.order.u32(b[24:]))
 	p.Point = f.point.ID
 	p.Dir = n.order.direction(b[28+pad4(int(size)) : len(b)-4])
+	return true
+}
+
+// fast is packet for what nearly every block is: an enhanced one of a
+// little-endian section, with a point that is known and a decimal clock. It
+// takes half the time, and reports false, having done nothing, for any other.
+func (n *ng) fast(s *stream, b []byte) bool {
+	if len(b) < minEnhanced || bool(n.order) {
+		return false
+	}
+	h := (*[28]byte)(b)
+	id, size := binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[20:])
+	if uint64(id) >= uint64(len(n.ifaces)) || uint64(size) > uint64(len(b)-minEnhanced) {
+		return false
+	}
+	f := &n.ifaces[id]
+	ticks := uint64(binary.LittleEndian.Uint32(h[12:]))<<32 | uint64(binary.LittleEndian.Uint32(h[16:]))
+	if ticks >= f.limit || !f.known {
+		return false
+	}
+	t := int64(ticks * f.clock.mul)
+	f.touch(t)
+	p := s.slot()
+	p.Time = t
+	p.Off = uint32(s.win.start + 28)
+	p.Len = size
+	p.Orig = max(size, binary.LittleEndian.Uint32(h[24:]))
+	p.Point = f.point.ID
+	p.Dir = capture.DirUnknown
+	if pad4(int(size)) < len(b)-minEnhanced {
+		p.Dir = n.order.direction(b[28+pad4(int(size)) : len(b)-4])
+	}
 	return true
 }
 
@@ -291,6 +329,9 @@ func (n *ng) describe(s *stream, b []byte) {
 		return true
 	})
 	f.clock.offset = offset
+	if f.clock.mul > 0 && f.clock == (clock{mul: f.clock.mul}) {
+		f.limit = math.MaxInt64 / f.clock.mul
+	}
 	n.place(s, &f)
 	n.ifaces = append(n.ifaces, f)
 }
