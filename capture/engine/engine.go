@@ -1,9 +1,11 @@
-// Package engine asks a Docker Engine what it intends: containers in every
-// state, their networks and port mappings, and what happens to them. Intent is
-// not truth: the rules may be gone. Environment variables, commands and labels
-// other than compose's are never kept.
+// Package engine has the words for what a container engine intends: containers
+// in every state, their networks and port mappings, and what happens to them.
+// Intent is not truth: the rules may be gone. Environment variables, commands
+// and labels other than compose's have no place here.
 //
-// The package must not import decode, correlate or cmd.
+// The engine is asked by engine/docker. The later stages read these types from
+// recordings on any OS, so the package must import nothing that acts, nor
+// anything else of ours.
 package engine
 
 import "net/netip"

@@ -68,8 +68,8 @@ func (s Socket) filled() uint32 {
 	return 1
 }
 
-// sort brings the lists into an order that depends on their content alone.
-func (s *State) sort() {
+// Sort brings the lists into an order that depends on their content alone.
+func (s *State) Sort() {
 	sortItems(s.Links, func(l Link) int { return l.Index })
 	sortItems(s.Addrs, func(a Addr) int { return a.Link })
 	sortItems(s.Routes, func(r Route) int { return r.Table })

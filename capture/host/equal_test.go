@@ -1,8 +1,6 @@
 package host
 
 import (
-	"encoding/json"
-	"errors"
 	"net/netip"
 	"testing"
 
@@ -60,51 +58,14 @@ func TestSortedStatesDoNotDependOnTheKernelsOrder(t *testing.T) {
 	}
 	a := State{Routes: []Route{routes[0], routes[1], routes[2]}}
 	b := State{Routes: []Route{routes[2], routes[0], routes[1]}}
-	a.sort()
-	b.sort()
+	a.Sort()
+	b.Sort()
 	if d := cmp.Diff(a.Routes, b.Routes, cmp.Comparer(func(x, y netip.Prefix) bool { return x == y }), cmp.Comparer(func(x, y netip.Addr) bool { return x == y })); d != "" {
 		t.Errorf("(-first +second):\n%s", d)
 	}
 	rules := State{Rules: []Rule{{Priority: 5, Family: 4, Table: 9}, {Priority: 5, Family: 4, Table: 1}, {Priority: 1, Family: 4}}}
-	rules.sort()
+	rules.Sort()
 	if rules.Rules[1].Table != 9 {
 		t.Error("policy rules of one priority changed places")
-	}
-}
-
-func TestTheSamplerLeavesOutWhatStaysTheSame(t *testing.T) {
-	takes := []*Sample{
-		{State: *state(func(*State) {}), Counters: map[string]uint64{"Udp.NoPorts": 1}},
-		{State: *state(func(s *State) { s.Neighbours[0].State = "stale" }), Counters: map[string]uint64{"Udp.NoPorts": 2}},
-		{State: *state(func(s *State) { s.Links[1].Up = true }), Counters: map[string]uint64{"Udp.NoPorts": 3}},
-	}
-	s := Sampler{Netns: "host", Take: func() (*Sample, error) {
-		if len(takes) == 0 {
-			return nil, errors.New("namespace is gone")
-		}
-		next := takes[0]
-		takes = takes[1:]
-		return next, nil
-	}}
-	var last int64
-	for i, same := range []bool{false, true, false} {
-		r, err := s.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got Sample
-		if err := json.Unmarshal(r.Data, &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.Same != same || (len(got.Links) == 0) != same || got.Counters["Udp.NoPorts"] != uint64(i+1) {
-			t.Errorf("sample %d: got %s", i, r.Data)
-		}
-		if r.Origin != "host" || r.Kind != "sample" || r.Netns != "host" || r.Time < last {
-			t.Errorf("sample %d: got record %+v", i, r)
-		}
-		last = r.Time
-	}
-	if _, err := s.Next(); err == nil {
-		t.Error("a namespace that is gone gave a sample")
 	}
 }

@@ -1,11 +1,13 @@
-// Package host samples what the kernel of a Docker host is set to do: links,
-// addresses, routes, neighbours, settings, sockets and the processes behind
-// them, in the host's namespace and in those of the containers concerned.
+// Package host has the words for what the kernel of a Docker host is set to do:
+// links, addresses, routes, neighbours, settings, sockets and the processes
+// behind them, in the host's namespace and in those of the containers concerned.
 //
 // A sample is a snapshot: one taken before a request and one after it, equal,
-// prove what held in between. The types here build on any OS, so that
-// recordings can be read there; sampling is Linux only. The package must not
-// import decode, correlate or cmd.
+// prove what held in between.
+//
+// Samples are taken by host/kernel. The later stages read these types from
+// recordings on any OS, so the package must import nothing that acts, nor
+// anything else of ours.
 package host
 
 import "net/netip"

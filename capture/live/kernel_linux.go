@@ -2,8 +2,8 @@ package live
 
 import "golang.org/x/sys/unix"
 
-// kernel names the running kernel, as uname -sr does.
-func kernel() string {
+// runningKernel names the running kernel, as uname -sr does.
+func runningKernel() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
 		return ""

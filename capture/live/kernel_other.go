@@ -2,4 +2,4 @@
 
 package live
 
-func kernel() string { return "" }
+func runningKernel() string { return "" }

@@ -16,6 +16,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/target"
@@ -33,7 +34,7 @@ type Config struct {
 
 	// Engine is asked what it publishes. Nil where there is none: NoEngine
 	// then says why.
-	Engine   *engine.Engine
+	Engine   *docker.Engine
 	NoEngine string
 	// Fixed stands in for an engine, with the namespaces of its containers by
 	// name: for a lab that has no engine.
@@ -153,7 +154,7 @@ func (s *Session) opening() []capture.Record {
 	}
 	now := s.armed.UnixNano()
 	out := []capture.Record{meta(now, capture.KindStart, capture.Start{
-		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: kernel(),
+		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(),
 		Started: now, Window: int64(s.config.Window),
 	})}
 	for _, st := range s.states {

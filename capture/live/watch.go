@@ -14,7 +14,9 @@ import (
 	"dnatrace/capture/conntrack"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/capture/host/kernel"
 	"dnatrace/capture/rules"
+	"dnatrace/capture/rules/netfilter"
 	"dnatrace/capture/target"
 )
 
@@ -45,7 +47,7 @@ const sampleEvery = time.Second
 type watch struct {
 	session   *Session
 	feed      *feed
-	samplers  map[uint64]*host.Sampler // by inode; 0 is the host
+	samplers  map[uint64]*kernel.Sampler // by inode; 0 is the host
 	history   rules.History
 	snapshots chan *engine.Snapshot
 	changed   chan string // what has changed: capture.OriginHost or capture.OriginRules
@@ -53,7 +55,7 @@ type watch struct {
 }
 
 func newWatch(s *Session) *watch {
-	return &watch{session: s, feed: newFeed(), samplers: map[uint64]*host.Sampler{}, snapshots: make(chan *engine.Snapshot, 16), changed: make(chan string, 16)}
+	return &watch{session: s, feed: newFeed(), samplers: map[uint64]*kernel.Sampler{}, snapshots: make(chan *engine.Snapshot, 16), changed: make(chan string, 16)}
 }
 
 // start takes the first look and begins to watch. What it finds is in the
@@ -222,9 +224,9 @@ func (w *watch) listen(ctx context.Context) (stop func()) {
 	}
 	o, netns := w.session.config.Opener, w.session.config.Netns
 	f, err := o.HostWatch(netns)
-	hear(capture.OriginHost, f, err, host.Changes)
+	hear(capture.OriginHost, f, err, kernel.Changes)
 	f, err = o.RulesWatch(netns)
-	hear(capture.OriginRules, f, err, rules.Changes)
+	hear(capture.OriginRules, f, err, netfilter.Changes)
 	return func() {
 		cancel()
 		for _, end := range ends {
@@ -266,7 +268,7 @@ func (w *watch) sample() ([]capture.Record, error) {
 	for _, p := range places {
 		sampler := w.samplers[p.inode]
 		if sampler == nil {
-			sampler = &host.Sampler{Netns: p.netns}
+			sampler = &kernel.Sampler{Netns: p.netns}
 			w.samplers[p.inode] = sampler
 		}
 		o := host.Options{Container: p.container, Peers: peers}

@@ -36,13 +36,13 @@ func (o *Opener) Conntrack(path string) (*os.File, error) {
 }
 
 // RulesWatch opens a socket that hears of changed nf_tables rules in the
-// namespace at path, see rules.Watch.
+// namespace at path, see netfilter.Watch.
 func (o *Opener) RulesWatch(path string) (*os.File, error) {
 	return o.open(request{Op: opRulesWatch, Path: path})
 }
 
 // HostWatch opens a socket that hears of changed links and routes in the
-// namespace at path, see host.Watch.
+// namespace at path, see kernel.Watch.
 func (o *Opener) HostWatch(path string) (*os.File, error) {
 	return o.open(request{Op: opHostWatch, Path: path})
 }
@@ -54,13 +54,13 @@ func (o *Opener) ConntrackDump(path string) ([]byte, error) {
 	return a.data, err
 }
 
-// Rules reads the rulesets in the namespace at path, see rules.Read.
+// Rules reads the rulesets in the namespace at path, see netfilter.Read.
 func (o *Opener) Rules(path string) ([]rules.Ruleset, error) {
 	a, err := o.ask(request{Op: opRules, Path: path})
 	return a.Rules, err
 }
 
-// Sample samples the namespace at path, see host.Take.
+// Sample samples the namespace at path, see kernel.Take.
 func (o *Opener) Sample(path string, opts host.Options) (*host.Sample, error) {
 	a, err := o.ask(request{Op: opSample, Path: path, Options: opts})
 	if err != nil {

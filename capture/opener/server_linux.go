@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dnatrace/capture/conntrack"
-	"dnatrace/capture/host"
+	"dnatrace/capture/host/kernel"
 	"dnatrace/capture/netns"
 	"dnatrace/capture/ring"
-	"dnatrace/capture/rules"
+	"dnatrace/capture/rules/netfilter"
 )
 
 // How a binary knows that it is the opener: both must be there. The arguments
@@ -67,7 +67,7 @@ func serveParent() error {
 // server answers requests.
 type server struct {
 	extra  []string // paths allowed besides the known forms
-	reader host.Reader
+	reader kernel.Reader
 }
 
 // serve answers one request after the other until the other end closes.
@@ -119,13 +119,13 @@ func (s *server) handle(r request) (a answer, err error) {
 	case opConntrack:
 		a.file, err = openIn(r.Path, conntrack.Listen)
 	case opRulesWatch:
-		a.file, err = openIn(r.Path, rules.Watch)
+		a.file, err = openIn(r.Path, netfilter.Watch)
 	case opHostWatch:
-		a.file, err = openIn(r.Path, host.Watch)
+		a.file, err = openIn(r.Path, kernel.Watch)
 	case opConntrackDump:
 		a.data, err = conntrack.Dump(r.Path)
 	case opRules:
-		a.Rules, err = rules.Read(r.Path)
+		a.Rules, err = netfilter.Read(r.Path)
 	case opSample:
 		a.Sample, err = s.reader.Take(r.Path, r.Options)
 	case opInode:

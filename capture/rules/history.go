@@ -10,7 +10,7 @@ import (
 	"dnatrace/capture"
 )
 
-// History turns what Read returns into records and remembers what it recorded,
+// History turns what netfilter.Read returns into records and remembers what it recorded,
 // so that a ruleset that did not change, counters included, is not written
 // again. The zero value is ready; it is not safe for concurrent use.
 type History struct {
@@ -75,10 +75,4 @@ func (h *History) next(netns, why string, s Ruleset) Ruleset {
 
 func (s Ruleset) equal(o Ruleset) bool {
 	return s.Torn == o.Torn && s.Error == o.Error && bytes.Equal(s.Data, o.Data)
-}
-
-// failed returns s with the reason why there is no data in it.
-func (s Ruleset) failed(err error) Ruleset {
-	s.Data, s.Error = nil, err.Error()
-	return s
 }

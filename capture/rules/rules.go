@@ -1,10 +1,10 @@
-// Package rules records the rulesets of every packet-filter back end with their
-// counters, raw: judging by them is the work of later stages, and no recording
-// may need to be made again for it. It reads nf_tables over netlink and legacy
-// tables over getsockopt, so that no nft or iptables binary is needed; where
-// they exist, their text is kept beside it.
+// Package rules has the words for the rulesets of every packet-filter back end
+// with their counters, raw: judging by them is the work of later stages, and no
+// recording may need to be made again for it.
 //
-// The package must not import decode, correlate or cmd.
+// Rulesets are read by rules/netfilter. The later stages read them from
+// recordings on any OS, so the package must import nothing that acts, and of
+// ours only capture.
 package rules
 
 // Ruleset is one back end's rules in one namespace at one time (JSON of

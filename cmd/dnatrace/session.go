@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"dnatrace/capture"
-	"dnatrace/capture/engine"
+	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/recording"
@@ -23,7 +23,7 @@ import (
 type session struct {
 	*live.Session
 	opener *opener.Opener
-	engine *engine.Engine
+	engine *docker.Engine
 	file   *os.File
 	record *recording.Writer // nil without a file
 }
@@ -101,7 +101,7 @@ func (s *session) create(path string) (err error) {
 
 // dial finds the engine. Without one, packets and the kernel still tell a lot.
 func (s *session) dial(ctx context.Context, host string, c *live.Config) {
-	e, err := engine.Dial(ctx, host)
+	e, err := docker.Dial(ctx, host)
 	if err != nil {
 		c.NoEngine = err.Error()
 		return

@@ -1,0 +1,84 @@
+package netfilter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"dnatrace/capture/rules"
+)
+
+// textTime is what one program may take; a host with tens of thousands of
+// rules needs seconds.
+const textTime = 5 * time.Second
+
+// command is a program that prints rules.
+type command struct {
+	backend string
+	args    []string
+}
+
+// readTexts runs the programs that print the rules of the back ends in use. They
+// belong to the calling thread's namespace, as children of it do.
+func readTexts(nft, legacy4, legacy6 bool) []rules.Ruleset {
+	var sets []rules.Ruleset
+	for _, c := range commands(nft, legacy4, legacy6) {
+		bin, err := exec.LookPath(c.args[0])
+		if err != nil {
+			continue
+		}
+		sets = append(sets, c.run(bin))
+	}
+	return sets
+}
+
+// commands leaves out what would make the kernel load a back end that is not in
+// use: where nf_tables is absent, iptables-save is trusted only if it is the
+// legacy one, and asked only for tables that exist.
+func commands(nft, legacy4, legacy6 bool) []command {
+	var cs []command
+	if nft {
+		cs = append(cs,
+			command{"nft-text", []string{"nft", "-a", "list", "ruleset"}},
+			command{"iptables-save", []string{"iptables-save", "-c"}},
+			command{"ip6tables-save", []string{"ip6tables-save", "-c"}})
+	}
+	if legacy4 {
+		cs = append(cs, command{"iptables-legacy-save", []string{"iptables-legacy-save", "-c"}})
+	}
+	if legacy6 {
+		cs = append(cs, command{"ip6tables-legacy-save", []string{"ip6tables-legacy-save", "-c"}})
+	}
+	return cs
+}
+
+func (c command) run(bin string) rules.Ruleset {
+	set := rules.Ruleset{Backend: c.backend}
+	ctx, cancel := context.WithTimeout(context.Background(), textTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, c.args[1:]...)
+	cmd.WaitDelay = time.Second
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return failed(set, fmt.Errorf("run %s: not done after %s", c.args[0], textTime))
+	case err != nil:
+		return failed(set, fmt.Errorf("run %s: %w", c.args[0], errors.Join(err, firstLine(stderr.String()))))
+	}
+	set.Data = stdout.Bytes()
+	return set
+}
+
+func firstLine(s string) error {
+	if s, _, _ = strings.Cut(strings.TrimSpace(s), "\n"); s != "" {
+		return errors.New(s)
+	}
+	return nil
+}
