@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"dnatrace/capture"
 )
@@ -34,17 +33,6 @@ type ng struct {
 	// Points of earlier sections, so that files laid end to end have one
 	// point per interface.
 	earlier map[string]capture.Point
-}
-
-// iface is one interface of the current section.
-type iface struct {
-	point capture.Point
-	known bool // point is numbered
-	clock clock
-	limit uint64 // ticks below it are clock.mul ns each, and no more; 0 if clock is not that simple
-	snap  uint32
-	seen  int64 // time of its last packet
-	first int64 // time of its first
 }
 
 func (n *ng) scan(s *stream) (int, error) {
@@ -229,44 +217,6 @@ func (n *ng) simple(s *stream, b []byte) bool {
 	return true
 }
 
-// ready reports whether the batch can take a packet of f. If not, the records
-// that must come before it are in the batch.
-func (n *ng) ready(s *stream, f *iface, t int64) bool {
-	if len(s.recs) > 0 {
-		return false
-	}
-	if !f.known {
-		f.known = true
-		f.point = n.number(s, f.point)
-	}
-	if len(n.fresh) == 0 {
-		return true
-	}
-	if len(s.pkts) == 0 {
-		n.announce(s, t)
-	}
-	return false
-}
-
-func (n *ng) announce(s *stream, t int64) {
-	for _, p := range n.fresh {
-		s.meta(t, capture.OriginPackets, capture.KindPoint, p)
-	}
-	n.fresh = n.fresh[:0]
-}
-
-// number gives p its number in the stream and has it announced.
-func (n *ng) number(s *stream, p capture.Point) capture.Point {
-	p.Ring = s.points.NewRing()
-	added, err := s.points.Add(p)
-	if err != nil {
-		n.broken = err
-		return p
-	}
-	n.fresh = append(n.fresh, added)
-	return added
-}
-
 // section starts a section (pcapng §4.1).
 func (n *ng) section(s *stream, b []byte) {
 	n.ours, n.announced, n.rings = false, map[uint16]uint16{}, map[uint16]uint16{}
@@ -292,72 +242,6 @@ func (n *ng) section(s *stream, b []byte) {
 	if n.ours {
 		s.slack = 0
 		s.info.Format = FormatOwn
-	}
-}
-
-func (f *iface) key() string { return fmt.Sprintf("%d %s", f.point.Link, f.point.Name) }
-
-func (f *iface) touch(t int64) {
-	if f.first == 0 {
-		f.first = t
-	}
-	f.seen = t
-}
-
-// describe reads an interface description (pcapng §4.2). In a recording of
-// ours its point was announced by a record; anywhere else it is the point.
-func (n *ng) describe(s *stream, b []byte) {
-	if len(b) < 20 || len(n.ifaces) > math.MaxUint16 {
-		s.malformed(s.win.offset())
-		if len(n.ifaces) <= math.MaxUint16 {
-			n.ifaces = append(n.ifaces, iface{clock: microseconds}) // later numbers must not shift
-		}
-		return
-	}
-	f := iface{clock: microseconds, snap: n.order.u32(b[12:])}
-	f.point.Link = n.order.u16(b[8:])
-	var offset int64
-	n.order.options(b[16:len(b)-4], func(code uint16, v []byte) bool {
-		switch {
-		case code == optName:
-			f.point.Name = cutName(v)
-		case code == optResolution && len(v) == 1:
-			f.clock = resolution(v[0])
-		case code == optOffset && len(v) == 8:
-			offset = int64(n.order.u64(v))
-		}
-		return true
-	})
-	f.clock.offset = offset
-	if f.clock.mul > 0 && f.clock == (clock{mul: f.clock.mul}) {
-		f.limit = math.MaxInt64 / f.clock.mul
-	}
-	n.place(s, &f)
-	n.ifaces = append(n.ifaces, f)
-}
-
-// place finds out which point f is.
-func (n *ng) place(s *stream, f *iface) {
-	id := len(n.ifaces)
-	if known, ok := n.announced[uint16(id)]; ok {
-		f.point.ID, f.known = known, true
-		return
-	}
-	if f.point.Name == "" {
-		f.point.Name = s.info.Base
-		if id > 0 {
-			f.point.Name = fmt.Sprintf("%s#%d", s.info.Base, id)
-		}
-	}
-	foreign(&f.point)
-	if old, ok := n.earlier[f.key()]; ok {
-		delete(n.earlier, f.key())
-		f.point, f.known = old, true
-		return
-	}
-	if !n.ours { // in ours, the record that announces it may yet come
-		f.known = true
-		f.point = n.number(s, f.point)
 	}
 }
 

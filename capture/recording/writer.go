@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 
 	"dnatrace/capture"
@@ -35,6 +36,7 @@ type Writer struct {
 	buf     []byte
 	snap    uint32
 	points  int // interfaces written so far; the next one's Point.ID
+	head    int // end of the section header and its interfaces in buf; -1 when packets or a flush have passed it
 	packets uint64
 	err     error
 }
@@ -54,6 +56,7 @@ func NewWriter(w io.Writer, o Options) *Writer {
 		b = appendOption(b, optProgram, o.Program)
 		return appendOption(b, optComment, mark+strconv.Itoa(Format))
 	})
+	wr.head = len(wr.buf)
 	return wr
 }
 
@@ -82,7 +85,7 @@ func (w *Writer) Flush() error {
 	if _, err := w.w.Write(w.buf); err != nil {
 		return w.fail(fmt.Errorf("write recording: %w", err))
 	}
-	w.buf = w.buf[:0]
+	w.buf, w.head = w.buf[:0], -1
 	return nil
 }
 
@@ -111,6 +114,7 @@ func (w *Writer) packet(p *capture.Packet, arena []byte) {
 		return
 	}
 	w.packets++
+	w.head = -1
 	w.enhanced(p, arena[p.Off:p.Off+min(p.Len, w.snap)])
 	w.drain()
 }
@@ -165,8 +169,10 @@ func (w *Writer) record(r capture.Record) {
 	w.drain()
 }
 
-// point adds the interface of a point, after the record that announces it. One
-// that has it already was announced again because more is known about it.
+// point adds the interface of a point. Those known from the start go before all
+// records: editcap and others take the link type of a file from what follows the
+// section header. One that has an interface already was announced again because
+// more is known about it.
 func (w *Writer) point(data []byte) {
 	var p capture.Point
 	if err := json.Unmarshal(data, &p); err != nil {
@@ -181,7 +187,18 @@ func (w *Writer) point(data []byte) {
 		return
 	}
 	w.points++
-	w.buf = appendBlock(w.buf, blockInterface, func(b []byte) []byte {
+	if w.head < 0 {
+		w.buf = w.describe(w.buf, p)
+		return
+	}
+	block := w.describe(nil, p)
+	w.buf = slices.Insert(w.buf, w.head, block...)
+	w.head += len(block)
+}
+
+// describe appends an interface description (pcapng §4.2).
+func (w *Writer) describe(b []byte, p capture.Point) []byte {
+	return appendBlock(b, blockInterface, func(b []byte) []byte {
 		b = binary.LittleEndian.AppendUint16(b, p.Link)
 		b = append(b, 0, 0)
 		b = binary.LittleEndian.AppendUint32(b, w.snap)

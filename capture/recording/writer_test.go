@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -111,4 +112,54 @@ func complaints(stderr string) string {
 		}
 	}
 	return strings.Join(out, "\n")
+}
+
+// People cut and convert captures before they pass them on.
+func TestARecordingSavedAgainByOtherToolsTellsTheSame(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.pcapng"), filepath.Join(dir, "out.pcapng")
+	if err := os.WriteFile(in, write(t, incident()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"editcap IN OUT", "tshark -r IN -w OUT", "mergecap -w OUT IN"} {
+		args := strings.Fields(strings.NewReplacer("IN", in, "OUT", out).Replace(command))
+		bin, err := exec.LookPath(args[0])
+		if err != nil {
+			t.Logf("%s is not installed: not tried (apt install tshark)", args[0])
+			continue
+		}
+		if text, err := exec.Command(bin, args[1:]...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, text)
+			continue
+		}
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := mustTell(t, "again", b)
+		if d := differ(told(incident()), got); d != "" {
+			t.Errorf("%s: %s", command, d)
+		}
+	}
+}
+
+func TestWhatIsFlushedCanBeReadBeforeTheEnd(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out, Options{})
+	batches := incident()
+	for i, b := range batches[:4] {
+		if err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := mustTell(t, "growing", out.Bytes())
+		if d := differ(told(batches[:i+1]), got[:len(got)-1]); d != "" {
+			t.Fatalf("after batch %d: %s", i, d)
+		}
+		if d := got.damage(t); len(d) != 1 || !strings.Contains(d[0], "without an end marker") {
+			t.Errorf("after batch %d: damage %q", i, d)
+		}
+	}
 }
