@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"time"
 )
@@ -106,6 +107,15 @@ func (m message) arrive(now time.Time) {
 	if m.batch != nil {
 		f.queue = append(f.queue, m.batch)
 	}
+}
+
+// failure is the record of a source that failed.
+func failure(name string, err error, now time.Time) Record {
+	data, merr := json.Marshal(SourceState{Name: name, State: "failed", Why: err.Error()})
+	if merr != nil {
+		panic(merr) // strings only
+	}
+	return Record{Time: now.UnixNano(), Origin: OriginMeta, Kind: KindSource, Data: data}
 }
 
 // head is the time of the first item queued.

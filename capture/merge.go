@@ -3,7 +3,6 @@ package capture
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"iter"
 	"math"
 	"slices"
@@ -303,13 +302,4 @@ func (r *merge) promised(now time.Time) int64 {
 	}
 	r.until = max(r.until, low)
 	return r.until
-}
-
-// failure is the record of a source that failed.
-func failure(name string, err error, now time.Time) Record {
-	data, merr := json.Marshal(SourceState{Name: name, State: "failed", Why: err.Error()})
-	if merr != nil {
-		panic(merr) // strings only
-	}
-	return Record{Time: now.UnixNano(), Origin: OriginMeta, Kind: KindSource, Data: data}
 }
