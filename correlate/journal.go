@@ -182,7 +182,7 @@ func (g *journal) worst() (Verdict, Cause) {
 
 // recording says what was watched and what was lost.
 func (g *journal) recording(t *Tracker) Recording {
-	r := Recording{Damage: g.damage, Ended: unix(t.now), Points: []PointReport{}}
+	r := Recording{Damage: g.damage, Started: unix(t.began), Ended: unix(t.now), Points: []PointReport{}, Rings: []RingReport{}}
 	if g.opening != nil {
 		r.Started = unix(g.opening.Started)
 	}
@@ -220,7 +220,10 @@ func (g *journal) sourceReports(packets bool) []SourceReport {
 	for _, name := range []string{capture.OriginPackets, capture.OriginConntrack, capture.OriginRuleTrace, capture.OriginDrops, capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
 		s, told := g.sources[name]
 		if !told {
-			s = capture.SourceState{Name: name, State: "absent", Why: "not in the recording"}
+			s = capture.SourceState{Name: name, State: "absent"}
+			if len(g.sources) == 0 {
+				s.Why = "not in the capture"
+			}
 			if name == capture.OriginPackets && packets {
 				s.State, s.Why = "ok", ""
 			}

@@ -41,7 +41,23 @@ func (p *path) incident(j *judgement) *Incident {
 	}
 	p.remarks(i)
 	p.proofs(i)
+	i.fill()
 	return i
+}
+
+// fill makes missing lists empty ones: the document has no null.
+func (i *Incident) fill() {
+	for _, list := range []*[]string{&i.Blind, &i.Notes, &i.Fix} {
+		if *list == nil {
+			*list = []string{}
+		}
+	}
+	if i.Evidence == nil {
+		i.Evidence = []Evidence{}
+	}
+	if i.Hops == nil {
+		i.Hops = []Hop{}
+	}
 }
 
 // ownerSeen names the container by the points that saw the request.

@@ -54,6 +54,7 @@ const (
 type Tracker struct {
 	config Config
 	now    int64 // latest event time, Unix ns
+	began  int64 // earliest event time
 
 	points   []point
 	netns    map[string]uint16
@@ -228,6 +229,9 @@ func (t *Tracker) Event(e decode.Event) {
 func (t *Tracker) Advance(until int64) { t.advance(until) }
 
 func (t *Tracker) advance(now int64) {
+	if t.began == 0 {
+		t.began = now
+	}
 	if now > t.due {
 		t.fire(now)
 	}

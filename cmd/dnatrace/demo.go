@@ -14,6 +14,7 @@ import (
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
+	"dnatrace/correlate/judge"
 	"dnatrace/fixtures/lab"
 )
 
@@ -74,7 +75,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 	if err != nil {
 		return nil, err
 	}
-	o := pipeline.Options{Targets: []string{sc.Target}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
+	o := pipeline.Options{Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
 	f.tell(&o, p)
 	d, err := pipeline.Run(ctx, s.Source(), o)
 	return d, errors.Join(err, s.close())

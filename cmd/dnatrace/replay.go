@@ -10,6 +10,7 @@ import (
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
+	"dnatrace/correlate/judge"
 )
 
 // replayFlags are the command line of replay.
@@ -65,7 +66,7 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 	if err != nil {
 		return nil, err
 	}
-	o := pipeline.Options{Targets: f.targets, Window: time.Duration(f.window)}
+	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
 	return pipeline.Run(ctx, src, o)
 }

@@ -55,13 +55,8 @@ func Copy(ctx context.Context, src capture.Source, w *recording.Writer, most uin
 		if left := most - w.Packets(); most > 0 && uint64(len(b.Packets)) > left {
 			b.Packets = b.Packets[:left]
 		}
-		if err := w.Write(b); err != nil {
-			return w.Packets(), fmt.Errorf("write recording: %w", err)
-		}
-		if len(b.Packets) < capture.BatchSize {
-			if err := w.Flush(); err != nil {
-				return w.Packets(), fmt.Errorf("write recording: %w", err)
-			}
+		if err := write(w, b); err != nil {
+			return w.Packets(), err
 		}
 		if most > 0 && w.Packets() >= most {
 			cancel()

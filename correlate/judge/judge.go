@@ -1,0 +1,139 @@
+// Package judge feeds a Tracker from a stream of batches: it decodes them, puts
+// them in order and picks the requests that were asked about. Replay does all
+// of it on the calling goroutine; who wants two calls Reader and Judge from one
+// each.
+//
+// Like correlate it does no I/O and reads no clock; it must not import cmd.
+package judge
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"dnatrace/capture"
+	"dnatrace/correlate"
+	"dnatrace/decode"
+)
+
+// Options say what to judge and whom to tell.
+type Options struct {
+	// Targets are what to judge requests to; none means what the recording was
+	// made for, and all published ports live. All requests of a foreign capture
+	// are judged.
+	Targets    []string
+	Window     time.Duration             // zero: the recording's own, else correlate.DefaultWindow
+	Keep       int                       // incidents listed in the document, the worst; negative: all
+	OnIncident func(*correlate.Incident) // called for each judgement as soon as it stands; may be nil
+	OnStart    func(*correlate.Document) // called once, when packets begin; may be nil
+}
+
+// Replay judges a whole stream on the calling goroutine.
+func Replay(ctx context.Context, src capture.Source, o Options) (*correlate.Document, error) {
+	j, err := New(o, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := NewReader()
+	for b, err := range src(ctx) {
+		if err != nil {
+			return j.Finish(), err
+		}
+		j.Take(r.Decode(b, &decode.Batch{}))
+	}
+	return j.Finish(), nil
+}
+
+// Judge is the correlating side. It is not safe for concurrent use.
+type Judge struct {
+	options Options
+	tracker *correlate.Tracker
+	order   *correlate.Order
+	wanted  *selection
+	started bool
+	recycle func(*decode.Batch)
+}
+
+// New makes a Judge. The recycle function gets batches back that are done with;
+// it may be nil. The error is a target that cannot be parsed.
+func New(o Options, recycle func(*decode.Batch)) (*Judge, error) {
+	s, err := newSelection(o.Targets)
+	if err != nil {
+		return nil, err
+	}
+	return &Judge{options: o, wanted: s, recycle: recycle}, nil
+}
+
+// begin makes the tracker once the first records have told how the stream was
+// meant.
+func (j *Judge) begin(start *decode.Start) {
+	o := j.options
+	if start != nil {
+		if o.Window == 0 {
+			o.Window = time.Duration(start.Window)
+		}
+		if len(o.Targets) == 0 {
+			if s, err := newSelection(strings.Fields(start.Target)); err == nil {
+				j.wanted = s
+			}
+		}
+	}
+	j.tracker = correlate.New(correlate.Config{
+		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: o.OnIncident,
+	})
+	j.order = correlate.NewOrder(j.tracker, j.recycle)
+}
+
+// Take feeds one item to the tracker.
+func (j *Judge) Take(it Item) {
+	if j.tracker == nil {
+		j.begin(it.start())
+	}
+	for _, e := range it.events {
+		j.order.Event(e)
+	}
+	for _, s := range it.skipped {
+		j.tracker.Skip(s.origin, s.err)
+	}
+	if it.packets != nil {
+		j.order.Packets(it.packets)
+	}
+	if it.until != 0 {
+		j.order.Release(it.until)
+	}
+	if it.packets != nil {
+		j.announce()
+	}
+}
+
+// announce tells once what the recording looks like.
+func (j *Judge) announce() {
+	if j.started || j.options.OnStart == nil {
+		return
+	}
+	j.started = true
+	j.options.OnStart(j.tracker.Document())
+}
+
+// Pending is the number of requests that wait for their judgement.
+func (j *Judge) Pending() int {
+	if j.tracker == nil {
+		return 0
+	}
+	return j.tracker.Pending()
+}
+
+// Finish judges what is left and returns the document. The Judge is spent.
+func (j *Judge) Finish() *correlate.Document {
+	if j.tracker == nil {
+		j.begin(nil)
+	}
+	j.order.Release(math.MaxInt64)
+	j.announce()
+	d := j.tracker.Finish()
+	if len(j.options.Targets) > 0 {
+		d.Target = strings.Join(j.options.Targets, " ")
+	}
+	return d
+}

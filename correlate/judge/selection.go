@@ -1,0 +1,51 @@
+package judge
+
+import (
+	"net/netip"
+
+	"dnatrace/capture/engine"
+	"dnatrace/capture/target"
+	"dnatrace/decode"
+)
+
+// selection is which requests are asked about. What the targets stand for is
+// worked out anew for every snapshot of the engine.
+type selection struct {
+	targets  []target.Target
+	latest   *engine.Snapshot
+	resolved target.Resolved
+	ready    bool
+}
+
+func newSelection(args []string) (*selection, error) {
+	targets, err := target.ParseAll(args)
+	if err != nil {
+		return nil, err
+	}
+	return &selection{targets: targets}, nil
+}
+
+// selects returns nil, which selects everything, for a foreign capture without
+// targets: every request in it is asked about.
+func (s *selection) selects(own bool) func(decode.Proto, netip.AddrPort, *engine.Snapshot) bool {
+	if len(s.targets) == 0 && !own {
+		return nil
+	}
+	return func(proto decode.Proto, dst netip.AddrPort, e *engine.Snapshot) bool {
+		if e == nil && len(s.targets) == 0 {
+			return true
+		}
+		if !s.ready || e != s.latest {
+			s.resolved, _ = target.ResolveAll(s.targets, orEmpty(e))
+			s.latest, s.ready = e, true
+		}
+		return s.resolved.Match(uint8(proto), dst.Addr(), dst.Port())
+	}
+}
+
+func orEmpty(e *engine.Snapshot) *engine.Snapshot {
+	if e == nil {
+		return &engine.Snapshot{}
+	}
+	return e
+}
