@@ -156,6 +156,9 @@ func (t *Tracker) packet(p *decode.Packet, hash uint32, quotes []decode.Quote) {
 	}
 	pt := &t.points[p.Point]
 	pt.packets++
+	if pt.Role == capture.RoleLoopback && p.Dir == capture.DirOut {
+		return // the loopback shows everything twice: sent, and received
+	}
 	if p.Kind < decode.Segment {
 		t.aside(p, pt, quotes)
 		return

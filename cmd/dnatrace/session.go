@@ -30,35 +30,38 @@ type session struct {
 
 // open arms every source, creates the file and then drops all privilege: what
 // follows reads packets of strangers.
-func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepExec bool) (s *session, err error) {
-	c := live.Config{Interfaces: f.interfaces, SnapLen: f.snap, Netns: f.netns, Window: time.Duration(f.window), Program: "dnatrace " + buildVersion()}
-	if c.Targets, err = target.ParseAll(targets); err != nil {
+func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepExec bool) (*session, error) {
+	wanted, err := target.ParseAll(targets)
+	if err != nil {
 		return nil, err
 	}
 	if err := privileged(); err != nil {
 		return nil, err
 	}
-	s = &session{}
-	defer func() {
-		if err != nil {
-			s.close()
-			s = nil
-		}
-	}()
-	if err := s.create(f.file); err != nil {
-		return nil, err
-	}
-	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
-		return nil, err
-	}
-	c.Opener = s.opener
-	s.dial(ctx, f.host, &c)
-	if s.Session, err = live.Open(ctx, c); err != nil {
-		return nil, err
+	s := &session{}
+	if err := s.arm(ctx, f, wanted); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	s.drop(a, keepExec)
 	a.listening(s)
 	return s, nil
+}
+
+// arm opens everything that takes privilege.
+func (s *session) arm(ctx context.Context, f *captureFlags, targets []target.Target) (err error) {
+	if err := s.create(f.file); err != nil {
+		return err
+	}
+	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
+		return err
+	}
+	c := live.Config{
+		Targets: targets, Interfaces: f.interfaces, SnapLen: f.snap, Netns: f.netns, Window: time.Duration(f.window),
+		Program: "dnatrace " + buildVersion(), Opener: s.opener,
+	}
+	s.dial(ctx, f.host, &c)
+	s.Session, err = live.Open(ctx, c)
+	return err
 }
 
 func netnsPaths(path string) []string {
