@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-
 	"dnatrace/capture"
 )
 
