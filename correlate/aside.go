@@ -19,7 +19,12 @@ type neighbourWatch struct {
 func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 	switch p.Kind {
 	case decode.ARPRequest, decode.Solicit:
-		if pt.Role == capture.RoleBridge || pt.Role == capture.RoleVeth || pt.Role == capture.RoleOther {
+		switch {
+		case p.Src == p.Dst:
+			t.neighbourAnswered(p.Src, p.Time) // it announces itself (RFC 5227 §3)
+		case !p.Src.Addr().IsValid() || p.Src.Addr().IsUnspecified():
+			// It asks whether its own address is free, and hopes for silence.
+		case pt.Role == capture.RoleBridge || pt.Role == capture.RoleVeth || pt.Role == capture.RoleOther:
 			t.asked(p, pt)
 		}
 	case decode.ARPReply:

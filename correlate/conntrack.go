@@ -79,12 +79,23 @@ func (t *Tracker) translatedBeforeSeen(e *decode.Conntrack, n uint32) {
 			p.Kind, p.Flags = decode.Datagram, 0
 		}
 		t.begin(n, &p, &t.points[s.point])
+		t.adoptInside(g.req-1, g)
 		t.catchUp(g.req-1, g)
 	}
 	req := g.req - 1
 	t.extra(req).conntrack = e
 	orig := e.Orig
 	t.extra(req).requested = &orig
+}
+
+// adoptInside makes the legs of the same tuple in other namespaces part of a
+// request that is only now known to be one.
+func (t *Tracker) adoptInside(req uint32, g *leg) {
+	for space := 1; space < len(t.netns); space++ {
+		if n, _, ok := t.legs.lookup(g.tuple, uint16(space)); ok && t.legs.slab.at(n).req == 0 {
+			t.belong(n, req)
+		}
+	}
 }
 
 // catchUp tells a request what its leg saw before it was known to be one.

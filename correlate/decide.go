@@ -22,8 +22,13 @@ type judgement struct {
 // first that holds decides. ok is false while none does: it is to be waited
 // for. With last set there is no more waiting.
 func decide(p *path, last bool) (j judgement, ok bool) {
+	if answered(p, &j) {
+		return j, true
+	}
+	if p.r.marks&markMiddle != 0 {
+		return j, false // joined in the middle: delivered or not judged
+	}
 	for _, rule := range []func(*path, *judgement) bool{
-		answered,
 		closedByClient,
 		refusedByReset,
 		refusedByICMP,
@@ -35,9 +40,6 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 	}
 	if !last {
 		return j, false
-	}
-	if p.r.marks&markMiddle != 0 {
-		return j, false // joined in the middle: delivered or not judged
 	}
 	if p.idle() {
 		return j, false // accepted, and nobody has said anything yet
@@ -114,7 +116,7 @@ func refusedByReset(p *path, j *judgement) bool {
 	if p.r.marks&markServerRST == 0 || p.r.answered != 0 {
 		return false
 	}
-	if p.r.shaken != 0 {
+	if !p.synRefused() {
 		return refusedLate(p, j, decode.RST)
 	}
 	from := p.replyFrom(decode.RST)
@@ -129,6 +131,18 @@ func refusedByReset(p *path, j *judgement) bool {
 	}
 	resetByHost(p, j)
 	return true
+}
+
+// synRefused reports whether the reset at the client's point answers the SYN
+// itself: it has no sequence number of its own and acknowledges nothing else
+// (RFC 9293 §3.5.2). Any other reset comes late in a connection, however little
+// of that was seen.
+func (p *path) synRefused() bool {
+	if p.tuple.Proto != decode.TCP {
+		return true
+	}
+	s := p.side(reply)
+	return s == nil || s.opening&(decode.SYN|decode.RST|decode.ACK) == decode.RST|decode.ACK && s.end == 0 && s.acked == 1
 }
 
 // closedByServer: the server closed before any byte of answer.

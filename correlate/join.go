@@ -49,7 +49,11 @@ func (t *Tracker) open(p *decode.Packet, hash uint32, pt *point) {
 		g.isn[request] = p.Seq
 		g.flags |= legISN
 	}
-	t.place(n, p, pt, middle)
+	if backwards {
+		t.orphan(n, p.Time) // what the client says next makes it a request
+	} else {
+		t.place(n, p, pt, middle)
+	}
 	t.sight(n, w, p, pt)
 }
 
@@ -72,8 +76,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		t.begin(n, p, pt)
 		return
 	}
-	t.orphans.push(orphan{at: p.Time + int64(neighbourWindow), leg: n, hash: g.hash})
-	t.due = min(t.due, p.Time+int64(neighbourWindow))
+	t.orphan(n, p.Time)
 }
 
 // orphan is a leg that belongs to no request, and when to forget it.
@@ -81,6 +84,13 @@ type orphan struct {
 	at   int64
 	leg  uint32
 	hash uint32
+}
+
+// orphan keeps a leg without a request for a while.
+func (t *Tracker) orphan(n uint32, now int64) {
+	o := orphan{at: now + int64(neighbourWindow), leg: n, hash: t.legs.slab.at(n).hash}
+	t.orphans.push(o)
+	t.due = min(t.due, o.at)
 }
 
 func (t *Tracker) forgetOrphan(o orphan) {
@@ -147,6 +157,9 @@ func (t *Tracker) sameRequest(req uint32, g *leg, p *decode.Packet, middle bool)
 func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	if unicast := t.unicast(g.tuple.Dst); !unicast {
 		return false
+	}
+	if pt.Netns != capture.HostNetns && (pt.Role == capture.RoleLoopback || g.tuple.Dst.Addr().IsLoopback()) {
+		return false // a container talking to itself
 	}
 	if !t.world.known() {
 		// Packets alone: what comes in from outside, or from a container.

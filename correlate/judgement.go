@@ -117,6 +117,11 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	}
 	p := t.path(req, at)
 	j, ok := decide(p, last)
+	if !ok && last && r.marks&markMiddle != 0 {
+		r.phase = judged // delivered or not judged
+		t.armIdle(req, r)
+		return
+	}
 	if !ok {
 		r.phase = waiting
 		if r.marks&(markWindow|markClosed) == 0 {
@@ -145,7 +150,14 @@ func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
 	if v == Delivered && !tcp {
 		t.spoke(t.servedTuple(r))
 	}
-	if r.marks&(markClosed|markIdle) == 0 && (v != Delivered || !tcp) {
+	if v != Delivered || !tcp {
+		t.armIdle(req, r)
+	}
+}
+
+// armIdle looks after a request that may have no close.
+func (t *Tracker) armIdle(req uint32, r *reqRecord) {
+	if r.marks&(markClosed|markIdle) == 0 {
 		r.marks |= markIdle
 		t.after(&t.idling, idle, req)
 	}

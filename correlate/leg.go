@@ -239,6 +239,9 @@ func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
 	}
 	s.flags |= p.Flags
 	if p.Kind != decode.Segment {
+		if p.Kind == decode.Chunk && p.Type == chunkAbort {
+			s.flags |= decode.RST // its way to say the same
+		}
 		return
 	}
 	end := p.Seq + p.Payload - g.isn[s.way]
@@ -261,7 +264,7 @@ func (g *leg) bytes(s *sighting) uint32 {
 	if s.way == reply {
 		known = legReplyISN
 	}
-	if g.flags&known == 0 || s.end == 0 {
+	if g.flags&known == 0 || int32(s.end) <= 1 {
 		return 0
 	}
 	return s.end - 1

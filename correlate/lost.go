@@ -66,20 +66,48 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 // stalled: bytes of the client's are sent again and again and never
 // acknowledged.
 func stalled(p *path, j *judgement) bool {
-	if p.r.synAck == 0 || p.r.asked == 0 || p.acknowledged(p.client, p.r.point) {
+	back := p.answerBytes()
+	if p.r.synAck == 0 || p.proxied() || back == nil && (p.r.asked == 0 || p.acknowledged(p.client, p.r.point)) {
 		return false
 	}
 	j.verdict, j.cause, j.proof = Stalled, CauseUnknown, Inferred
 	j.why = "The connection was established, and then the client's bytes were never acknowledged."
+	j.between = p.lastBytes()
+	if back != nil {
+		j.why = fmt.Sprintf("The connection was established, and then the server's bytes never came out at %s.", p.clientPoint().Name)
+		for _, s := range p.replies() {
+			if s.leg.bytes(s.sighting) > 0 {
+				j.between = [2]string{s.at.Name, p.clientPoint().Name}
+			}
+		}
+	}
 	if i := slices.IndexFunc(p.x.errors, func(e icmpError) bool { return e.mtu != 0 }); i >= 0 {
 		e := p.x.errors[i]
 		j.cause = CauseMTU
 		j.why = fmt.Sprintf("Packets are larger than the way allows: %s asks for at most %d bytes, and the sender does not comply.", e.from.Addr(), e.mtu)
 		j.fix = []string{fmt.Sprintf("set the MTU of the network to %d: docker network create --opt com.docker.network.driver.mtu=%d …", e.mtu, e.mtu)}
 	}
-	j.between = p.gapAfterLast()
+	if j.between[0] == "" {
+		j.stage = "container" // they went in, and its kernel does not acknowledge them
+	}
 	p.claim(j, p.clientPoint())
 	return true
+}
+
+// lastBytes names the last point that the client's bytes reached and the first
+// they did not reach; empty if they got as far as the connection itself.
+func (p *path) lastBytes() [2]string {
+	asked, last := p.bytes(request), p.clientPoint().Name
+	for _, s := range p.going {
+		if s.leg.bytes(s.sighting) < asked {
+			return [2]string{last, s.at.Name}
+		}
+		last = s.at.Name
+	}
+	if !p.entered() {
+		return [2]string{last, "host"}
+	}
+	return [2]string{}
 }
 
 // backendFailed: docker-proxy took the request; its own connection tells.
@@ -88,6 +116,7 @@ func backendFailed(p *path, j *judgement) bool {
 		return false
 	}
 	p.judgeBackend(j)
+	p.claim(j, p.clientPoint())
 	return true
 }
 

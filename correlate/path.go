@@ -57,10 +57,12 @@ func (p *path) collect() {
 	for n := p.r.client + 1; n != 0; {
 		g := p.t.legs.slab.at(n - 1)
 		n = g.next
-		if g != p.client && g.netns == 0 && p.inner == nil {
+		// A request of a container has a leg before translation in its own
+		// namespace and one in the host's.
+		if g != p.client && g.netns == 0 && p.inner == nil && g.tuple != p.client.tuple {
 			p.inner = g
 		}
-		if g.netns != 0 && g != p.client {
+		if g != p.client && g.netns != 0 && !p.t.world.isHost(g.tuple.Dst) {
 			p.inside = g
 		}
 		p.t.legs.each(g, func(s *sighting) {
@@ -226,5 +228,5 @@ func (p *path) replyFrom(flags decode.TCPFlags) *stop {
 // inContainer reports whether a stop lies beyond the host's own stack, on the
 // server's side.
 func (p *path) inContainer(s *stop) bool {
-	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.t.world.containerAt(p.tuple.Dst) != nil
+	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.t.world.containerAt(p.client.tuple.Dst) != nil
 }

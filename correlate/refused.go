@@ -41,6 +41,9 @@ func resetByHost(p *path, j *judgement) {
 
 // refusedLate: accepted, then closed or reset before any byte of answer.
 func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
+	if p.answerBytes() != nil {
+		return false
+	}
 	j.verdict, j.proof = Refused, Inferred
 	word := map[decode.TCPFlags]string{decode.RST: "reset", decode.FIN: "closed"}[flag]
 	proxy := p.t.world.proxyFor(p.tuple)
@@ -61,7 +64,29 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 		j.fix = []string{fmt.Sprintf("see what listens on port %d of the host: ss -lntp", p.tuple.DstPort)}
 	}
 	j.fact("packets", p.r.decided, "the connection was %s before any answer", word)
+	if !p.closedUnanswered() {
+		p.claim(j, p.clientPoint())
+	}
 	return true
+}
+
+// answerBytes is the first place where bytes of an answer are known to have
+// gone by, seen or counted by what came after them; nil if there is none.
+func (p *path) answerBytes() *stop {
+	for i := range p.coming {
+		if s := &p.coming[i]; s.leg.tuple.Proto == decode.TCP && s.leg.bytes(s.sighting) > 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+// closedUnanswered reports whether the server's FIN itself says that no byte of
+// answer came before it, nor the client's FIN: no loss can excuse it.
+func (p *path) closedUnanswered() bool {
+	asked, back := p.side(request), p.side(reply)
+	return p.r.marks&markServerRST == 0 && asked != nil && back != nil && back.flags&decode.FIN != 0 &&
+		p.client.flags&(legISN|legReplyISN) == legISN|legReplyISN && back.end == 1 && int32(back.acked-asked.end) <= 0
 }
 
 func proofOf(proven bool) Proof {

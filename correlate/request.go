@@ -157,6 +157,9 @@ func (t *Tracker) turn(req, n uint32, w way, s *sighting, p *decode.Packet, news
 	switch {
 	case p.Kind == decode.Segment && w == request:
 		t.clientSaid(req, r, p, news)
+		if g := t.legs.slab.at(n); g.flags&legReplyISN != 0 && int32(s.acked) > finAndSYN && p.Flags&decode.ACK != 0 {
+			t.answer(req, r, n, p.Time) // the ring may have lost the answer; the client has it
+		}
 	case p.Kind == decode.Segment:
 		t.serverSaid(req, r, n, p)
 	case w == request:
@@ -170,6 +173,10 @@ func (t *Tracker) turn(req, n uint32, w way, s *sighting, p *decode.Packet, news
 		t.answer(req, r, n, p.Time)
 	}
 }
+
+// finAndSYN is how much of the other side's sequence space an acknowledgement
+// can cover without a byte of payload in it.
+const finAndSYN = 2
 
 // chunkAbort is SCTP's way to refuse (RFC 9260 §3.3.7).
 const chunkAbort = 6

@@ -27,7 +27,7 @@ func (p *path) socketCause(to decode.Tuple, s *host.Sample) finding {
 	f := finding{cause: CauseNoListener, proof: Inferred,
 		why: fmt.Sprintf("%s answered with a reset: nothing accepts on port %d/%s there.", name, port, to.Proto),
 		fix: []string{fmt.Sprintf("start the server in %s, or map the port it listens on", name)}}
-	if s == nil {
+	if s == nil || to.Proto == decode.SCTP { // whose sockets are not sampled
 		return f
 	}
 	f.proof = Proven

@@ -182,12 +182,19 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 	if pt.doubled && t.points[pt.same].repeats(p, pt.ID) {
 		return // the same packet in two files of one point
 	}
-	before := s.end
+	before, acked := s.end, s.acked
 	g.update(s, p, isNew)
 	if g.req == 0 {
-		return
+		if !isNew || w != request || g.flags&legMiddle == 0 {
+			return
+		}
+		// Until now only its server was heard, which makes no request.
+		t.place(n, p, pt, true)
+		if g.req == 0 {
+			return
+		}
 	}
-	if isNew || p.Flags&(decode.SYN|decode.FIN|decode.RST) != 0 || g.flags&legAnswered == 0 && p.Payload > 0 {
+	if isNew || p.Flags&(decode.SYN|decode.FIN|decode.RST) != 0 || g.flags&legAnswered == 0 && (p.Payload > 0 || s.acked != acked) {
 		t.turn(g.req-1, n, w, s, p, isNew || s.end != before)
 	}
 }
@@ -248,11 +255,17 @@ func (t *Tracker) Skip(origin string, err error) { t.journal.skipped(origin, err
 func (t *Tracker) Pending() int {
 	n := 0
 	for i := range t.requests.used {
-		if r := t.requests.at(i); r.number != 0 && (r.phase == waiting || r.phase == settlingDown) {
+		if r := t.requests.at(i); r.number != 0 && (r.phase == waiting || r.phase == settlingDown) && !t.dormant(r) {
 			n++
 		}
 	}
 	return n
+}
+
+// dormant reports whether a connection stands and nobody has said anything on
+// it for a window: nothing is due on it.
+func (t *Tracker) dormant(r *reqRecord) bool {
+	return r.shaken != 0 && r.asked == 0 && r.phase == waiting && t.now-r.lastNew > int64(t.config.Window)
 }
 
 // Document is the result so far; Finish gives the whole one.

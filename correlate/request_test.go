@@ -1,0 +1,391 @@
+package correlate_test
+
+import (
+	"testing"
+	"time"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/correlate"
+	"dnatrace/decode"
+)
+
+// Pieces that many stories are made of.
+const (
+	syn    = "0ms    eth0 | docker0 veth1 web:eth0  C > H S seq=100\n"
+	synAck = "0.1ms  web:eth0 veth1 docker0 | eth0  H > C S. seq=500 ack=101\n"
+	ack    = "0.2ms  eth0 | docker0 veth1 web:eth0  C > H . seq=101 ack=501\n"
+	ask    = "0.3ms  eth0 | docker0 veth1 web:eth0  C > H P. seq=101 ack=501 len=50\n"
+	heard  = "0.4ms  web:eth0 veth1 docker0 | eth0  H > C . seq=501 ack=151\n"
+	answer = "0.5ms  web:eth0 veth1 docker0 | eth0  H > C P. seq=501 ack=151 len=200\n"
+
+	translated = "0.05ms conntrack new C > H translated W > C\n"
+	shake      = syn + synAck + ack
+)
+
+// requests are about what a request is (rule 1), when TCP is answered (rule 2)
+// and how long is waited for it (rule 4).
+var requests = []row{
+	{
+		name:  "an answer that left towards the client is delivered, and conntrack proves the translation",
+		story: shake + translated + ask + heard + answer,
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name:  "without conntrack the translation is inferred from what NAT leaves alone",
+		story: shake + ask + heard + answer,
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "packets alone tell a delivered request too",
+		scene: packetsOnly,
+		story: shake + ask + heard + answer,
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the server speaks first: the banner is the answer",
+		story: shake + "1ms web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=20",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "handshake done, nothing sent, client closes: delivered",
+		story: shake + translated + "5ms eth0 | docker0 veth1 web:eth0 C > H F. seq=101 ack=501",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name:  "handshake done, nothing sent, client resets, as port scanners and health checks do: delivered",
+		story: shake + translated + "5ms eth0 | docker0 veth1 web:eth0 C > H R. seq=101 ack=501",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name: "client sends and closes, server closes in return: delivered, inferred",
+		story: shake + translated + ask + heard +
+			"5ms eth0 | docker0 veth1 web:eth0 C > H F. seq=151 ack=501\n" +
+			"6ms web:eth0 veth1 docker0 | eth0 H > C F. seq=501 ack=152",
+		want: []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+		note: "without a byte of answer",
+	},
+	{
+		name:  "request bytes acknowledged and no answer within the window: unanswered",
+		story: shake + translated + ask + heard,
+		want:  []string{"unanswered at container: server-silent, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the same, and the NIC's ring lost packets meanwhile: the answer may be among them",
+		story: shake + translated + ask + heard + "1s lost 3 at eth0 until 2s",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+		blind: "3 packets were lost at eth0 meanwhile",
+	},
+	{
+		name:  "the answer comes after the window: the judgement is changed",
+		story: shake + translated + ask + heard + "5s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=200",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven, rev 2"},
+	},
+	{
+		name: "bytes sent again and again and never acknowledged: stalled",
+		story: shake + translated + ask +
+			"0.6s eth0 | docker0 veth1 web:eth0 C > H P. seq=101 ack=501 len=50\n1.2s eth0 | docker0 veth1 web:eth0 C > H P. seq=101 ack=501 len=50",
+		want: []string{"stalled at container: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "too large for the way, and a router said so: stalled, mtu",
+		story: shake + translated + "0.3ms eth0 C > H P. seq=101 ack=501 len=1400\n" +
+			"0.4ms eth0 198.51.100.1 > C too-big 1400 about C > H tcp out\n" +
+			"0.6s eth0 C > H P. seq=101 ack=501 len=1400\n1.2s eth0 C > H P. seq=101 ack=501 len=1400",
+		want: []string{"stalled between eth0 and docker0: mtu, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "server closes before any answer byte: refused",
+		story: shake + translated + ask + heard +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=501 ack=151",
+		want: []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name: "server resets before any answer byte: refused",
+		story: shake + translated + ask +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C R. seq=501 ack=151",
+		want: []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name: "the answer itself was lost in the ring, but the server's close counts its bytes: no refusal",
+		story: shake + translated + ask + "0.4ms lost 1 at eth0 until 4ms\n" +
+			"0.5ms web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=200\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=701 ack=151\n5.1ms eth0 | docker0 veth1 web:eth0 C > H F. seq=151 ack=702",
+		want: []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name: "the same, and the client's acknowledgement was lost too: undetermined",
+		story: shake + translated + ask + "0.4ms lost 2 at eth0 until 9ms\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=701 ack=151",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+		blind: "2 packets were lost at eth0 meanwhile",
+	},
+	{
+		name: "the answer is larger than the way out allows, the close is not: stalled, though the server closed",
+		story: shake + translated + ask + "0.5ms web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=1448\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=1949 ack=151",
+		want: []string{"stalled between docker0 and eth0: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "the FIN itself says that no answer came before it: a loss elsewhere does not excuse it",
+		story: shake + translated + ask + heard + "0.6ms lost 2 at eth0 until 4ms\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=501 ack=151",
+		want: []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name: "the FIN acknowledges the client's own, which was lost: who closed first is not known",
+		story: shake + translated + ask + heard + "0.6ms lost 2 at eth0 until 4ms\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=501 ack=152",
+		want: []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the whole connection was lost in the ring, but for the SYN and a late reset: undetermined",
+		story: syn + "0.05ms lost 20 at eth0 until 4ms\n5ms web:eth0 veth1 docker0 | eth0 H > C R seq=701",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "the answer was lost in the ring and the server resets, which counts nothing: undetermined",
+		story: shake + translated + ask + "0.4ms lost 1 at eth0 until 4ms\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C R seq=501",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+		blind: "1 packets were lost at eth0 meanwhile",
+	},
+	{
+		name: "the client acknowledges answer bytes that no ring kept: delivered",
+		story: shake + translated + ask + "0.4ms lost 2 at eth0 until 4ms\n0.4ms lost 2 at web:eth0 until 4ms\n" +
+			"5ms eth0 | docker0 veth1 web:eth0 C > H . seq=151 ack=701",
+		want: []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name:  "joined in the middle, an answer comes: delivered",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H P. seq=5101 ack=9501 len=50\n1ms web:eth0 veth1 docker0 | eth0 H > C P. seq=9501 ack=5151 len=200",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "joined in the middle, no answer comes: not judged",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H P. seq=5101 ack=9501 len=50",
+	},
+	{
+		name:  "joined in the middle, the answer comes late: delivered",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H P. seq=5101 ack=9501 len=50\n9s web:eth0 veth1 docker0 | eth0 H > C P. seq=9501 ack=5151 len=200",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "joined in the middle of a download, the server heard first: delivered as soon as the client says something",
+		story: "0ms web:eth0 veth1 docker0 | eth0 H > C . seq=9501 ack=5101 len=1448\n1ms eth0 | docker0 veth1 web:eth0 C > H . seq=5101 ack=10949\n2ms web:eth0 veth1 docker0 | eth0 H > C . seq=10949 ack=5101 len=1448",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "joined in the middle, when the server closes an idle connection: not judged",
+		story: "0ms web:eth0 veth1 docker0 | eth0 H > C F. seq=9501 ack=5101\n1ms eth0 | docker0 veth1 web:eth0 C > H F. seq=5101 ack=9502",
+	},
+	{
+		name:  "joined in the middle, when the server resets: not judged",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H P. seq=5101 ack=9501 len=50\n1ms web:eth0 veth1 docker0 | eth0 H > C R seq=9501",
+	},
+	{
+		name:  "joined in the middle, backwards, and packets are all there is: not judged",
+		scene: packetsOnly,
+		story: "0ms web:eth0 veth1 docker0 | eth0 H > C F. seq=9501 ack=5101\n1ms eth0 | docker0 veth1 web:eth0 C > H F. seq=5101 ack=9502",
+	},
+	{
+		name: "a retransmitted SYN is an attempt, not a request",
+		story: syn + "1s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n3s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n" +
+			"3.1s web:eth0 veth1 docker0 | eth0 H > C S. seq=500 ack=101\n3.2s eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n" +
+			"3.3s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=20",
+		want: []string{"delivered, via dnat to 172.17.0.2:80, 3 tries, inferred"},
+	},
+	{
+		name:  "a later attempt gets through and changes the judgement",
+		story: "0ms eth0 C > H S seq=100\n7s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n7.1s web:eth0 veth1 docker0 | eth0 H > C S. seq=500 ack=101\n7.2s eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n7.3s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=20",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, 2 tries, inferred, rev 2"},
+	},
+	{
+		name: "the same port again within a second, with a new initial sequence number: two requests",
+		story: shake + ask + heard + answer +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=701 ack=151\n6ms eth0 | docker0 veth1 web:eth0 C > H F. seq=151 ack=702\n" +
+			"0.5s eth0 | docker0 veth1 web:eth0 C > H S seq=90000\n0.51s web:eth0 veth1 docker0 | eth0 H > C R. seq=0 ack=90001",
+		want: []string{
+			"delivered, via dnat to 172.17.0.2:80, inferred",
+			"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred",
+		},
+	},
+	{
+		name: "the same port again while the old connection never ended: the old one stands as it was",
+		story: shake + ask + heard + answer +
+			"0.5s eth0 | docker0 veth1 web:eth0 C > H S seq=90000\n0.6s web:eth0 veth1 docker0 | eth0 H > C S. seq=700 ack=90001\n" +
+			"0.7s eth0 | docker0 veth1 web:eth0 C > H . seq=90001 ack=701\n0.8s web:eth0 veth1 docker0 | eth0 H > C P. seq=701 ack=90001 len=9",
+		want: []string{"delivered, via dnat to 172.17.0.2:80, inferred", "delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "three requests at once from neighbouring ports, each with its own fate",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H S seq=100\n0ms eth0 | docker0 veth1 web:eth0 D > H S seq=200\n0.001ms eth0 E > H S seq=300\n" +
+			"1ms web:eth0 veth1 docker0 | eth0 H > C S. seq=500 ack=101\n1ms web:eth0 veth1 docker0 | eth0 H > D R. seq=0 ack=201\n" +
+			"2ms eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n3ms web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=9",
+		want: []string{
+			"delivered, via dnat to 172.17.0.2:80, inferred",
+			"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred",
+			"dropped between eth0 and docker0: unknown, inferred",
+		},
+	},
+	{
+		name: "a super-packet at one hop and segments at the next are the same bytes",
+		story: shake + translated +
+			"0.3ms eth0 C > H P. seq=101 ack=501 len=4344\n" +
+			"0.31ms docker0 veth1 web:eth0 C > W . seq=101 ack=501 len=1448\n0.32ms docker0 veth1 web:eth0 C > W . seq=1549 ack=501 len=1448\n0.33ms docker0 veth1 web:eth0 C > W P. seq=2997 ack=501 len=1448\n" +
+			"0.4ms web:eth0 veth1 docker0 | eth0 H > C . seq=501 ack=4445",
+		want: []string{"unanswered at container: server-silent, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "segments merged on the way to the bridge, and an answer cut on the way out: delivered",
+		story: shake + translated +
+			"0.3ms eth0 C > H . seq=101 ack=501 len=1448\n0.31ms eth0 C > H P. seq=1549 ack=501 len=1448\n0.32ms docker0 veth1 web:eth0 C > W P. seq=101 ack=501 len=2896\n" +
+			"0.5ms web:eth0 veth1 docker0 W > C P. seq=501 ack=2997 len=2896\n0.51ms eth0 H > C . seq=501 ack=2997 len=1448\n0.52ms eth0 H > C P. seq=1949 ack=2997 len=1448",
+		want: []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name:  "younger than the window at the end: open, counted and not judged",
+		story: "0ms eth0 C > H S seq=100\n2.9s end",
+		open:  1,
+	},
+	{
+		name:  "as old as the window at the end: judged",
+		story: "0ms eth0 C > H S seq=100\n3.1s end",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name:  "the window counts from the last attempt",
+		story: "0ms eth0 C > H S seq=100\n1s eth0 C > H S seq=100\n3.9s end",
+		open:  1,
+	},
+	{
+		name:  "a shorter window judges sooner",
+		but:   func(s *scene) { s.config.Window = time.Second },
+		story: "0ms eth0 C > H S seq=100\n1.1s end",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name:  "a longer window waits longer",
+		but:   func(s *scene) { s.config.Window = 10 * time.Second },
+		story: "0ms eth0 C > H S seq=100\n9s end",
+		open:  1,
+	},
+	{
+		name:  "an accepted connection on which nobody says anything is not judged",
+		story: shake,
+		open:  1,
+	},
+	{
+		name:  "ARP, ND, multicast and broadcast are evidence, never requests",
+		story: "0ms docker0 arp who-has 172.17.0.9\n0ms docker0 nd who-has fd00:17::9\n0ms eth0 C > 224.0.0.251:5353 udp in\n0ms eth0 C > 255.255.255.255:67 udp in\n0ms eth0 C > 198.51.100.255:137 udp in\n0ms eth0 [fe80::1]:546 > [ff02::2]:547 udp in",
+	},
+	{
+		name:  "a container's own outgoing traffic is no request",
+		story: "0ms web:eth0 veth1 docker0 W > 203.0.113.5:443 S seq=7\n0.1ms eth0 198.51.100.1:40000 > 203.0.113.5:443 S seq=7\n0.2ms eth0 203.0.113.5:443 > 198.51.100.1:40000 R. ack=8 in\n0.3ms docker0 veth1 web:eth0 203.0.113.5:443 > W R. ack=8",
+	},
+	{
+		name:  "what was not asked about is not judged",
+		but:   only8080,
+		story: "0ms eth0 C > 198.51.100.1:22 S seq=100\n0ms eth0 D > H S seq=200",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name: "the same packet in two files of one point is one sighting",
+		but:  func(s *scene) { s.watch("eth0", capture.RoleNIC, capture.HostNetns, 2, ""); s.points[5].ID = 5 },
+		story: "0ms eth0 C > H S seq=100\n" +
+			"0.004ms #0 C > H S seq=100\n",
+		want: []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name: "two packets in one file, or further apart, are two attempts",
+		but:  func(s *scene) { s.watch("eth0", capture.RoleNIC, capture.HostNetns, 2, ""); s.points[5].ID = 5 },
+		story: "0ms eth0 C > H S seq=100\n" +
+			"1s #0 C > H S seq=100\n",
+		want: []string{"dropped between eth0 and docker0: unknown, 2 tries, inferred"},
+	},
+	{
+		name:  "IPv6 is followed across its own translation",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C6 > H6 S seq=100\n0.1ms web:eth0 veth1 docker0 | eth0 H6 > C6 S. seq=500 ack=101\n0.2ms eth0 | docker0 veth1 web:eth0 C6 > H6 . seq=101 ack=501\n0.3ms web:eth0 veth1 docker0 | eth0 H6 > C6 P. seq=501 ack=101 len=5",
+		want:  []string{"delivered, via dnat to [fd00:17::2]:80, inferred"},
+	},
+	{
+		name:  "SCTP is refused by an abort",
+		scene: packetsOnly,
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H init seq=77\n0.1ms web:eth0 veth1 docker0 | eth0 H > C abort ack=77",
+		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "SCTP is delivered when the server answers",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H init seq=77\n0.1ms web:eth0 veth1 docker0 | eth0 H > C init-ack seq=88 ack=77",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the host's own request through OUTPUT is joined by conntrack, and says from where",
+		but:   only8080,
+		story: "0ms docker0 veth1 web:eth0 172.17.0.1:41000 > W S seq=100\n0.05ms conntrack new 198.51.100.1:41000 > H translated W > 172.17.0.1:41000\n0.1ms web:eth0 veth1 docker0 W > 172.17.0.1:41000 S. seq=500 ack=101\n0.2ms docker0 veth1 web:eth0 172.17.0.1:41000 > W . seq=101 ack=501\n0.3ms web:eth0 veth1 docker0 W > 172.17.0.1:41000 P. seq=501 ack=101 len=5",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+		note:  "the way in from outside was not exercised",
+	},
+	{
+		name:  "the same, when nobody listens: refused, and still the host's own request",
+		but:   only8080,
+		story: "0ms docker0 veth1 web:eth0 198.51.100.1:41000 > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > 198.51.100.1:41000 R. seq=0 ack=101\n0.5ms conntrack new 198.51.100.1:41000 > H translated W > 198.51.100.1:41000",
+		want:  []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred"},
+		note:  "the way in from outside was not exercised",
+	},
+	{
+		name:  "a hairpin with masquerade changes both ends: conntrack joins it",
+		but:   withPeer,
+		story: "0ms peer:eth0 veth2 docker0 172.17.0.3:5000 > H S seq=100\n0.02ms conntrack new 172.17.0.3:5000 > H translated W > 172.17.0.1:61000\n0.04ms docker0 veth1 web:eth0 172.17.0.1:61000 > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > 172.17.0.1:61000 S. seq=500 ack=101\n0.14ms docker0 veth2 peer:eth0 H > 172.17.0.3:5000 S. seq=500 ack=101\n0.2ms peer:eth0 veth2 docker0 172.17.0.3:5000 > H . seq=101 ack=501\n0.3ms docker0 veth2 peer:eth0 H > 172.17.0.3:5000 P. seq=501 ack=101 len=5",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
+	},
+	{
+		name:  "what a container tells itself on its own loopback is no request, though port and address are asked about",
+		but:   withLoopbacks,
+		story: "0ms web:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=100\n0.01ms web:lo 127.0.0.1:8080 > 127.0.0.1:5000 R. ack=101\n0.02ms peer:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=999",
+	},
+	{
+		name:  "the same tuple in two namespaces is two flows: the host's own loopback is judged, the container's is not",
+		but:   withLoopbacks,
+		story: "0ms lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=100 in\n0.01ms web:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=999\n0.02ms web:lo 127.0.0.1:8080 > 127.0.0.1:5000 S. seq=1 ack=1000\n0.03ms lo 127.0.0.1:8080 > 127.0.0.1:5000 R. ack=101 in",
+		want:  []string{"refused at host: rules-missing, proven"},
+		note:  "the way in from outside was not exercised",
+	},
+}
+
+func TestRequests(t *testing.T) { check(t, requests) }
+
+// only8080 asks about the published port alone.
+func only8080(s *scene) {
+	s.config.Selects = func(proto decode.Proto, dst netipAddrPort, _ *engine.Snapshot) bool { return dst.Port() == 8080 }
+}
+
+// withPeer adds a second container.
+func withPeer(s *scene) {
+	s.engine.Containers = append(s.engine.Containers, engine.Container{
+		ID: "bbbb", Name: "peer", State: "running", PID: 200, Mode: "bridge",
+		Endpoints: []engine.Endpoint{{Network: "bridge", IPv4: addr("172.17.0.3")}},
+	})
+	s.watch("veth2", capture.RoleVeth, capture.HostNetns, 0, "peer")
+	s.watch("peer:eth0", capture.RoleContainer, "peer", 2, "peer")
+}
+
+// withLoopbacks watches the loopbacks inside two containers.
+func withLoopbacks(s *scene) {
+	withPeer(s)
+	s.watch("web:lo", capture.RoleLoopback, "web", 1, "web")
+	s.watch("peer:lo", capture.RoleLoopback, "peer", 2, "peer")
+}
+
+func TestSecondThoughtsAreToldAsTheyCome(t *testing.T) {
+	r := row{story: "0ms eth0 C > H S seq=100\n7s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n7.1s web:eth0 veth1 docker0 | eth0 H > C S. seq=500 ack=101\n7.2s eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n7.3s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=20"}
+	var told []string
+	st := r.tell()
+	st.scene.config.OnIncident = func(i *correlate.Incident) { told = append(told, i.ID+" "+sentence(i)) }
+	st.run(feeding{batch: 256})
+	want := []string{
+		"1 dropped between eth0 and docker0: unknown, inferred",
+		"1 delivered, via dnat to 172.17.0.2:80, 2 tries, inferred, rev 2",
+	}
+	diff(t, want, told)
+}
