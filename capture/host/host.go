@@ -111,6 +111,9 @@ type Socket struct {
 	Link    int            `json:"link,omitempty"`    // SO_BINDTODEVICE: serves only this interface; 0 for all
 	PID     int            `json:"pid,omitempty"`     // 0 unknown, or the kernel's own
 	Process string         `json:"process,omitempty"` // comm; "" unknown
+	// Container is the id of the container whose process it is, by its cgroup;
+	// "" for a process of the host, or unknown.
+	Container string `json:"container,omitempty"`
 }
 
 // Proxy is one docker-proxy process, from its command line.

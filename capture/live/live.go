@@ -32,6 +32,10 @@ type Config struct {
 	Window     time.Duration
 	Program    string // "dnatrace 1.0", for the recording
 
+	// BlockSize and Blocks are those of every ring, as ring.Config has them; 0
+	// leaves each ring its own default.
+	BlockSize, Blocks int
+
 	// Engine is asked what it publishes. Nil where there is none: NoEngine
 	// then says why.
 	Engine   *docker.Engine
@@ -54,13 +58,14 @@ type Session struct {
 	watch  *watch
 	states []capture.SourceState // as they were when the session was opened
 	before []capture.Record      // taken while opening
+	opened time.Time
 	armed  time.Time
 }
 
 // Open arms every source. It fails where nothing useful could be watched: no
 // packets, or a target that does not exist.
 func Open(ctx context.Context, c Config) (*Session, error) {
-	s := &Session{config: c, merger: capture.NewMerger(0), armed: time.Now()}
+	s := &Session{config: c, merger: capture.NewMerger(0), opened: time.Now()}
 	snapshot, err := s.ask(ctx)
 	if err != nil {
 		return nil, err
@@ -76,6 +81,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	}
 	s.openConntrack()
 	s.watch.start(ctx, snapshot, &resolved)
+	s.armed = time.Now()
 	return s, nil
 }
 
@@ -152,10 +158,10 @@ func (s *Session) opening() []capture.Record {
 	for _, t := range s.config.Targets {
 		names = append(names, t.Text)
 	}
-	now := s.armed.UnixNano()
+	now := s.opened.UnixNano()
 	out := []capture.Record{meta(now, capture.KindStart, capture.Start{
 		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(),
-		Started: now, Window: int64(s.config.Window),
+		Started: s.armed.UnixNano(), Window: int64(s.config.Window),
 	})}
 	for _, st := range s.states {
 		out = append(out, meta(now, capture.KindSource, st))

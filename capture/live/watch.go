@@ -76,6 +76,7 @@ func (w *watch) start(ctx context.Context, snapshot *engine.Snapshot, resolved *
 	rulesets, err := w.rulesets("start")
 	s.stated(capture.OriginRules, err == nil, err)
 	first = append(first, rulesets...)
+	stamp(first) // before anything is announced as armed: what was there is known before what comes
 	s.before = nil
 	s.merger.Add("host", w.feed.source())
 	s.merger.Add("watch", w.source(first))
@@ -98,7 +99,6 @@ func (w *watch) source(first []capture.Record) capture.Source {
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
 			defer close(w.feed.done)
-			stamp(first)
 			if !yield(&capture.Batch{Records: first, Until: 1<<63 - 1}, nil) {
 				return
 			}

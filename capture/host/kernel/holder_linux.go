@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func (h *holders) fill(s *host.State, proxies bool) {
 	for i := range s.Sockets {
 		x := &s.Sockets[i]
 		if pid := (*h)[x.Inode].pid; pid != 0 {
-			x.PID, x.Process = pid, comm(pid)
+			x.PID, x.Process, x.Container = pid, comm(pid), containerOf(pid)
 		}
 	}
 }
@@ -164,6 +165,20 @@ func pids() []int {
 		all = append(all[1:], 1)
 	}
 	return all
+}
+
+// containerID is how every engine names a container's control group, whatever
+// comes before and after it (docker-ID.scope, /docker/ID).
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// containerOf returns the id of the container that a process belongs to; "" if
+// it belongs to none.
+func containerOf(pid int) string {
+	b, err := readSmall(fmt.Sprintf("/proc/%d/cgroup", pid), make([]byte, 4096))
+	if err != nil {
+		return ""
+	}
+	return string(containerID.Find(b))
 }
 
 // comm returns the name of a process; "" if it is gone.
