@@ -7,17 +7,17 @@ import (
 )
 
 func (p *path) latestInside() *host.Sample {
-	if p.container == nil {
+	if p.home == "" {
 		return nil
 	}
-	return p.t.world.host(p.container.Name)
+	return p.t.world.host(p.home)
 }
 
 func (p *path) earlierInside() *host.Sample {
-	if p.container == nil {
+	if p.home == "" {
 		return nil
 	}
-	return valueOf(before(p.t.world.hosts[p.container.Name], p.r.opened))
+	return valueOf(before(p.t.world.hosts[p.home], p.r.opened))
 }
 
 func (p *path) latestHost() *host.Sample { return p.t.world.host(capture.HostNetns) }

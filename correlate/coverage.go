@@ -49,7 +49,7 @@ func (p *path) clientPoint() *point { return &p.t.points[p.r.point] }
 func (p *path) wayIn() []*point {
 	bridge, veth := "", ""
 	if p.container != nil {
-		bridge, veth = p.t.world.wayTo(p.container, p.target.Dst)
+		bridge, veth = p.t.world.wayTo(p.home, p.target.Dst)
 	}
 	var found [3][]*point
 	for i := range p.t.points {
@@ -62,7 +62,7 @@ func (p *path) wayIn() []*point {
 			found[0] = append(found[0], pt)
 		case pt.Netns == capture.HostNetns && pt.Role == capture.RoleVeth && (veth == "" || pt.Name == veth) && p.mayBeDoor(pt):
 			found[1] = append(found[1], pt)
-		case pt.Role == capture.RoleContainer && (p.container == nil || pt.Netns == p.container.Name):
+		case pt.Role == capture.RoleContainer && (p.container == nil || pt.Netns == p.home):
 			found[2] = append(found[2], pt)
 		}
 	}
@@ -72,7 +72,7 @@ func (p *path) wayIn() []*point {
 // mayBeDoor leaves out the veths of other containers where owners are known.
 func (p *path) mayBeDoor(pt *point) bool {
 	owner := p.t.containerOf(pt)
-	return owner == "" || p.container == nil || owner == p.container.Name
+	return owner == "" || p.container == nil || owner == p.home
 }
 
 // next is the first watched point that the request should have reached and did

@@ -68,7 +68,7 @@ func portTaken(p *path, e *engine.Snapshot) (finding, bool) {
 
 // meantFor notes the container a request was meant for.
 func (p *path) meantFor(c *engine.Container) bool {
-	p.container = c
+	p.container, p.home = c, c.Name
 	return true
 }
 

@@ -207,7 +207,7 @@ func (t *Tracker) proxies(g *leg, p *decode.Packet, middle bool) (uint32, bool) 
 	}
 	for i, req := range t.proxied {
 		r := t.requests.at(req)
-		if r.number == 0 || r.marks&markProxied != 0 || r.last != r.client {
+		if r.number == 0 || r.marks&markProxied != 0 || t.isTranslated(r) {
 			continue
 		}
 		c := t.legs.slab.at(r.client)
@@ -226,9 +226,22 @@ func (t *Tracker) proxies(g *leg, p *decode.Packet, middle bool) (uint32, bool) 
 // mayBeProxied notes a request that was accepted although nothing translated
 // it.
 func (t *Tracker) mayBeProxied(req uint32, r *reqRecord) {
-	if r.last == r.client && t.legs.slab.at(r.client).tuple.Proto == decode.TCP {
+	if !t.isTranslated(r) && t.legs.slab.at(r.client).tuple.Proto == decode.TCP {
 		t.waitForProxy(req)
 	}
+}
+
+// isTranslated reports whether a leg behind a translation is known.
+func (t *Tracker) isTranslated(r *reqRecord) bool {
+	c := t.legs.slab.at(r.client)
+	for n := c.next; n != 0; {
+		g := t.legs.slab.at(n - 1)
+		if g.tuple != c.tuple {
+			return true
+		}
+		n = g.next
+	}
+	return false
 }
 
 // expectProxy notes a UDP exchange that a docker-proxy may take: there is no

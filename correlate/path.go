@@ -24,6 +24,7 @@ type path struct {
 	coming []stop       // where the reply was seen, likewise
 
 	container *engine.Container // what the request is meant for; nil unknown
+	home      string            // the namespace it lives in, by its owner's name; "" unknown
 	binding   *engine.Binding   // its mapping; nil if none is in force
 	target    decode.Tuple      // from the client or proxy to the container; zero if not known
 	proven    bool              // the translation is told by conntrack, or there is none
@@ -107,7 +108,36 @@ func (p *path) identify() {
 	if c := w.containerAt(p.target.Dst); c != nil {
 		p.container = c
 	}
+	if p.container != nil {
+		p.home = p.container.Name
+	}
+	if c := p.servingContainer(); c != nil {
+		p.container = c
+	}
 	p.proven = p.target.Dst == p.tuple.Dst || p.x.conntrack != nil && !p.proxied()
+}
+
+// servingContainer is the container whose process listens where the request
+// ends. It is another than the owner of the address where containers share a
+// namespace, or use the host's.
+func (p *path) servingContainer() *engine.Container {
+	e := p.t.world.engine()
+	if e == nil {
+		return nil
+	}
+	s, to := p.t.world.host(capture.HostNetns), p.tuple
+	if p.target != (decode.Tuple{}) && p.container != nil {
+		s, to = p.t.world.host(p.home), p.target
+	}
+	for _, k := range listeners(s, to.Proto) {
+		if k.Container == "" || k.Local.Port() != to.DstPort || !accepts(&k, to.Dst.Addr()) {
+			continue
+		}
+		if i := slices.IndexFunc(e.Containers, func(c engine.Container) bool { return c.ID == k.Container }); i >= 0 {
+			return &e.Containers[i]
+		}
+	}
+	return nil
 }
 
 // mapped is where the mapping would take the request; zero if the container
@@ -141,8 +171,9 @@ func (p *path) translated() string {
 	return p.target.DstEnd()
 }
 
-// via says how the request went in, as far as it is in evidence.
-func (p *path) via() string {
+// via says how the request went in, or was to go in: what is in evidence first,
+// then what the mapping in force intends.
+func (p *path) via(j *judgement) string {
 	w := &p.t.world
 	switch {
 	case p.proxied():
@@ -151,19 +182,24 @@ func (p *path) via() string {
 		return "dnat"
 	case w.containerAt(p.tuple.Dst) != nil:
 		return "direct"
-	case p.answeredByHost():
-		if w.proxyFor(p.tuple) != nil {
-			return "proxy"
-		}
+	case p.answeredByHost() && w.proxyFor(p.tuple) != nil:
+		return "proxy"
+	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
 		return "host"
+	case p.binding != nil && j.stage != "host" && p.clientPoint().Role == capture.RoleNIC:
+		return "dnat"
 	}
 	return ""
 }
 
-// answeredByHost reports whether the host itself took up the request.
+// answeredByHost reports whether the host itself took up the request. Its
+// kernel's refusal is not that.
 func (p *path) answeredByHost() bool {
-	return p.inner == nil && p.inside == nil && len(p.coming) > 0 && p.t.world.known() && p.t.world.isHost(p.tuple.Dst)
+	took := p.r.synAck != 0 || p.tuple.Proto != decode.TCP && p.r.answered != 0
+	return p.inner == nil && p.inside == nil && took && p.t.world.known() && p.t.world.isHost(p.tuple.Dst)
 }
+
+func isHostMode(c *engine.Container) bool { return c.Mode == "host" }
 
 // side returns the sighting of one direction at the client's point, or nil.
 func (p *path) side(w way) *sighting { return p.t.legs.at(p.client, p.r.point, w) }
@@ -202,13 +238,16 @@ func (p *path) entered() bool {
 // isServersDoor reports whether a point is the server's, not the client's own
 // when that is a container too.
 func (p *path) isServersDoor(pt *point) bool {
-	if owner := p.t.containerOf(pt); owner != "" && p.container != nil {
-		return owner == p.container.Name
+	if p.container != nil {
+		if _, veth := p.t.world.wayTo(p.home, p.target.Dst); veth != "" {
+			return pt.Name == veth || pt.Netns == p.home
+		}
+		if owner := p.t.containerOf(pt); owner != "" {
+			return owner == p.home
+		}
 	}
-	if c := p.t.world.containerAt(p.tuple.Src); c != nil && p.t.containerOf(pt) == c.Name {
-		return false
-	}
-	return true
+	// A request that starts at a container's door starts at its own.
+	return pt.same != p.r.point || pt.Role != capture.RoleVeth && pt.Role != capture.RoleContainer
 }
 
 // furthest is the last stop of the request on its way in.

@@ -14,7 +14,7 @@ func (p *path) incident(j *judgement) *Incident {
 	i := &Incident{
 		ID: strconv.FormatUint(uint64(r.number), 10), Rev: int(r.rev), Final: j.verdict == Delivered || r.marks&markClosed != 0,
 		Protocol: p.tuple.Proto.String(), Client: p.tuple.SrcEnd(), Requested: p.tuple.DstEnd(),
-		Translated: p.translated(), Via: p.via(),
+		Translated: p.translated(), Via: p.via(j),
 		First: unix(r.opened), Last: unix(p.lastSeen()), Attempts: int(max(1, r.attempts)), Timing: p.timing(),
 		Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Proof: j.proof,
 		Between: []string{}, Evidence: j.facts, Blind: j.blind, Notes: j.notes, Fix: j.fix,
@@ -37,7 +37,7 @@ func (p *path) incident(j *judgement) *Incident {
 	i.Hops = p.hops(j)
 	i.Unseen = p.unseen(j)
 	if j.verdict == Delivered && i.Why == "" {
-		i.Why = p.deliveredWhy()
+		i.Why = p.deliveredWhy(i)
 	}
 	p.remarks(i)
 	p.proofs(i)
@@ -93,8 +93,8 @@ func (p *path) timing() Timing {
 	return t
 }
 
-func (p *path) deliveredWhy() string {
-	switch p.via() {
+func (p *path) deliveredWhy(i *Incident) string {
+	switch i.Via {
 	case "dnat":
 		return fmt.Sprintf("Translated to %s, and the answer left towards the client.", p.translated())
 	case "proxy":

@@ -132,7 +132,7 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 	if p.container == nil || p.heard() {
 		return false
 	}
-	hit, ok := p.t.world.inputDrop(p.container.Name, inner.tuple, p.r.opened)
+	hit, ok := p.t.world.inputDrop(p.home, inner.tuple, p.r.opened)
 	if !ok {
 		return false
 	}

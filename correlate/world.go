@@ -280,11 +280,11 @@ func (w *world) netnsOf(inode uint64) string {
 	return name
 }
 
-// wayTo names the bridge and the host-side veth that lead to a container's
-// address, as far as known.
-func (w *world) wayTo(c *engine.Container, ip decode.IP) (bridge, veth string) {
+// wayTo names the bridge and the host-side veth that lead to an address in a
+// container's namespace, as far as known.
+func (w *world) wayTo(netns string, ip decode.IP) (bridge, veth string) {
 	e := w.engine()
-	if e == nil || c == nil {
+	if e == nil || netns == "" {
 		return "", ""
 	}
 	a := ip.Addr()
@@ -294,7 +294,7 @@ func (w *world) wayTo(c *engine.Container, ip decode.IP) (bridge, veth string) {
 			bridge = n.Bridge
 		}
 	}
-	h, inside := w.host(capture.HostNetns), w.host(c.Name)
+	h, inside := w.host(capture.HostNetns), w.host(netns)
 	if h == nil || inside == nil {
 		return bridge, ""
 	}
