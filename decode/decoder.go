@@ -9,6 +9,7 @@ type Decoder struct {
 	links     []uint16 // by capture.Point.ID
 	quotes    []Quote  // of the batch in work
 	fragments fragments
+	link      [maxLink]byte // for gopacket to work on
 }
 
 // NewDecoder returns a Decoder that takes every point for Ethernet until told

@@ -53,6 +53,8 @@ func (d *Decoder) frame(p *Packet, b []byte, wire uint32) {
 		d.raw(p, b, wire)
 	case linkNull, linkLoop:
 		d.loopback(p, b, wire)
+	default:
+		d.rareLink(p, link, b, wire)
 	}
 }
 
@@ -160,5 +162,7 @@ func (d *Decoder) network(p *Packet, etherType uint16, b []byte, wire uint32) {
 		d.ipv6(p, b, wire)
 	case etherARP:
 		arp(p, b)
+	default:
+		d.rareNetwork(p, etherType, b, wire)
 	}
 }

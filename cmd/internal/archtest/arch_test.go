@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -24,7 +25,7 @@ type rule struct {
 	except    []string
 	forbidden []string
 	allowed   []string // of the forbidden
-	deep      bool     // not through other packages either
+	deep      bool     // not through other packages either, but for those in opaque
 	tests     bool     // nor in tests
 }
 
@@ -35,6 +36,10 @@ var acting = []string{
 	"net", "net/http/...", "os/exec", "os/signal", "os/user", "golang.org/x/sys/...", "golang.org/x/net/...",
 	"github.com/docker/...", "github.com/mdlayher/...", "github.com/vishvananda/...", "github.com/google/nftables/...",
 }
+
+// opaque are packages that are not looked into: gopacket imports net for its
+// types of addresses, and opens nothing in the packages that decode uses.
+var opaque = []string{"github.com/google/gopacket", "github.com/google/gopacket/layers"}
 
 // words are the packages that have nothing but types for what the origins say
 // and for what was asked about.
@@ -168,6 +173,13 @@ func TestRulesCanFail(t *testing.T) {
 	}
 }
 
+func TestReachEndsAtOpaquePackages(t *testing.T) {
+	imports := map[string][]string{"a": {"b", opaque[0]}, "b": {"a", "os"}, opaque[0]: {"net"}}
+	if got, want := reached([]string{"a"}, imports), []string{"a", "b", opaque[0], "os"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	for _, p := range list(t, "linux") {
 		if len(p.GoFiles) == 0 {
@@ -228,20 +240,46 @@ type pkg struct {
 // list asks the Go tool for every package of the module.
 func list(t *testing.T, goos string) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,Doc,GoFiles,Imports,TestImports,XTestImports,Deps", module+"/...")
+	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Dir,Doc,GoFiles,Imports,TestImports,XTestImports", module+"/...")
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("list packages for %s: %v", goos, err)
 	}
-	var pkgs []pkg
+	var ours []pkg
+	imports := map[string][]string{}
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			return pkgs
+			break
 		} else if err != nil {
 			t.Fatalf("read list of packages: %v", err)
 		}
-		pkgs = append(pkgs, p)
+		imports[p.ImportPath] = p.Imports
+		if p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/") {
+			ours = append(ours, p)
+		}
 	}
+	for i := range ours {
+		ours[i].Deps = reached(ours[i].Imports, imports)
+	}
+	return ours
+}
+
+// reached is what a package comes to import through those it does, the opaque
+// ones included but not looked into.
+func reached(direct []string, imports map[string][]string) []string {
+	seen := map[string]bool{}
+	for todo := slices.Clone(direct); len(todo) > 0; {
+		path := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		if !slices.Contains(opaque, path) {
+			todo = append(todo, imports[path]...)
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
