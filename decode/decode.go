@@ -1,7 +1,6 @@
 // Package decode turns the bytes that capture hands over into what they say:
-// frames into Packets, control records into Events. It does no I/O, reads no
-// clock, starts no goroutine and builds on any OS. What is common is decoded by
+// frames into Packets, control records into Events. What is common is decoded by
 // hand and without allocating; behind rare link layers gopacket finds the IP
-// header. It must not import
-// correlate, cmd, or anything that opens a socket.
+// header. The package does no I/O, reads no clock, starts no goroutine and builds
+// on any OS. It must not import correlate, cmd, or anything that opens a socket.
 package decode
