@@ -16,7 +16,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz e2e cross readme install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse e2e cross readme install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -85,6 +85,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 		done; \
 	done
+
+accuse: ## 100,000 clean requests watched every hard way: nobody may be accused (root)
+	@[ "$$(id -u)" = 0 ] || { echo "accuse needs root: sudo make accuse"; exit 1; }
+	$(GO) test ./cmd/internal/accuse -count=1 -v -timeout 60m -args -requests 100000
 
 e2e: ## the whole program beside a real engine in a namespace of its own (root; dockerd from DNATRACE_DOCKERD or PATH)
 	@[ "$$(id -u)" = 0 ] || { echo "e2e needs root: sudo make e2e"; exit 1; }

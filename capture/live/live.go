@@ -161,7 +161,7 @@ func (s *Session) opening() []capture.Record {
 	now := s.opened.UnixNano()
 	out := []capture.Record{meta(now, capture.KindStart, capture.Start{
 		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(),
-		Started: s.armed.UnixNano(), Window: int64(s.config.Window),
+		Started: s.armed.UnixNano(), Window: int64(s.config.Window), Origin: "live",
 	})}
 	for _, st := range s.states {
 		out = append(out, meta(now, capture.KindSource, st))
