@@ -42,8 +42,10 @@ race:
 demo: build ## a private lab, broken, diagnosed live and torn down (root on Linux; elsewhere its recording is replayed)
 	./bin/dnatrace demo
 
-fixtures: ## record the fixtures anew on a real engine (root, dockerd)
-	$(GO) test -tags e2e ./fixtures/enginelab/... -count=1 $(E2EFLAGS) -args -record
+fixtures: build ## record the fixtures anew, on a real engine and in the lab (root, dockerd)
+	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestDiagnose$$' -count=1 $(E2EFLAGS) -args -record $(CURDIR)/fixtures/testdata
+	fixtures/lab/record.sh bin/dnatrace fixtures/testdata
+	$(GO) test ./fixtures -run '^TestGoldenVerdicts$$' -count=1 -update
 
 bench: build ## measure against tcpdump, side by side in one run
 	@mkdir -p bench

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"dnatrace/decode"
 )
@@ -39,7 +40,7 @@ func (p *path) hops(j *judgement) []Hop {
 			out = append(out, p.errorHop(e, j))
 		}
 	}
-	out = p.lastPacket(out)
+	out = p.lastPacket(p.asked(out))
 	if j.verdict == Dropped && j.between[0] != "" {
 		out = append(out, Hop{Time: unix(p.furthest().last), Point: j.between[0] + " → " + j.between[1], Direction: "request", Kind: HopDropped, Before: p.furthest().leg.tuple.DstEnd(), Detail: "not seen at " + j.between[1]})
 	}
@@ -73,10 +74,18 @@ func (p *path) errorHop(e *icmpError, j *judgement) Hop {
 // hop tells one sighting.
 func hop(s stop, kind HopKind, end string) Hop {
 	detail := flagsText(s)
-	if s.count > 1 && (s.flags == s.opening || s.leg.tuple.Proto != decode.TCP) {
+	if s.count > 1 && s.last-s.first >= int64(100*time.Millisecond) && (s.flags == s.opening || s.leg.tuple.Proto != decode.TCP) {
 		detail = strings.TrimSpace(fmt.Sprintf("%s ×%d, last after %.1f s", detail, s.count, float64(s.last-s.first)/1e9))
 	}
 	return Hop{Time: unix(s.first), Point: s.at.Name, Direction: s.way.String(), Kind: kind, Before: end, Frame: uint64(s.firstFrame), Detail: detail}
+}
+
+// asked adds the client's first bytes where they got no answer.
+func (p *path) asked(out []Hop) []Hop {
+	if p.r.asked == 0 || p.r.answered != 0 {
+		return out
+	}
+	return append(out, Hop{Time: unix(p.r.asked), Point: p.clientPoint().Name, Direction: request.String(), Kind: HopSeen, Before: p.tuple.DstEnd(), Detail: fmt.Sprintf("%d bytes of request", p.bytes(request))})
 }
 
 // lastPacket adds the last packet of all, if it is not the first of its point

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ import (
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 	"dnatrace/correlate/judge"
+	"dnatrace/fixtures"
 	"dnatrace/fixtures/lab"
 )
 
@@ -22,6 +25,8 @@ import (
 type demoFlags struct {
 	outputFlags
 	scenario string // "" is the default one
+	file     string // recording to write; "" none
+	list     bool   // only list the scenarios
 }
 
 func (a *app) demoCommand() *cobra.Command {
@@ -42,12 +47,18 @@ scenario is replayed, and the output says so.`,
 			if len(args) == 1 {
 				f.scenario = args[0]
 			}
+			if f.list {
+				a.listScenarios()
+				return nil
+			}
 			p := a.printer(f.outputFlags)
 			d, err := a.demo(c.Context(), &f, p)
 			return a.conclude(p, d, f.outputFlags, err)
 		},
 	}
 	f.outputFlags.add(c)
+	c.Flags().StringVarP(&f.file, "write", "w", "", "write a recording to this file")
+	c.Flags().BoolVar(&f.list, "list", false, "list the scenarios and their stories, one a line, and do nothing")
 	return c
 }
 
@@ -59,7 +70,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 		return nil, err
 	}
 	if err := privileged(); err != nil {
-		return nil, err
+		return a.replayDemo(ctx, f, sc.Name, err, p)
 	}
 	fmt.Fprintf(a.err, "%s: %s\n", sc.Name, sc.Story)
 	f.expect = expected(sc.WantWithoutRules)
@@ -71,14 +82,44 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 	if err := sc.Setup(l); err != nil {
 		return nil, fmt.Errorf("break the lab: %w", err)
 	}
-	s, err := a.openLab(ctx, l, sc.Target)
+	s, err := a.openLab(ctx, l, sc.Target, f.file)
 	if err != nil {
 		return nil, err
 	}
-	o := pipeline.Options{Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
+	o := pipeline.Options{Record: s.record, Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
 	f.tell(&o, p)
 	d, err := pipeline.Run(ctx, s.Source(), o)
 	return d, errors.Join(err, s.close())
+}
+
+// replayDemo tells the story of a scenario from the recording that was made of
+// it, where no lab can be built.
+func (a *app) replayDemo(ctx context.Context, f *demoFlags, name string, why error, p render.Printer) (*correlate.Document, error) {
+	c, err := fixtures.Load("demo-" + name)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(a.err, "%s: %s\n", name, c.Story)
+	fmt.Fprintf(a.err, "no lab can be built here (%s): this is the recording of one\n", render.Clean(why.Error()))
+	if f.expect, err = goldenVerdict(c); err != nil {
+		return nil, err
+	}
+	src, err := c.Open()
+	if err != nil {
+		return nil, err
+	}
+	var o pipeline.Options
+	f.tell(&o, p)
+	return pipeline.Run(ctx, src, o)
+}
+
+// goldenVerdict is what a fixture's golden document says.
+func goldenVerdict(c fixtures.Case) (expectation, error) {
+	var d correlate.Document
+	if err := json.Unmarshal(c.Want, &d); err != nil {
+		return expectation{}, fmt.Errorf("read golden document of %s: %w", c.Name, err)
+	}
+	return expectation{set: true, verdict: d.Verdict, cause: d.Cause}, nil
 }
 
 // ask sends the scenario's request and says what the client got.
@@ -87,13 +128,16 @@ func (a *app) ask(ctx context.Context, l *lab.Lab, sc lab.Scenario) {
 }
 
 // openLab watches a lab as if it were a Docker host.
-func (a *app) openLab(ctx context.Context, l *lab.Lab, wanted string) (*session, error) {
+func (a *app) openLab(ctx context.Context, l *lab.Lab, wanted, file string) (*session, error) {
 	targets, err := target.ParseAll([]string{wanted})
 	if err != nil {
 		return nil, err
 	}
 	snapshot := l.Snapshot()
 	s := &session{opener: opener.Local()}
+	if err := s.create(file); err != nil {
+		return nil, err
+	}
 	s.Session, err = live.Open(ctx, live.Config{
 		Targets: targets, SnapLen: defaultSnap, Netns: l.HostNetns(), Program: "dnatrace " + buildVersion(),
 		Fixed: &snapshot, FixedNetns: labNetns(l), Opener: s.opener,
@@ -112,6 +156,23 @@ func labNetns(l *lab.Lab) map[string]string {
 		out[c.Name] = l.ContainerNetns(c.Name)
 	}
 	return out
+}
+
+// listScenarios writes a line for each scenario: its name, a tab, its story.
+// Where there is no lab, these are the ones that were recorded.
+func (a *app) listScenarios() {
+	for _, s := range lab.Scenarios() {
+		fmt.Fprintf(a.out, "%s\t%s\n", s.Name, s.Story)
+	}
+	if runtime.GOOS == "linux" {
+		return
+	}
+	for _, name := range fixtures.Names() {
+		if scenario, ok := strings.CutPrefix(name, "demo-"); ok {
+			c, _ := fixtures.Load(name)
+			fmt.Fprintf(a.out, "%s\t%s\n", scenario, c.Story)
+		}
+	}
 }
 
 // scenario finds a scenario by name.
