@@ -66,7 +66,9 @@ func (n *ng) place(s *stream, f *iface) {
 		f.point.ID, f.known = known, true
 		return
 	}
-	if f.point.Name == "" {
+	if s.info.Point != "" {
+		n.rename(s, f)
+	} else if f.point.Name == "" {
 		f.point.Name = s.info.Base
 		if id > 0 {
 			f.point.Name = fmt.Sprintf("%s#%d", s.info.Base, id)
@@ -82,6 +84,14 @@ func (n *ng) place(s *stream, f *iface) {
 		f.known = true
 		f.point = n.number(s, f.point)
 	}
+}
+
+// rename gives f the name that its file was opened with.
+func (n *ng) rename(s *stream, f *iface) {
+	if len(n.ifaces) > 0 {
+		n.broken = fmt.Errorf("name its point %s: it is a capture of several interfaces", s.info.Point)
+	}
+	f.point.Name = s.info.Point
 }
 
 // ready reports whether the batch can take a packet of f. If not, the records

@@ -1,6 +1,8 @@
 package recording
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -106,4 +108,49 @@ func TestOneCutRecordingAmongSeveralLeavesNoEnd(t *testing.T) {
 	if len(got.damage(t)) != 1 {
 		t.Errorf("damage %q, want one", got.damage(t))
 	}
+}
+
+// What several hosts call eth0, or a tool any, is known to who made the files.
+func TestAPointIsNamedByWhoKnowsWhereItWas(t *testing.T) {
+	pcap := classicFile(binary.LittleEndian, magicMicro, 7, 0, "one")
+	ng := little().section().iface(1, "any").packet(0, uint64(noon/1000), "x")
+	twice := append(bytes.Clone(ng.b), ng.b...)
+	for name, file := range map[string][]byte{"a pcap": pcap, "a pcapng": ng.b, "a gzipped one": zipped(t, ng.b), "two sections of one interface": twice} {
+		got, _, err := tellNamed(t, file)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		ps := points(t, got)
+		if len(ps) != 1 || ps[0].Name != "web:eth0" || ps[0].Role != capture.RoleContainer || ps[0].Netns != "web" {
+			t.Errorf("%s: points %+v", name, ps)
+		}
+	}
+	for name, tc := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"several interfaces":      {little().section().iface(1, "eth0").iface(1, "docker0").packet(1, 1, "x").b, "name its point web:eth0: it is a capture of several interfaces"},
+		"a recording of dnatrace": {write(t, incident()), "name its point web:eth0: it is a recording, whose points have names"},
+	} {
+		_, path, err := tellNamed(t, tc.file)
+		if want := "read " + path + ": " + tc.want; err == nil || err.Error() != want {
+			t.Errorf("%s: error %v, want %s", name, err, want)
+		}
+	}
+}
+
+// tellNamed reads a file as the capture at web:eth0.
+func tellNamed(t *testing.T, file []byte) (story, string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "1.pcap")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, _, err := OpenNamed(Named{Path: path, Point: "web:eth0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tell(t, source)
+	return s, path, err
 }

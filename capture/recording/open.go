@@ -43,6 +43,7 @@ func (i *Info) Own() bool {
 type File struct {
 	Name       string // as it was opened
 	Base       string // names the point of a capture that does not
+	Point      string // as in Named: it comes before what the capture says
 	Format     string // one of the Format constants
 	Compressed bool
 	Packets    uint64
@@ -98,12 +99,32 @@ var magics = []struct {
 // cut or corrupt is read as far as it goes, and capture.Damage records at the
 // end say so; it is an error only if nothing could be read.
 func Open(paths ...string) (capture.Source, *Info, error) {
-	if len(paths) > maxFiles {
-		return nil, nil, fmt.Errorf("open %d captures: at most %d can be read at once", len(paths), maxFiles)
-	}
-	inputs := make([]input, len(paths))
+	files := make([]Named, len(paths))
 	for i, p := range paths {
-		in, err := openPath(p)
+		files[i].Path = p
+	}
+	return OpenNamed(files...)
+}
+
+// Named is a file and the point it was captured at.
+type Named struct {
+	Path string
+	// Point names the point of a capture of one interface, whatever the capture
+	// itself calls it; "" leaves it to the capture, or else to the file's name.
+	// A capture of several interfaces, and a recording of dnatrace, cannot be
+	// named so: reading one ends with an error.
+	Point string
+}
+
+// OpenNamed is Open for files whose points may be named.
+func OpenNamed(files ...Named) (capture.Source, *Info, error) {
+	if len(files) > maxFiles {
+		return nil, nil, fmt.Errorf("open %d captures: at most %d can be read at once", len(files), maxFiles)
+	}
+	inputs := make([]input, len(files))
+	for i, f := range files {
+		in, err := openPath(f.Path)
+		in.point = f.Point
 		if err != nil {
 			for _, earlier := range inputs[:i] {
 				earlier.drop()
@@ -130,9 +151,10 @@ func OpenReader(r io.Reader, name string) (capture.Source, *Info, error) {
 
 // input is a file that was recognised.
 type input struct {
-	name string
-	open func() (io.ReadCloser, error)
-	held io.Closer // kept open since it was recognised; nil for regular files
+	name  string
+	point string // as in Named
+	open  func() (io.ReadCloser, error)
+	held  io.Closer // kept open since it was recognised; nil for regular files
 }
 
 func (in input) drop() {
@@ -239,7 +261,7 @@ func inGzip(head []byte) string {
 func fromInputs(inputs []input) (capture.Source, *Info) {
 	info := &Info{Files: make([]*File, len(inputs))}
 	for i, in := range inputs {
-		info.Files[i] = &File{Name: in.name, Base: baseName(in.name)}
+		info.Files[i] = &File{Name: in.name, Base: baseName(in.name), Point: cutName([]byte(in.point))}
 	}
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
@@ -263,7 +285,7 @@ func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.B
 			return err
 		}
 		defer f.Close()
-		*info.Files[i] = File{Name: in.name, Base: info.Files[i].Base}
+		*info.Files[i] = File{Name: in.name, Base: info.Files[i].Base, Point: info.Files[i].Point}
 		streams[i], err = newStream(f, info.Files[i], points, max(readBuffer/len(inputs), 32<<10))
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 
@@ -82,7 +83,7 @@ func (c *classic) open(s *stream) error {
 	case magicModified:
 		c.head = 24
 	}
-	p := capture.Point{Name: s.info.Base, Link: uint16(c.order.u32(b[20:]) & 0xffff), Ring: s.points.NewRing()}
+	p := capture.Point{Name: cmp.Or(s.info.Point, s.info.Base), Link: uint16(c.order.u32(b[20:]) & 0xffff), Ring: s.points.NewRing()}
 	foreign(&p)
 	added, err := s.points.Add(p)
 	if err != nil {

@@ -242,6 +242,9 @@ func (n *ng) section(s *stream, b []byte) {
 	if n.ours {
 		s.slack = 0
 		s.info.Format = FormatOwn
+		if s.info.Point != "" {
+			n.broken = fmt.Errorf("name its point %s: it is a recording, whose points have names", s.info.Point)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,19 +107,4 @@ func (d *durationFlag) Set(s string) error {
 	}
 	*d = durationFlag(v)
 	return nil
-}
-
-// pointFlag is one NAME=FILE of --point.
-type pointFlag struct{ name, file string }
-
-func parsePoints(c *cobra.Command, given []string) ([]pointFlag, error) {
-	var points []pointFlag
-	for _, s := range given {
-		name, file, ok := strings.Cut(s, "=")
-		if !ok || name == "" || file == "" {
-			return nil, usagef(c, "--point %q: write NAME=FILE", s)
-		}
-		points = append(points, pointFlag{name, file})
-	}
-	return points, nil
 }

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,9 +20,8 @@ import (
 // replayFlags are the command line of replay.
 type replayFlags struct {
 	outputFlags
-	files   []string
+	files   []recording.Named
 	targets []string
-	points  []pointFlag
 	window  durationFlag
 }
 
@@ -26,22 +29,27 @@ func (a *app) replayCommand() *cobra.Command {
 	f := replayFlags{window: durationFlag(defaultWindow)}
 	var points []string
 	c := &cobra.Command{
-		Use:   "replay FILE… [--target TARGET]…",
+		Use:   "replay FILE… [--target TARGET]… [--point NAME=FILE]…",
 		Short: "Diagnose from recordings, or from anyone's captures",
 		Long: `Diagnose from recordings, or from anyone's captures. Needs no privilege and no
 Docker, on any OS. Files are known by their content: recordings of dnatrace,
-pcapng and pcap, gzipped or not.`,
+pcapng and pcap, gzipped or not.
+
+A capture of one interface was taken at the point that it names itself, or else
+that its file is named after; --point NAME=FILE says better. Such a FILE is read
+whether or not it is given again.`,
 		Example: `  dnatrace replay incident.pcapng
   dnatrace replay incident.pcapng -o json | jq '.requests[].why'
-  dnatrace replay incident.pcapng --expect dropped:firewall-drop`,
+  dnatrace replay incident.pcapng --expect dropped:firewall-drop
+  dnatrace replay eth0.pcap docker0.pcap --point web:eth0=inside.pcap`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			if f.files = args; len(args) == 0 {
+			if len(args)+len(points) == 0 {
 				return usagef(c, "no file to replay")
 			}
 			if f.window == 0 {
 				return usagef(c, "--window 0: must be more than nothing")
 			}
-			if f.points, err = parsePoints(c, points); err != nil {
+			if f.files, err = namedFiles(c, args, points); err != nil {
 				return err
 			}
 			if !c.Flags().Changed("window") {
@@ -55,14 +63,52 @@ pcapng and pcap, gzipped or not.`,
 	f.outputFlags.add(c)
 	f.addJudgement(c)
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "judge only requests to this, as in diagnose; may be given more than once")
-	c.Flags().StringArrayVar(&points, "point", nil, "NAME=FILE: the point that a capture of one interface was taken at")
+	c.Flags().StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	c.Flags().Var(&f.window, "window", "how long a request may go unanswered before it is judged")
 	return c
 }
 
+// namedFiles joins the files given as arguments with those that --point names.
+// A file given both ways is read once.
+func namedFiles(c *cobra.Command, args, points []string) ([]recording.Named, error) {
+	var files []recording.Named
+	for _, path := range args {
+		files = append(files, recording.Named{Path: path})
+	}
+	for _, s := range points {
+		name, path, ok := strings.Cut(s, "=")
+		if !ok || name == "" || path == "" {
+			return nil, usagef(c, "--point %q: write NAME=FILE", s)
+		}
+		i := slices.IndexFunc(files, func(f recording.Named) bool { return sameFile(f.Path, path) })
+		switch {
+		case i < 0:
+			files = append(files, recording.Named{Path: path, Point: name})
+		case files[i].Point == "":
+			files[i].Point = name
+		default:
+			return nil, usagef(c, "--point %q: %s is %s already", s, path, files[i].Point)
+		}
+	}
+	return files, nil
+}
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
 // replay judges what files hold.
 func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
-	src, _, err := recording.Open(f.files...)
+	src, _, err := recording.OpenNamed(f.files...)
 	if err != nil {
 		return nil, err
 	}
