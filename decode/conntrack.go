@@ -14,9 +14,9 @@ const (
 	netlinkHeader = 16 // struct nlmsghdr
 	nfgenHeader   = 4  // struct nfgenmsg
 
-	conntrackSubsystem = 1 // NFNL_SUBSYS_CTNETLINK, the type's upper byte
-	conntrackNew       = conntrackSubsystem<<8 | 0
-	conntrackDelete    = conntrackSubsystem<<8 | 2
+	conntrack       = 1 << 8 // NFNL_SUBSYS_CTNETLINK in the type's upper byte
+	conntrackNew    = conntrack + 0
+	conntrackDelete = conntrack + 2
 
 	netlinkError = 2
 	netlinkDone  = 3

@@ -61,7 +61,7 @@ func run(t *testing.T, name string, args ...string) string {
 
 func dialConntrack(t *testing.T, groups ...uint32) *netlink.Conn {
 	t.Helper()
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{DisableNSLockThread: true})
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		t.Fatalf("open netlink: %v", err)
 	}

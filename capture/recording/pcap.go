@@ -23,7 +23,6 @@ type classic struct {
 	order  order
 	unit   int64 // ns a unit of the second half of a time stamp
 	head   int   // bytes of a packet header
-	snap   uint32
 	point  capture.Point
 	opened bool // the file header was read
 	told   bool // the point was announced
