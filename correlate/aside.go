@@ -98,12 +98,13 @@ func (t *Tracker) destinations(req uint32, r *reqRecord) []decode.IP {
 		out = append(out, x.conntrack.Reply.Src)
 	}
 	tuple := t.legs.slab.at(r.client).tuple
-	if c, b := t.world.mapping(t.world.engine(), tuple); c != nil {
+	if c, _ := t.world.mapping(t.world.engine(), tuple); c != nil {
 		for _, ep := range c.Endpoints {
-			if b.HostIP.Is4() || !b.HostIP.IsValid() {
+			if tuple.Dst.Is4() {
 				out = append(out, decode.IPFrom(ep.IPv4))
+			} else {
+				out = append(out, decode.IPFrom(ep.IPv6))
 			}
-			out = append(out, decode.IPFrom(ep.IPv6))
 		}
 	}
 	return out

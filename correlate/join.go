@@ -31,7 +31,7 @@ func joinHashEnd(t *decode.Tuple, seed uint64) uint32 {
 // under way, a request of its own, or neither.
 func (t *Tracker) open(p *decode.Packet, hash uint32, pt *point) {
 	tuple := p.Tuple
-	middle := !opens(p)
+	middle := !opens(p) || p.Kind == decode.Datagram && t.answers(p)
 	backwards := middle && t.backwards(p)
 	if backwards {
 		tuple = tuple.Reverse()
@@ -111,6 +111,9 @@ func (t *Tracker) forgetOrphan(o orphan) {
 // continues looks for the request whose next leg this is, by what NAT leaves
 // alone. A leg of the same tuple in another namespace is the same request too.
 func (t *Tracker) continues(n uint32, g *leg, p *decode.Packet, middle bool) (uint32, bool) {
+	if req, ok := t.outside(g, middle); ok {
+		return req, true
+	}
 	hash := joinHash(p, t.legs.seed)
 	if middle {
 		hash = joinHashEnd(&g.tuple, t.legs.seed)
@@ -124,6 +127,24 @@ func (t *Tracker) continues(n uint32, g *leg, p *decode.Packet, middle bool) (ui
 		}
 	}
 	return best, found
+}
+
+// outside is the request whose leg in the host's namespace has the tuple of g,
+// a leg inside a container: docker-proxy's own connection is joined by nothing
+// else.
+func (t *Tracker) outside(g *leg, middle bool) (uint32, bool) {
+	if g.netns == 0 || middle {
+		return 0, false
+	}
+	n, w, ok := t.legs.lookup(g.tuple, 0)
+	if !ok || w != request {
+		return 0, false
+	}
+	c := t.legs.slab.at(n)
+	if c.req == 0 || c.isn[request] != g.isn[request] || t.requests.at(c.req-1).marks&markClosed != 0 {
+		return 0, false
+	}
+	return c.req - 1, true
 }
 
 // sameRequest reports whether leg g, opened by p, can be a leg of req.
@@ -197,6 +218,12 @@ func (t *Tracker) backwards(p *decode.Packet) bool {
 		}
 	}
 	return p.SrcPort < p.DstPort
+}
+
+// answers reports whether a datagram of which the question was not seen is an
+// answer: it comes from a known server and goes to none.
+func (t *Tracker) answers(p *decode.Packet) bool {
+	return t.world.known() && !t.world.serves(p.Tuple) && t.world.serves(p.Tuple.Reverse())
 }
 
 // proxies looks for the request whose docker-proxy opened leg g. The proxy

@@ -64,7 +64,7 @@ func (p *path) claim(j *judgement, points ...*point) {
 // misdelivered: the answer came from a process of the host other than
 // docker-proxy, on a port that a container publishes or failed to get.
 func misdelivered(p *path, j *judgement) {
-	if !p.answeredByHost() || p.proxied() || p.t.world.proxyFor(p.tuple) != nil {
+	if !p.answeredByHost() || p.proxied() || p.t.world.proxyFor(p.tuple) != nil || !p.untranslated() {
 		return
 	}
 	h := p.latestHost()
@@ -86,6 +86,16 @@ func misdelivered(p *path, j *judgement) {
 		j.fact("host", p.now, "%s listens on %s", processName(&k), k.Local)
 		return
 	}
+}
+
+// untranslated reports whether it is known that a request was not translated:
+// conntrack says so, or the first point behind would have seen it.
+func (p *path) untranslated() bool {
+	if e := p.x.conntrack; e != nil {
+		return e.Reply.Reverse() == e.Orig
+	}
+	way := p.wayIn()
+	return p.translated() == "" && len(way) > 0 && len(p.watched(way[0]).gaps) == 0
 }
 
 // failedToGet is the container that was to publish the port and could not.
@@ -147,7 +157,7 @@ func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
 	r.phase, r.verdict = judged, v
 	t.journal.count(v)
 	tcp := t.legs.slab.at(r.client).tuple.Proto == decode.TCP
-	if v == Delivered && !tcp {
+	if v == Delivered && !tcp && r.answered != 0 {
 		t.spoke(t.servedTuple(r))
 	}
 	if v != Delivered || !tcp {

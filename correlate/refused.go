@@ -10,6 +10,10 @@ import (
 func resetByContainer(p *path, j *judgement) {
 	j.verdict, j.stage = Refused, "container"
 	c := p.socketCause(p.served().tuple, p.latestInside())
+	if old := p.socketCause(p.served().tuple, p.earlierInside()); c.cause == CauseServerReset && old.cause != c.cause {
+		c = old // it listens since
+		c.proof = Inferred
+	}
 	j.cause, j.why, j.fix = c.cause, c.why, c.fix
 	j.proof = Inferred
 	if c.proof == Proven && p.proven && p.socketCause(p.served().tuple, p.earlierInside()).cause == c.cause {

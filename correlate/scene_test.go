@@ -1,6 +1,7 @@
 package correlate_test
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,6 +21,7 @@ type scene struct {
 	sources []capture.SourceState
 	engine  *engine.Snapshot        // nil: no engine in evidence
 	samples map[string]*host.Sample // by namespace
+	change  func()                  // makes the state what it is after the last line; nil: what it was
 }
 
 // names that stories use for the ends of their packets.
@@ -90,6 +92,10 @@ func (s *scene) unwatch(names ...string) {
 		s.points[i].ID = uint16(i)
 	}
 }
+
+// later changes the state of the scene right after the last line of a story,
+// before anything that line decides is judged.
+func (s *scene) later(f func()) { s.change = f }
 
 // web is the container of the scene.
 func (s *scene) web() *engine.Container { return &s.engine.Containers[0] }
@@ -192,28 +198,24 @@ func (s *scene) opening() []decode.Event {
 	for _, p := range s.points {
 		out = append(out, &decode.Point{Time: epoch, Point: p})
 	}
-	if s.engine != nil {
-		out = append(out, &decode.EngineSnapshot{Time: epoch, Snapshot: *s.engine})
-	}
-	for _, netns := range []string{capture.HostNetns, "web"} {
-		if h := s.samples[netns]; h != nil {
-			out = append(out, &decode.HostSample{Time: epoch, Netns: netns, Sample: *h})
-		}
-	}
-	return out
+	return append(out, s.state(epoch)...)
 }
 
-// closing is what a stream ends with: the state once more, the same unless a
-// row says otherwise.
-func (s *scene) closing(at int64) []decode.Event {
+// state is what the sources say of the scene as it is now.
+func (s *scene) state(at int64) []decode.Event {
 	var out []decode.Event
 	if s.engine != nil {
-		out = append(out, &decode.EngineSnapshot{Time: at, Snapshot: *s.engine})
+		e := *s.engine
+		e.Containers, e.Networks = slices.Clone(e.Containers), slices.Clone(e.Networks)
+		out = append(out, &decode.EngineSnapshot{Time: at, Snapshot: e})
 	}
 	for _, netns := range []string{capture.HostNetns, "web"} {
-		if h := s.samples[netns]; h != nil {
-			out = append(out, &decode.HostSample{Time: at, Netns: netns, Sample: *h})
+		if s.samples[netns] == nil {
+			continue
 		}
+		h := *s.samples[netns]
+		h.Sockets, h.Routes, h.Sysctls = slices.Clone(h.Sockets), slices.Clone(h.Routes), maps.Clone(h.Sysctls)
+		out = append(out, &decode.HostSample{Time: at, Netns: netns, Sample: h})
 	}
-	return append(out, &decode.End{Time: at, End: capture.End{Ended: at}})
+	return out
 }

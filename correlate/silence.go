@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
@@ -89,10 +90,12 @@ func (p *path) silentIn(j *judgement) {
 // doors are the points at which an answer would have been seen first.
 func (p *path) doors() []*point {
 	var out []*point
+	veth := slices.ContainsFunc(p.going, func(s stop) bool { return s.at.Role == capture.RoleVeth && p.isServersDoor(s.at) })
 	for _, s := range p.going {
-		if !(s.leg == p.client && s.point == p.r.point) {
-			out = append(out, s.at)
+		if s.leg == p.client && s.point == p.r.point || veth && s.at.Role == capture.RoleContainer {
+			continue // the host-side veth stands for the container's own interface
 		}
+		out = append(out, s.at)
 	}
 	return append(out, p.clientPoint())
 }

@@ -33,12 +33,12 @@ import (
 //	1ms docker0 arp who-has 172.17.0.2        1ms docker0 arp is-at 172.17.0.2
 //	5ms lost 12 at eth0 until 9ms
 //	1ms conntrack new C > H translated W > C  (tuples of request and reply)
-//	3s  engine / 3s host / 3s web             (the state of the scene, as changed by then)
 //	9s  end                                   (default: 10 s after the last line)
 type story struct {
-	scene *scene
-	lines []happening
-	end   int64
+	scene   *scene
+	opening []decode.Event
+	lines   []happening
+	end     int64
 }
 
 // happening is a packet or an event in its place in time.
@@ -52,7 +52,7 @@ type happening struct {
 // tell reads a story. It panics at what it cannot read: stories are part of the
 // program.
 func tell(s *scene, text string) *story {
-	st := &story{scene: s}
+	st := &story{scene: s, opening: s.opening()}
 	last := epoch
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
@@ -68,9 +68,11 @@ func tell(s *scene, text string) *story {
 		last = max(last, at)
 	}
 	st.end = cmp.Or(st.end, last+int64(10*time.Second))
-	for _, e := range s.closing(st.end) {
-		st.lines = append(st.lines, happening{at: st.end, event: e})
+	if s.change != nil {
+		s.change()
+		st.events(last+int64(15*time.Millisecond), s.state(last+int64(15*time.Millisecond)))
 	}
+	st.events(st.end, append(s.state(st.end), &decode.End{Time: st.end, End: capture.End{Ended: st.end}}))
 	slices.SortStableFunc(st.lines, func(a, b happening) int { return cmp.Compare(a.at, b.at) })
 	frame := uint64(0)
 	for i := range st.lines {
@@ -96,10 +98,6 @@ func (st *story) line(at int64, words []string) {
 		st.event(at, &decode.Loss{Time: at, Loss: capture.Loss{Ring: p.Ring, From: at, To: epoch + int64(must(time.ParseDuration(words[5]))), Lost: must(strconv.ParseUint(words[1], 10, 64))}})
 	case "conntrack":
 		st.event(at, conntrack(at, words[1:]))
-	case "engine":
-		st.event(at, &decode.EngineSnapshot{Time: at, Snapshot: *st.scene.engine})
-	case "host", "web":
-		st.event(at, &decode.HostSample{Time: at, Netns: words[0], Sample: *st.scene.samples[words[0]]})
 	default:
 		st.trip(at, words)
 	}
@@ -107,6 +105,12 @@ func (st *story) line(at int64, words []string) {
 
 func (st *story) event(at int64, e decode.Event) {
 	st.lines = append(st.lines, happening{at: at, event: e})
+}
+
+func (st *story) events(at int64, events []decode.Event) {
+	for _, e := range events {
+		st.event(at, e)
+	}
 }
 
 // trip enters one packet at every point of a line.
@@ -328,7 +332,7 @@ func (st *story) run(f feeding) *correlate.Document {
 
 func (st *story) feed(t *correlate.Tracker, f feeding) *correlate.Document {
 	o := correlate.NewOrder(t, nil)
-	for _, e := range st.scene.opening() {
+	for _, e := range st.opening {
 		o.Event(e)
 	}
 	lines := f.lines
