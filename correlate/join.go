@@ -86,8 +86,12 @@ type orphan struct {
 	hash uint32
 }
 
-// orphan keeps a leg without a request for a while.
+// orphan keeps a leg without a request for a while, unless there are too many:
+// then the oldest goes.
 func (t *Tracker) orphan(n uint32, now int64) {
+	if t.orphans.size >= t.config.Capacity {
+		t.dropOrphan(t.orphans.pop())
+	}
 	o := orphan{at: now + int64(neighbourWindow), leg: n, hash: t.legs.slab.at(n).hash}
 	t.orphans.push(o)
 	t.due = min(t.due, o.at)
@@ -106,6 +110,13 @@ func (t *Tracker) forgetOrphan(o orphan) {
 		return
 	}
 	t.legs.release(o.leg)
+}
+
+// dropOrphan forgets a leg at once, if it still belongs to no request.
+func (t *Tracker) dropOrphan(o orphan) {
+	if g := t.legs.slab.at(o.leg); g.hash == o.hash && g.req == 0 && g.n > 0 {
+		t.legs.release(o.leg)
+	}
 }
 
 // continues looks for the request whose next leg this is, by what NAT leaves
@@ -232,9 +243,9 @@ func (t *Tracker) proxies(g *leg, p *decode.Packet, middle bool) (uint32, bool) 
 	if middle || len(t.proxied) == 0 || t.world.known() && !t.world.isHost(g.tuple.Src) {
 		return 0, false
 	}
-	for i, req := range t.proxied {
-		r := t.requests.at(req)
-		if r.number == 0 || r.marks&markProxied != 0 || t.isTranslated(r) {
+	for i, w := range t.proxied {
+		req, r := w.req, t.requests.at(w.req)
+		if r.number != w.number || r.marks&markProxied != 0 || t.isTranslated(r) {
 			continue
 		}
 		c := t.legs.slab.at(r.client)
@@ -284,5 +295,5 @@ func (t *Tracker) waitForProxy(req uint32) {
 	if len(t.proxied) == most {
 		t.proxied = append(t.proxied[:0], t.proxied[1:]...)
 	}
-	t.proxied = append(t.proxied, req)
+	t.proxied = append(t.proxied, deadline{at: t.now, req: req, number: t.requests.at(req).number})
 }

@@ -107,15 +107,18 @@ func (o *Order) Release(until int64) {
 	n := 0
 	for n < len(o.held) && o.held[n].to <= until {
 		s := &o.held[n]
-		if !s.sorted || n+1 < len(o.held) && o.held[n+1].from < s.to {
+		if !s.sorted || n+1 < len(o.held) && o.held[n+1].from <= s.to {
 			break
 		}
 		o.pass(s)
 		n++
 	}
 	o.held = slices.Delete(o.held, 0, n)
-	if len(o.held) > 0 && o.held[0].from <= until && (!o.held[0].sorted || len(o.held) > 1 && o.held[1].from < o.held[0].to) {
+	if len(o.held) > 0 && o.held[0].from <= until && (!o.held[0].sorted || len(o.held) > 1 && o.held[1].from <= o.held[0].to) {
 		o.sort(until)
+	}
+	if len(o.held) > 0 {
+		until = min(until, o.held[0].from-1) // a stretch that reaches beyond until waits as a whole
 	}
 	if until != math.MaxInt64 {
 		o.tracker.Advance(until)

@@ -73,7 +73,7 @@ type Tracker struct {
 	aging     queue[deadline] // every request, in order of age
 
 	numbers    uint32
-	proxied    []uint32 // requests a docker-proxy may be serving, oldest first
+	proxied    []deadline // requests a docker-proxy may be serving, oldest first; at is when they were noted
 	world      world
 	neighbours map[decode.IP]*neighbourWatch
 	translated map[decode.Tuple]*decode.Conntrack // entries whose legs were not seen yet
