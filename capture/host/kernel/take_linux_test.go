@@ -288,9 +288,12 @@ func startProxy(t *testing.T, path, args string) (pid int) {
 
 func TestEqualStatesAreEqual(t *testing.T) {
 	path, other := netnstest.New(t), netnstest.New(t)
+	// IPv6 goes on changing addresses and routes for seconds.
+	netnstest.Run(t, path, "sysctl -q -w net.ipv6.conf.all.disable_ipv6=1", "sysctl -q -w net.ipv6.conf.default.disable_ipv6=1")
 	netnstest.Link(t, path, "eth0", "198.51.100.1/24", other, "eth0", "198.51.100.2/24")
 	netnstest.Run(t, path, "ip link add docker0 type bridge")
 	listen(t, path, "tcp4", "127.0.0.1:8080")
+	settle(t, path)
 	var r kernel.Reader
 	var last *host.Sample
 	for range 2 {
@@ -311,6 +314,21 @@ func TestEqualStatesAreEqual(t *testing.T) {
 	if last.State.Same(&s.State) {
 		t.Error("forwarding was turned on, and the states are the same")
 	}
+}
+
+// settle waits until eth0 runs and no route of it is down: the kernel sees to
+// that a while after both ends of a veth are up.
+func settle(t *testing.T, path string) {
+	t.Helper()
+	for range 1000 {
+		s := take(t, path, host.Options{})
+		down := slices.ContainsFunc(s.Routes, func(r host.Route) bool { return r.Down })
+		if link(t, s, "eth0").Running && !down {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("eth0 did not come up within ten seconds")
 }
 
 func TestChangesOfLinksAreAnnounced(t *testing.T) {
