@@ -245,8 +245,8 @@ func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
 		return
 	}
 	end := p.Seq + p.Payload - g.isn[s.way]
-	if p.Flags&decode.SYN != 0 {
-		end++
+	if p.Flags&(decode.SYN|decode.FIN) != 0 {
+		end++ // each takes a place in sequence space (RFC 9293 §3.4)
 	}
 	if isNew || int32(end-s.end) > 0 {
 		s.end = end
@@ -264,10 +264,14 @@ func (g *leg) bytes(s *sighting) uint32 {
 	if s.way == reply {
 		known = legReplyISN
 	}
-	if g.flags&known == 0 || int32(s.end) <= 1 {
+	n := s.end - 1
+	if s.flags&decode.FIN != 0 {
+		n--
+	}
+	if g.flags&known == 0 || int32(n) <= 0 {
 		return 0
 	}
-	return s.end - 1
+	return n
 }
 
 // opens reports whether a packet begins something that can be a request.

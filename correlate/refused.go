@@ -90,7 +90,7 @@ func (p *path) answerBytes() *stop {
 func (p *path) closedUnanswered() bool {
 	asked, back := p.side(request), p.side(reply)
 	return p.r.marks&markServerRST == 0 && asked != nil && back != nil && back.flags&decode.FIN != 0 &&
-		p.client.flags&(legISN|legReplyISN) == legISN|legReplyISN && back.end == 1 && int32(back.acked-asked.end) <= 0
+		p.client.flags&(legISN|legReplyISN) == legISN|legReplyISN && back.end == 2 && int32(back.acked-1-p.client.bytes(asked)) <= 0
 }
 
 func proofOf(proven bool) Proof {

@@ -40,7 +40,7 @@ func (p *path) isDirect() bool { return p.t.world.containerAt(p.tuple.Dst) != ni
 // acknowledged reports whether a point saw all request bytes acknowledged.
 func (p *path) acknowledged(g *leg, point uint16) bool {
 	asked, back := p.t.legs.at(g, point, request), p.t.legs.at(g, point, reply)
-	return asked != nil && back != nil && g.bytes(asked) > 0 && int32(back.acked-asked.end) >= 0
+	return asked != nil && back != nil && g.bytes(asked) > 0 && int32(back.acked-1-g.bytes(asked)) >= 0
 }
 
 // heard reports whether the server's end acknowledged all request bytes.
