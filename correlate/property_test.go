@@ -46,7 +46,7 @@ func TestBatchesDoNotMatter(t *testing.T) {
 func TestAnnouncedTimesDoNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, r := range everyRow() {
-		for range 5 {
+		for range 2 {
 			same(t, r, func(st *story) feeding {
 				f := feeding{batch: 256}
 				for range 20 {
@@ -62,7 +62,7 @@ func TestAnnouncedTimesDoNotMatter(t *testing.T) {
 func TestOrderWithinTheLatenessDoesNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, r := range everyRow() {
-		for range 5 {
+		for range 2 {
 			for _, size := range []int{1, 7, 256} {
 				same(t, r, func(st *story) feeding { return st.shuffled(rng, 50*time.Millisecond, size) })
 			}
@@ -95,7 +95,7 @@ func (st *story) shuffled(rng *rand.Rand, lateness time.Duration, size int) feed
 
 func TestTheDocumentIsTheSameEveryTime(t *testing.T) {
 	for _, r := range everyRow() {
-		for range 3 {
+		for range 2 {
 			same(t, r, func(*story) feeding { return feeding{batch: 256} })
 		}
 	}
