@@ -8,8 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-type netipAddrPort = netip.AddrPort
-
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 func diff(t *testing.T, want, got any) {

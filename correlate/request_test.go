@@ -4,10 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"dnatrace/capture"
-	"dnatrace/capture/engine"
 	"dnatrace/correlate"
-	"dnatrace/decode"
 )
 
 // Pieces that many stories are made of.
@@ -275,107 +272,9 @@ var requests = []row{
 		story: shake,
 		open:  1,
 	},
-	{
-		name:  "ARP, ND, multicast and broadcast are evidence, never requests",
-		story: "0ms docker0 arp who-has 172.17.0.9\n0ms docker0 nd who-has fd00:17::9\n0ms eth0 C > 224.0.0.251:5353 udp in\n0ms eth0 C > 255.255.255.255:67 udp in\n0ms eth0 C > 198.51.100.255:137 udp in\n0ms eth0 [fe80::1]:546 > [ff02::2]:547 udp in",
-	},
-	{
-		name:  "a container's own outgoing traffic is no request",
-		story: "0ms web:eth0 veth1 docker0 W > 203.0.113.5:443 S seq=7\n0.1ms eth0 198.51.100.1:40000 > 203.0.113.5:443 S seq=7\n0.2ms eth0 203.0.113.5:443 > 198.51.100.1:40000 R. ack=8 in\n0.3ms docker0 veth1 web:eth0 203.0.113.5:443 > W R. ack=8",
-	},
-	{
-		name:  "what was not asked about is not judged",
-		but:   only8080,
-		story: "0ms eth0 C > 198.51.100.1:22 S seq=100\n0ms eth0 D > H S seq=200",
-		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
-	},
-	{
-		name: "the same packet in two files of one point is one sighting",
-		but:  func(s *scene) { s.watch("eth0", capture.RoleNIC, capture.HostNetns, 2, ""); s.points[5].ID = 5 },
-		story: "0ms eth0 C > H S seq=100\n" +
-			"0.004ms #0 C > H S seq=100\n",
-		want: []string{"dropped between eth0 and docker0: unknown, inferred"},
-	},
-	{
-		name: "two packets in one file, or further apart, are two attempts",
-		but:  func(s *scene) { s.watch("eth0", capture.RoleNIC, capture.HostNetns, 2, ""); s.points[5].ID = 5 },
-		story: "0ms eth0 C > H S seq=100\n" +
-			"1s #0 C > H S seq=100\n",
-		want: []string{"dropped between eth0 and docker0: unknown, 2 tries, inferred"},
-	},
-	{
-		name:  "IPv6 is followed across its own translation",
-		story: "0ms eth0 | docker0 veth1 web:eth0 C6 > H6 S seq=100\n0.1ms web:eth0 veth1 docker0 | eth0 H6 > C6 S. seq=500 ack=101\n0.2ms eth0 | docker0 veth1 web:eth0 C6 > H6 . seq=101 ack=501\n0.3ms web:eth0 veth1 docker0 | eth0 H6 > C6 P. seq=501 ack=101 len=5",
-		want:  []string{"delivered, via dnat to [fd00:17::2]:80, inferred"},
-	},
-	{
-		name:  "SCTP is refused by an abort",
-		scene: packetsOnly,
-		story: "0ms eth0 | docker0 veth1 web:eth0 C > H init seq=77\n0.1ms web:eth0 veth1 docker0 | eth0 H > C abort ack=77",
-		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:80, inferred"},
-	},
-	{
-		name:  "SCTP is delivered when the server answers",
-		story: "0ms eth0 | docker0 veth1 web:eth0 C > H init seq=77\n0.1ms web:eth0 veth1 docker0 | eth0 H > C init-ack seq=88 ack=77",
-		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
-	},
-	{
-		name:  "the host's own request through OUTPUT is joined by conntrack, and says from where",
-		but:   only8080,
-		story: "0ms docker0 veth1 web:eth0 172.17.0.1:41000 > W S seq=100\n0.05ms conntrack new 198.51.100.1:41000 > H translated W > 172.17.0.1:41000\n0.1ms web:eth0 veth1 docker0 W > 172.17.0.1:41000 S. seq=500 ack=101\n0.2ms docker0 veth1 web:eth0 172.17.0.1:41000 > W . seq=101 ack=501\n0.3ms web:eth0 veth1 docker0 W > 172.17.0.1:41000 P. seq=501 ack=101 len=5",
-		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
-		note:  "the way in from outside was not exercised",
-	},
-	{
-		name:  "the same, when nobody listens: refused, and still the host's own request",
-		but:   only8080,
-		story: "0ms docker0 veth1 web:eth0 198.51.100.1:41000 > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > 198.51.100.1:41000 R. seq=0 ack=101\n0.5ms conntrack new 198.51.100.1:41000 > H translated W > 198.51.100.1:41000",
-		want:  []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred"},
-		note:  "the way in from outside was not exercised",
-	},
-	{
-		name:  "a hairpin with masquerade changes both ends: conntrack joins it",
-		but:   withPeer,
-		story: "0ms peer:eth0 veth2 docker0 172.17.0.3:5000 > H S seq=100\n0.02ms conntrack new 172.17.0.3:5000 > H translated W > 172.17.0.1:61000\n0.04ms docker0 veth1 web:eth0 172.17.0.1:61000 > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > 172.17.0.1:61000 S. seq=500 ack=101\n0.14ms docker0 veth2 peer:eth0 H > 172.17.0.3:5000 S. seq=500 ack=101\n0.2ms peer:eth0 veth2 docker0 172.17.0.3:5000 > H . seq=101 ack=501\n0.3ms docker0 veth2 peer:eth0 H > 172.17.0.3:5000 P. seq=501 ack=101 len=5",
-		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
-	},
-	{
-		name:  "what a container tells itself on its own loopback is no request, though port and address are asked about",
-		but:   withLoopbacks,
-		story: "0ms web:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=100\n0.01ms web:lo 127.0.0.1:8080 > 127.0.0.1:5000 R. ack=101\n0.02ms peer:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=999",
-	},
-	{
-		name:  "the same tuple in two namespaces is two flows: the host's own loopback is judged, the container's is not",
-		but:   withLoopbacks,
-		story: "0ms lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=100 in\n0.01ms web:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=999\n0.02ms web:lo 127.0.0.1:8080 > 127.0.0.1:5000 S. seq=1 ack=1000\n0.03ms lo 127.0.0.1:8080 > 127.0.0.1:5000 R. ack=101 in",
-		want:  []string{"refused at host: rules-missing, proven"},
-		note:  "the way in from outside was not exercised",
-	},
 }
 
 func TestRequests(t *testing.T) { check(t, requests) }
-
-// only8080 asks about the published port alone.
-func only8080(s *scene) {
-	s.config.Selects = func(proto decode.Proto, dst netipAddrPort, _ *engine.Snapshot) bool { return dst.Port() == 8080 }
-}
-
-// withPeer adds a second container.
-func withPeer(s *scene) {
-	s.engine.Containers = append(s.engine.Containers, engine.Container{
-		ID: "bbbb", Name: "peer", State: "running", PID: 200, Mode: "bridge",
-		Endpoints: []engine.Endpoint{{Network: "bridge", IPv4: addr("172.17.0.3")}},
-	})
-	s.watch("veth2", capture.RoleVeth, capture.HostNetns, 0, "peer")
-	s.watch("peer:eth0", capture.RoleContainer, "peer", 2, "peer")
-}
-
-// withLoopbacks watches the loopbacks inside two containers.
-func withLoopbacks(s *scene) {
-	withPeer(s)
-	s.watch("web:lo", capture.RoleLoopback, "web", 1, "web")
-	s.watch("peer:lo", capture.RoleLoopback, "peer", 2, "peer")
-}
 
 func TestSecondThoughtsAreToldAsTheyCome(t *testing.T) {
 	r := row{story: "0ms eth0 C > H S seq=100\n7s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n7.1s web:eth0 veth1 docker0 | eth0 H > C S. seq=500 ack=101\n7.2s eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n7.3s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=20"}

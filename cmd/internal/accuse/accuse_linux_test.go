@@ -33,9 +33,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type run struct {
 	name      string
 	traffic   func(context.Context, *lab.Lab, int) error
-	scenarios []string                            // what is set up besides
-	blocks    int                                 // of 64 KiB: rings much too small, and a reader that dawdles; 0: neither
-	disturb   func(capture.Source) capture.Source // nil: the stream as it is
+	scenarios []string // what is set up besides
+	blocks    int      // of 64 KiB: rings much too small, and a reader that dawdles; 0: neither
 }
 
 func TestNoFalseAccusation(t *testing.T) {
@@ -108,11 +107,11 @@ func (r *run) check(t *testing.T, how, file string, d *correlate.Document) {
 	if accused > 0 && shown == 0 {
 		t.Errorf("%s: %d false accusations", how, accused)
 	}
-	if (r.blocks > 0) != (lost > 0) {
-		t.Errorf("%s: %d packets lost with rings of %d blocks", how, lost, r.blocks)
+	if r.blocks > 0 && lost == 0 {
+		t.Errorf("%s: nothing was lost with rings of %d blocks: nothing was tested", how, r.blocks)
 	}
 	// Datagrams from a port that was used before belong to the same exchange.
-	if all := len(r.scenarios) == 0; r.blocks == 0 && (s.Undetermined > 0 || s.Open > 0 || all && s.Delivered != *requests) {
+	if all := len(r.scenarios) == 0; lost == 0 && (s.Undetermined > 0 || s.Open > 0 || all && s.Delivered != *requests) {
 		t.Errorf("%s: not all of %d were delivered although nothing was lost", how, *requests)
 	}
 	if s.Delivered == 0 {
