@@ -1,0 +1,237 @@
+package ruleset
+
+import (
+	"bytes"
+
+	"dnatrace/decode"
+)
+
+// clause is a condition or a statement of a rule, read back from the
+// expressions that nf_tables made of it.
+type clause struct {
+	kind  clauseKind
+	left  []operand // conditions: what is compared; several if concatenated
+	op    decode.CmpOp
+	value []byte // cmpClause; rangeClause: the first
+	to    []byte // rangeClause: the last
+	not   bool   // rangeClause, lookupClause
+	set   *decode.NamedSet
+	stmt  decode.Expr // statement, or the lookup
+	regs  registers   // what the registers held before a statement
+	l3    decode.Family
+	l4    decode.Proto
+}
+
+type clauseKind uint8
+
+const (
+	statement clauseKind = iota
+	cmpClause
+	rangeClause
+	lookupClause // in a set, or a verdict map
+)
+
+// operand is what a register holds.
+type operand struct {
+	load      decode.Expr // that it comes from; nil if unknown
+	mask, xor []byte      // nil for none
+	shift     bool        // it was changed in a way that is not followed
+	key       []operand   // load is a map lookup of these
+	set       *decode.NamedSet
+	l3        decode.Family // when it was loaded
+	l4        decode.Proto
+}
+
+type registers [17]operand
+
+// read turns a rule's expressions into clauses.
+func (s *Set) read(r *decode.Rule) []clause {
+	var regs registers
+	rd := reader{set: s, rule: r, regs: &regs}
+	switch r.Family {
+	case decode.FamilyIPv4, decode.FamilyIPv6:
+		rd.l3 = r.Family
+	}
+	for _, e := range r.Exprs {
+		rd.expr(e)
+	}
+	return rd.clauses
+}
+
+type reader struct {
+	set     *Set
+	rule    *decode.Rule
+	regs    *registers
+	l3      decode.Family
+	l4      decode.Proto
+	clauses []clause
+}
+
+func (rd *reader) expr(e decode.Expr) {
+	switch e := e.(type) {
+	case decode.MetaExpr:
+		rd.loadOrSet(e, e.Reg, e.Set)
+	case decode.PayloadExpr:
+		rd.loadOrSet(e, e.Reg, e.Set)
+	case decode.CtExpr:
+		rd.loadOrSet(e, e.Reg, e.Set)
+	case decode.FibExpr:
+		rd.load(e, e.To)
+	case decode.ImmediateExpr:
+		if e.Data.Verdict != nil || e.Reg == decode.VerdictReg {
+			rd.add(clause{stmt: e})
+		} else {
+			rd.load(e, e.Reg)
+		}
+	case decode.BitwiseExpr:
+		rd.bitwise(e)
+	case decode.ByteorderExpr:
+		rd.put(e.To, *rd.reg(e.From))
+	case decode.CmpExpr:
+		rd.add(clause{kind: cmpClause, left: []operand{*rd.reg(e.Reg)}, op: e.Op, value: e.Value})
+		rd.learn(rd.reg(e.Reg), e)
+	case decode.RangeExpr:
+		rd.add(clause{kind: rangeClause, left: []operand{*rd.reg(e.Reg)}, value: e.From, to: e.To, not: e.Not})
+	case decode.LookupExpr:
+		rd.lookup(e)
+	default:
+		rd.add(clause{stmt: e})
+	}
+}
+
+func (rd *reader) reg(r decode.Reg) *operand { return &rd.regs[min(int(r), len(rd.regs)-1)] }
+
+func (rd *reader) put(r decode.Reg, o operand) { *rd.reg(r) = o }
+
+func (rd *reader) load(e decode.Expr, to decode.Reg) {
+	rd.put(to, operand{load: e, l3: rd.l3, l4: rd.l4})
+}
+
+func (rd *reader) loadOrSet(e decode.Expr, reg decode.Reg, set bool) {
+	if set {
+		rd.add(clause{stmt: e})
+		return
+	}
+	rd.load(e, reg)
+}
+
+func (rd *reader) bitwise(e decode.BitwiseExpr) {
+	o := *rd.reg(e.From)
+	if e.Op != 0 || o.mask != nil {
+		o.shift = true
+	}
+	o.mask, o.xor = e.Mask, e.XOR
+	if zero(o.xor) {
+		o.xor = nil
+	}
+	rd.put(e.To, o)
+}
+
+func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+
+func (rd *reader) lookup(e decode.LookupExpr) {
+	set := rd.set.sets[chainKey{tableKey{rd.rule.Family, rd.rule.Table}, e.Set}]
+	key := rd.concat(e.Reg, set)
+	if e.Map && e.To != decode.VerdictReg {
+		rd.put(e.To, operand{load: e, key: key, set: set, l3: rd.l3, l4: rd.l4})
+		return
+	}
+	rd.add(clause{kind: lookupClause, left: key, set: set, stmt: e, not: e.Not})
+}
+
+// concat gathers what the key of a set is made of: loads in registers next to
+// each other, as many as the key is long.
+func (rd *reader) concat(r decode.Reg, set *decode.NamedSet) []operand {
+	key := []operand{*rd.reg(r)}
+	if set == nil {
+		return key
+	}
+	for at, n := words(width(key[0])), (set.KeyLen+3)/4; at < n && int(r)+at < len(rd.regs); {
+		o := *rd.reg(r + decode.Reg(at))
+		if o.load == nil {
+			break
+		}
+		key = append(key, o)
+		at += words(width(o))
+	}
+	return key
+}
+
+// words is how many 32-bit registers n bytes take.
+func words(n int) int { return max(1, (n+3)/4) }
+
+// width is how many bytes an operand has.
+func width(o operand) int {
+	switch e := o.load.(type) {
+	case decode.PayloadExpr:
+		return e.Len
+	case decode.MetaExpr:
+		switch e.Key {
+		case decode.MetaIIFName, decode.MetaOIFName, decode.MetaIIFKind, decode.MetaOIFKind:
+			return 16
+		}
+	case decode.CtExpr:
+		switch e.Key {
+		case decode.CtSrcIP6, decode.CtDstIP6:
+			return 16
+		case decode.CtSrc, decode.CtDst:
+			if o.l3 == decode.FamilyIPv6 {
+				return 16
+			}
+		}
+	case decode.FibExpr:
+		if e.Result == decode.FibOIFName {
+			return 16
+		}
+	case decode.ImmediateExpr:
+		return len(e.Data.Value)
+	}
+	return 4
+}
+
+// learn notes the protocol that a comparison pins down.
+func (rd *reader) learn(o *operand, e decode.CmpExpr) {
+	if e.Op != decode.CmpEqual || o.mask != nil {
+		return
+	}
+	switch load := o.load.(type) {
+	case decode.MetaExpr:
+		switch {
+		case load.Key == decode.MetaL4Proto && len(e.Value) == 1:
+			rd.l4 = decode.Proto(e.Value[0])
+		case load.Key == decode.MetaNFProto && len(e.Value) == 1:
+			rd.l3 = decode.Family(e.Value[0])
+		case load.Key == decode.MetaProtocol && len(e.Value) == 2:
+			rd.l3 = familyOf(e.Value)
+		}
+	case decode.PayloadExpr:
+		switch {
+		case load.Base == decode.BaseLink && load.Offset == 12 && len(e.Value) == 2:
+			rd.l3 = familyOf(e.Value)
+		case load.Base == decode.BaseNetwork && len(e.Value) == 1 && load.Offset == 9 && rd.l3 == decode.FamilyIPv4,
+			load.Base == decode.BaseNetwork && len(e.Value) == 1 && load.Offset == 6 && rd.l3 == decode.FamilyIPv6:
+			rd.l4 = decode.Proto(e.Value[0])
+		}
+	}
+}
+
+// familyOf reads an EtherType.
+func familyOf(b []byte) decode.Family {
+	switch {
+	case bytes.Equal(b, []byte{0x08, 0x00}):
+		return decode.FamilyIPv4
+	case bytes.Equal(b, []byte{0x86, 0xdd}):
+		return decode.FamilyIPv6
+	case bytes.Equal(b, []byte{0x08, 0x06}):
+		return decode.FamilyARP
+	}
+	return 0
+}
+
+func (rd *reader) add(c clause) {
+	c.l3, c.l4 = rd.l3, rd.l4
+	if c.kind == statement {
+		c.regs = *rd.regs
+	}
+	rd.clauses = append(rd.clauses, c)
+}

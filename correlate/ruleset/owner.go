@@ -1,0 +1,250 @@
+package ruleset
+
+import (
+	"slices"
+	"strings"
+
+	"dnatrace/decode"
+)
+
+// Owners of rules.
+const (
+	OwnerDocker     = "docker"
+	OwnerUFW        = "ufw"
+	OwnerFirewalld  = "firewalld"
+	OwnerKubernetes = "kubernetes"
+	OwnerCNI        = "cni"
+	OwnerLibvirt    = "libvirt"
+	OwnerTailscale  = "tailscale"
+	OwnerFail2ban   = "fail2ban"
+	OwnerPodman     = "podman"
+	OwnerIncus      = "incus"
+	OwnerDnatrace   = "dnatrace"
+	OwnerUser       = "user"
+)
+
+// chainPrefixes tell who makes chains of such names.
+var chainPrefixes = []struct{ prefix, owner string }{
+	{"DOCKER", OwnerDocker},
+	{"ufw", OwnerUFW}, // ufw-, ufw6-
+	{"KUBE-", OwnerKubernetes},
+	{"cali", OwnerCNI}, // cali-, cali:
+	{"CILIUM_", OwnerCNI},
+	{"OLD_CILIUM_", OwnerCNI},
+	{"FLANNEL-", OwnerCNI},
+	{"WEAVE-", OwnerCNI},
+	{"CNI-", OwnerCNI},
+	{"LIBVIRT_", OwnerLibvirt},
+	{"ts-", OwnerTailscale},
+	{"f2b-", OwnerFail2ban},
+	{"fail2ban-", OwnerFail2ban},
+	{"NETAVARK", OwnerPodman},
+}
+
+// tablePrefixes tell who makes tables of such names. The names of iptables' own
+// tables say nothing.
+var tablePrefixes = []struct{ prefix, owner string }{
+	{"docker-bridges", OwnerDocker},
+	{"firewalld", OwnerFirewalld},
+	{"f2b-", OwnerFail2ban},
+	{"netavark", OwnerPodman},
+	{"kube-proxy", OwnerKubernetes},
+	{"calico", OwnerCNI},
+	{"cni_", OwnerCNI},
+	{"libvirt_network", OwnerLibvirt},
+	{"incus", OwnerIncus},
+	{"lxd", OwnerIncus},
+	{"dnatrace", OwnerDnatrace},
+}
+
+// dockerUser is where the engine asks its users to put their rules. It makes
+// the chain, with a rule that returns.
+const dockerUser = "DOCKER-USER"
+
+// isIptables reports whether a table looks as iptables makes it: the name of
+// one of its tables, and base chains at the hook and priority of theirs.
+func (s *Set) isIptables(k tableKey) bool {
+	priority, known := iptablesTables[k.name]
+	if !known || k.family != decode.FamilyIPv4 && k.family != decode.FamilyIPv6 {
+		return false
+	}
+	for ck, c := range s.chains {
+		if ck.table != k || !c.Base {
+			continue
+		}
+		want := priority
+		if k.name == "nat" {
+			want = natPriority(c.Hook)
+		}
+		if c.Name != iptablesHooks[c.Hook] || c.Priority != want {
+			return false
+		}
+	}
+	return true
+}
+
+// iptablesTables are iptables' own tables, with the priority of their chains.
+var iptablesTables = map[string]int32{"raw": -300, "mangle": -150, "nat": 0, "filter": 0, "security": 50}
+
+var iptablesHooks = map[uint32]string{
+	decode.HookPrerouting:  "PREROUTING",
+	decode.HookInput:       "INPUT",
+	decode.HookForward:     "FORWARD",
+	decode.HookOutput:      "OUTPUT",
+	decode.HookPostrouting: "POSTROUTING",
+}
+
+func (s *Set) hasDocker(k tableKey) bool {
+	_, ok := s.chains[chainKey{k, "DOCKER"}]
+	return ok || strings.HasPrefix(k.name, "docker-bridges")
+}
+
+// tableOwner is who made a table, "" if its name does not tell.
+func (s *Set) tableOwner(k tableKey) string {
+	for _, p := range tablePrefixes {
+		if strings.HasPrefix(k.name, p.prefix) {
+			return p.owner
+		}
+	}
+	return ""
+}
+
+// chainOwner is who made a chain, "" if its name does not tell.
+func chainOwner(name string) string {
+	for _, p := range chainPrefixes {
+		if strings.HasPrefix(name, p.prefix) {
+			return p.owner
+		}
+	}
+	return ""
+}
+
+// ruleOwner is who wrote a rule: the chain's or table's owner; in a chain of
+// the kernel's or of the users', whoever leads from there to a chain of his, or
+// says so in the comment, or writes such rules.
+func ruleOwner(c *chain, r Rule) string {
+	if c.table.owner != "" {
+		return c.table.owner
+	}
+	if c.Name == dockerUser {
+		if r.Text == "-A "+dockerUser+" -j RETURN" || r.Text == "counter return" {
+			return OwnerDocker
+		}
+		return OwnerUser
+	}
+	if o := chainOwner(c.Name); o != "" {
+		return o
+	}
+	if o := chainOwner(target(c, r.Handle)); o != "" {
+		return o
+	}
+	if o := commentOwner(r.Comment); o != "" {
+		return o
+	}
+	if c.table.docker && dockerWrote(c, r) {
+		return OwnerDocker
+	}
+	return OwnerUser
+}
+
+// target is the chain that a rule leads to, "" for none.
+func target(c *chain, handle uint64) string {
+	for _, r := range c.rules {
+		if r.Handle != handle {
+			continue
+		}
+		for _, e := range r.Exprs {
+			if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil {
+				return im.Data.Verdict.Chain
+			}
+		}
+	}
+	return ""
+}
+
+func commentOwner(comment string) string {
+	switch {
+	case strings.HasPrefix(comment, "cali:"):
+		return OwnerCNI
+	case strings.HasPrefix(comment, "kubernetes "):
+		return OwnerKubernetes
+	case strings.Contains(comment, "CNI portfwd"), strings.Contains(comment, "flanneld"), strings.HasPrefix(comment, "cilium"):
+		return OwnerCNI
+	case strings.HasPrefix(comment, "generated for LXD"), strings.HasPrefix(comment, "generated for Incus"):
+		return OwnerIncus
+	}
+	return ""
+}
+
+// dockerWrote reports whether a rule of a built-in chain is of the forms that
+// the engine writes there: in FORWARD before 28, in nat POSTROUTING, and in raw
+// PREROUTING since 28.
+func dockerWrote(c *chain, r Rule) bool {
+	words := strings.Fields(r.Text)
+	if len(words) < 4 || r.Comment != "" {
+		return false
+	}
+	verdict := words[len(words)-1]
+	switch c.Chain.Table + " " + c.Name {
+	case "filter FORWARD":
+		return dockerForward(words[2:], verdict)
+	case "nat POSTROUTING":
+		return dockerMasquerade(words[2:])
+	case "raw PREROUTING":
+		return verdict == "DROP" && words[2] == "-d" && slices.Contains(words, "!") && slices.Contains(words, "-i")
+	}
+	return false
+}
+
+// dockerForward: -o BRIDGE -m conntrack … -j ACCEPT, -i BRIDGE [!] -o BRIDGE -j
+// ACCEPT or DROP.
+func dockerForward(words []string, verdict string) bool {
+	var bridge string
+	for i := range words[:len(words)-1] {
+		switch name := words[i+1]; words[i] {
+		case "-s", "-d", "-p":
+			return false
+		case "-i", "-o":
+			if name != "docker0" && name != "docker_gwbridge" && !strings.HasPrefix(name, "br-") || bridge != "" && bridge != name {
+				return false
+			}
+			bridge = name
+		}
+	}
+	return bridge != "" && (verdict == "ACCEPT" || verdict == "DROP" && slices.Contains(words, "-i") && slices.Contains(words, "-o"))
+}
+
+// dockerMasquerade: -s SUBNET ! -o BRIDGE -j MASQUERADE, -s IP -d IP -p … -j
+// MASQUERADE, -o BRIDGE -m addrtype --src-type LOCAL -j MASQUERADE.
+func dockerMasquerade(words []string) bool {
+	line := strings.Join(words, " ")
+	if !strings.Contains(line, "-j MASQUERADE") {
+		return strings.HasPrefix(line, "-s ") && strings.Contains(line, " ! -o ") && strings.Contains(line, "-j SNAT")
+	}
+	switch {
+	case strings.HasPrefix(line, "-s ") && strings.Contains(line, " ! -o "):
+		return true
+	case len(words) > 4 && words[0] == "-s" && words[2] == "-d" && words[1] == words[3]:
+		return true
+	}
+	return strings.HasPrefix(line, "-o ") && strings.Contains(line, "-m addrtype --src-type LOCAL")
+}
+
+// policyOwner is who set a policy. The engine sets FORWARD to drop in the table
+// where its chains are.
+func policyOwner(c *chain) string {
+	if c.table.owner != "" {
+		return c.table.owner
+	}
+	if c.Drop && c.table.docker && c.Hook == decode.HookForward {
+		return OwnerDocker
+	}
+	for _, r := range c.rules {
+		for _, e := range r.Exprs {
+			if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil && chainOwner(im.Data.Verdict.Chain) == OwnerUFW {
+				return OwnerUFW
+			}
+		}
+	}
+	return OwnerUser
+}

@@ -1,0 +1,256 @@
+// Package ruleset knows what the packet-filter rules of one namespace say: each
+// rule's text as its owner would write it, whose rule it is, and what becomes
+// of a packet that meets them.
+//
+// It is pure: rules come from decode, packets from the caller. It must not
+// import anything that acts, nor capture.
+package ruleset
+
+import (
+	"slices"
+	"strings"
+
+	"dnatrace/decode"
+)
+
+// Set is the rules of one namespace at one time. It is not changed once made,
+// and safe for concurrent use.
+type Set struct {
+	rules  *decode.Rules
+	chains map[chainKey]*chain
+	tables map[tableKey]*table
+	sets   map[chainKey]*decode.NamedSet // by name
+	hooks  map[hookKey][]*chain          // base chains in the order in which they are called
+}
+
+type tableKey struct {
+	family decode.Family
+	name   string
+}
+
+type chainKey struct {
+	table tableKey
+	name  string
+}
+
+type hookKey struct {
+	family decode.Family // never inet: its chains are of both
+	hook   uint32
+}
+
+// table is one table and who made it.
+type table struct {
+	decode.Table
+	iptables bool // it has the shape of iptables' own
+	docker   bool // the engine's chains are in it
+	owner    string
+}
+
+// chain is one chain with its rules in order.
+type chain struct {
+	decode.Chain
+	table *table
+	rules []*decode.Rule
+}
+
+// Backends.
+const (
+	NFT      = "nft"
+	Iptables = "iptables-nft"
+)
+
+// Rule is one rule or policy, as a report names it.
+type Rule struct {
+	Policy  bool // the base chain's policy, not a rule
+	Drop    bool // valid iff Policy
+	Backend string
+	Family  decode.Family
+	Table   string // with its family: "ip filter"
+	Chain   string
+	Handle  uint64          // of the policy's chain, iff Policy
+	Text    string          // without counters
+	Comment string          // "" for none
+	Owner   string          // one of the Owner constants
+	Counter *decode.Counter // nil if it counts nothing
+}
+
+// New makes a set of what was decoded, which must not be changed afterwards.
+func New(r *decode.Rules) *Set {
+	s := &Set{
+		rules:  r,
+		chains: map[chainKey]*chain{},
+		tables: map[tableKey]*table{},
+		sets:   map[chainKey]*decode.NamedSet{},
+		hooks:  map[hookKey][]*chain{},
+	}
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		s.tables[tableKey{t.Family, t.Name}] = &table{Table: *t}
+	}
+	for i := range r.Sets {
+		n := &r.Sets[i]
+		s.sets[chainKey{tableKey{n.Family, n.Table}, n.Name}] = n
+	}
+	s.link()
+	for k, t := range s.tables {
+		t.iptables = s.isIptables(k)
+		t.docker = s.hasDocker(k)
+		t.owner = s.tableOwner(k)
+	}
+	s.order()
+	return s
+}
+
+// link puts chains into their tables and rules into their chains.
+func (s *Set) link() {
+	for i := range s.rules.Chains {
+		c := &chain{Chain: s.rules.Chains[i]}
+		c.table = s.tableOf(tableKey{c.Family, c.Chain.Table})
+		s.chains[chainKey{tableKey{c.Family, c.Chain.Table}, c.Name}] = c
+	}
+	for i := range s.rules.Rules {
+		r := &s.rules.Rules[i]
+		k := chainKey{tableKey{r.Family, r.Table}, r.Chain}
+		c := s.chains[k]
+		if c == nil { // a torn dump
+			c = &chain{Chain: decode.Chain{Family: r.Family, Table: r.Table, Name: r.Chain}, table: s.tableOf(k.table)}
+			s.chains[k] = c
+		}
+		c.rules = append(c.rules, r)
+	}
+}
+
+func (s *Set) tableOf(k tableKey) *table {
+	t := s.tables[k]
+	if t == nil {
+		t = &table{Table: decode.Table{Family: k.family, Name: k.name}}
+		s.tables[k] = t
+	}
+	return t
+}
+
+// order lists the base chains of each hook by priority; of equals, the one made
+// last is called first (nf_hook_entries_grow).
+func (s *Set) order() {
+	for i := len(s.rules.Chains) - 1; i >= 0; i-- {
+		r := &s.rules.Chains[i]
+		c := s.chains[chainKey{tableKey{r.Family, r.Table}, r.Name}]
+		if !c.Base || c.table.Dormant {
+			continue
+		}
+		for _, f := range families(c.Family) {
+			k := hookKey{f, c.Hook}
+			s.hooks[k] = append(s.hooks[k], c)
+		}
+	}
+	for _, list := range s.hooks {
+		slices.SortStableFunc(list, func(a, b *chain) int { return int(a.place()) - int(b.place()) })
+	}
+}
+
+// place is the priority at which a chain is really called: all those that
+// translate share one (nf_nat_register_fn), and among them go by their own.
+func (c *chain) place() int64 {
+	if c.Type == "nat" {
+		return int64(natPriority(c.Hook))<<32 + int64(c.Priority)
+	}
+	return int64(c.Priority) << 32
+}
+
+func families(f decode.Family) []decode.Family {
+	if f == decode.FamilyInet {
+		return []decode.Family{decode.FamilyIPv4, decode.FamilyIPv6}
+	}
+	return []decode.Family{f}
+}
+
+// Rule returns the rule with that handle. The family is that of its table, the
+// table's name without it.
+func (s *Set) Rule(f decode.Family, table, chain string, handle uint64) (Rule, bool) {
+	c := s.chains[chainKey{tableKey{f, table}, chain}]
+	if c == nil {
+		return Rule{}, false
+	}
+	for _, r := range c.rules {
+		if r.Handle == handle {
+			return s.describe(c, r), true
+		}
+	}
+	return Rule{}, false
+}
+
+// Policy returns the policy of a base chain.
+func (s *Set) Policy(f decode.Family, table, chain string) (Rule, bool) {
+	c := s.chains[chainKey{tableKey{f, table}, chain}]
+	if c == nil || !c.Base {
+		return Rule{}, false
+	}
+	return s.policy(c), true
+}
+
+// Rules returns every rule of the set, in the order of the dump.
+func (s *Set) Rules() []Rule {
+	var all []Rule
+	for i := range s.rules.Rules {
+		r := &s.rules.Rules[i]
+		all = append(all, s.describe(s.chains[chainKey{tableKey{r.Family, r.Table}, r.Chain}], r))
+	}
+	return all
+}
+
+func (s *Set) describe(c *chain, r *decode.Rule) Rule {
+	d := Rule{
+		Backend: NFT,
+		Family:  r.Family,
+		Table:   r.Family.String() + " " + r.Table,
+		Chain:   r.Chain,
+		Handle:  r.Handle,
+		Comment: r.Comment,
+	}
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case decode.CounterExpr:
+			counter := e.Counter
+			d.Counter = &counter
+		case *decode.XTMatch:
+			if info, ok := e.Info.(decode.XTComment); ok {
+				d.Comment = info.Text
+			}
+		}
+	}
+	clauses := s.read(r)
+	if c.table.iptables {
+		if text, ok := s.iptablesText(r, clauses); ok {
+			d.Backend, d.Text = Iptables, text
+		}
+	}
+	if d.Text == "" {
+		d.Text = s.nftText(r, clauses)
+	}
+	d.Owner = ruleOwner(c, d)
+	return d
+}
+
+func (s *Set) policy(c *chain) Rule {
+	d := Rule{
+		Policy:  true,
+		Drop:    c.Drop,
+		Backend: NFT,
+		Family:  c.Family,
+		Table:   c.Family.String() + " " + c.Chain.Table,
+		Chain:   c.Name,
+		Handle:  c.Handle,
+		Counter: c.Counter,
+	}
+	word := "accept"
+	if c.Drop {
+		word = "drop"
+	}
+	d.Text = "type " + c.Type + " hook " + hookName(c.Family, c.Hook) + " priority " + priorityName(c.Family, c.Hook, c.Priority) + "; policy " + word + ";"
+	if c.table.iptables {
+		d.Backend = Iptables
+		d.Text = "-P " + c.Name + " " + strings.ToUpper(word)
+	}
+	d.Owner = policyOwner(c)
+	return d
+}

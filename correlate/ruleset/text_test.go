@@ -1,0 +1,157 @@
+package ruleset
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"dnatrace/capture"
+	"dnatrace/capture/rules"
+	"dnatrace/decode"
+	"dnatrace/fixtures"
+)
+
+// recorded are the rulesets of one namespace at one time, by backend.
+type recorded map[string][]byte
+
+// recordings returns what a fixture recorded, by namespace and moment.
+func recordings(t *testing.T, name string) map[string]recorded {
+	t.Helper()
+	c, err := fixtures.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := c.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]recorded{}
+	last := map[string][]byte{}
+	for b, err := range source(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range b.Records {
+			if r.Kind != capture.KindRuleset {
+				continue
+			}
+			var s rules.Ruleset
+			if err := json.Unmarshal(r.Data, &s); err != nil {
+				t.Fatal(err)
+			}
+			if s.Same {
+				s.Data = last[r.Netns+s.Backend]
+			}
+			last[r.Netns+s.Backend] = s.Data
+			key := r.Netns + " " + s.Why
+			if out[key] == nil {
+				out[key] = recorded{}
+			}
+			out[key][s.Backend] = s.Data
+		}
+	}
+	return out
+}
+
+func parse(t *testing.T, data []byte) *Set {
+	t.Helper()
+	r, err := decode.ParseNFTables(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(r)
+}
+
+var (
+	saveCounter = regexp.MustCompile(`^\[\d+:\d+\] `)
+	nftCounter  = regexp.MustCompile(`counter packets \d+ bytes \d+ ?`)
+	nftHandle   = regexp.MustCompile(` # handle (\d+)$`)
+)
+
+// savedLines are the rules that iptables-save printed, table by table.
+func savedLines(text []byte, family string) map[string][]string {
+	lines := map[string][]string{}
+	table := ""
+	for _, l := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(l, "*") {
+			table = family + " " + l[1:]
+		}
+		if l = saveCounter.ReplaceAllString(l, ""); strings.HasPrefix(l, "-A ") {
+			chain := strings.Fields(l)[1]
+			lines[table+" "+chain] = append(lines[table+" "+chain], l)
+		}
+	}
+	return lines
+}
+
+// listedLines are the rules that nft printed, by table and handle.
+func listedLines(text []byte) map[string]map[string]string {
+	lines := map[string]map[string]string{}
+	table := ""
+	for _, l := range strings.Split(string(text), "\n") {
+		words := strings.Fields(l)
+		if len(words) > 2 && words[0] == "table" {
+			table = words[1] + " " + words[2]
+			lines[table] = map[string]string{}
+		}
+		m := nftHandle.FindStringSubmatch(l)
+		if m == nil || strings.HasSuffix(strings.TrimSuffix(l, m[0]), "{") {
+			continue
+		}
+		l = strings.TrimSpace(nftCounter.ReplaceAllString(strings.TrimSuffix(l, m[0]), ""))
+		lines[table][m[1]] = l
+	}
+	return lines
+}
+
+func TestRulesReadAsTheirOwnersWroteThem(t *testing.T) {
+	same, all := 0, 0
+	for _, name := range fixtures.Names() {
+		for moment, r := range recordings(t, name) {
+			s, a := compareTexts(t, name+" "+moment, r)
+			same, all = same+s, all+a
+		}
+	}
+	if all < 1000 {
+		t.Errorf("only %d rules compared", all)
+	}
+	t.Logf("%d of %d rules read as iptables-save and nft print them", same, all)
+}
+
+func compareTexts(t *testing.T, name string, r recorded) (same, all int) {
+	t.Helper()
+	set := parse(t, r["nft"])
+	saved := map[string][]string{}
+	for backend, family := range map[string]string{"iptables-save": "ip", "ip6tables-save": "ip6"} {
+		for k, v := range savedLines(r[backend], family) {
+			saved[k] = v
+		}
+	}
+	listed := listedLines(r["nft-text"])
+	at := map[string]int{}
+	for _, rule := range set.Rules() {
+		want, known := "", false
+		if rule.Backend == Iptables {
+			k := rule.Table + " " + rule.Chain
+			if i := at[k]; i < len(saved[k]) {
+				want, known = saved[k][i], true
+			}
+			at[k]++
+		} else {
+			want, known = listed[rule.Table][strconv.FormatUint(rule.Handle, 10)]
+		}
+		all++
+		switch {
+		case !known:
+			t.Errorf("%s: %s %s handle %d: %q is not in the text", name, rule.Table, rule.Chain, rule.Handle, rule.Text)
+		case rule.Text != want:
+			t.Errorf("%s: %s %s handle %d:\n got %s\nwant %s", name, rule.Table, rule.Chain, rule.Handle, rule.Text, want)
+		default:
+			same++
+		}
+	}
+	return same, all
+}

@@ -1,0 +1,342 @@
+package ruleset
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dnatrace/decode"
+)
+
+// extension writes a match. One that is not decoded is named.
+func (w *iptablesWriter) extension(e *decode.XTMatch) bool {
+	switch i := e.Info.(type) {
+	case decode.XTComment:
+		w.commented = true
+		return w.match("comment", "--comment "+quoted(i.Text))
+	case decode.XTAddrType:
+		return w.addrType(i)
+	case decode.XTConntrack:
+		return w.conntrack(i)
+	case decode.XTPorts:
+		return w.match(e.Name, portOptions(i))
+	case decode.XTMultiport:
+		return w.match("multiport", multiport(i))
+	case decode.XTICMP:
+		return w.icmp(e.Name, i)
+	case decode.XTMark:
+		t := fmt.Sprintf("%s--mark 0x%x", bang(i.Not), i.Mark)
+		if i.Mask != 0xffffffff {
+			t += fmt.Sprintf("/0x%x", i.Mask)
+		}
+		return w.match(e.Name, t)
+	case decode.XTRange:
+		return w.ipRange(i)
+	case decode.XTLimit:
+		return w.match("limit", rate(i))
+	case decode.XTPhysdev:
+		return w.match("physdev", physdev(i))
+	}
+	w.last = ""
+	return w.match(e.Name, "[not decoded]")
+}
+
+func bang(not bool) string {
+	if not {
+		return "! "
+	}
+	return ""
+}
+
+func (w *iptablesWriter) addrType(i decode.XTAddrType) bool {
+	var o []string
+	if i.Src != 0 {
+		o = append(o, bang(i.NotSrc)+"--src-type "+typeNames(i.Src))
+	}
+	if i.Dst != 0 {
+		o = append(o, bang(i.NotDst)+"--dst-type "+typeNames(i.Dst))
+	}
+	if i.ByIIF {
+		o = append(o, "--limit-iface-in")
+	}
+	if i.ByOIF {
+		o = append(o, "--limit-iface-out")
+	}
+	w.last = "" // each has its own: a rule may ask twice
+	return w.match("addrtype", strings.Join(o, " "))
+}
+
+func typeNames(mask uint16) string {
+	var names []string
+	for _, t := range addrTypes {
+		if mask&(1<<t.value) != 0 {
+			names = append(names, strings.ToUpper(t.name))
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+var (
+	xtStates   = []word{{decode.XTStateInvalid, "INVALID"}, {decode.XTStateNew, "NEW"}, {decode.XTStateRelated, "RELATED"}, {decode.XTStateEstablished, "ESTABLISHED"}, {decode.XTStateUntracked, "UNTRACKED"}, {decode.XTStateSNAT, "SNAT"}, {decode.XTStateDNAT, "DNAT"}}
+	xtStatuses = []word{{1, "EXPECTED"}, {2, "SEEN_REPLY"}, {4, "ASSURED"}, {8, "CONFIRMED"}}
+)
+
+func (w *iptablesWriter) conntrack(i decode.XTConntrack) bool {
+	name, option := "conntrack", "--ctstate "
+	if i.StateMatch {
+		name, option = "state", "--state "
+	}
+	var o []string
+	add := func(bit uint16, text string) {
+		if i.Flags&bit != 0 {
+			o = append(o, bang(i.Not&bit != 0)+text)
+		}
+	}
+	add(decode.XTCtState, option+namesIn(xtStates, uint32(i.State)))
+	add(decode.XTCtProto, "--ctproto "+strconv.Itoa(int(i.Proto)))
+	add(decode.XTCtOrigSrc, "--ctorigsrc "+w.xtPrefix(i.OrigSrc))
+	add(decode.XTCtOrigDst, "--ctorigdst "+w.xtPrefix(i.OrigDst))
+	add(decode.XTCtReplSrc, "--ctreplsrc "+w.xtPrefix(i.ReplSrc))
+	add(decode.XTCtReplDst, "--ctrepldst "+w.xtPrefix(i.ReplDst))
+	add(decode.XTCtOrigSrcPort, "--ctorigsrcport "+portRange(i.OrigSrcPort))
+	add(decode.XTCtOrigDstPort, "--ctorigdstport "+portRange(i.OrigDstPort))
+	add(decode.XTCtReplSrcPort, "--ctreplsrcport "+portRange(i.ReplSrcPort))
+	add(decode.XTCtReplDstPort, "--ctrepldstport "+portRange(i.ReplDstPort))
+	add(decode.XTCtStatus, "--ctstatus "+namesIn(xtStatuses, uint32(i.Status)))
+	add(decode.XTCtExpires, "--ctexpire "+span(i.ExpiresMin, i.ExpiresMax))
+	if i.Flags&decode.XTCtDirection != 0 {
+		o = append(o, "--ctdir "+map[bool]string{false: "ORIGINAL", true: "REPLY"}[i.Not&decode.XTCtDirection != 0])
+	}
+	w.last = ""
+	return w.match(name, strings.Join(o, " "))
+}
+
+func span(from, to uint32) string {
+	if from == to {
+		return strconv.FormatUint(uint64(from), 10)
+	}
+	return fmt.Sprintf("%d:%d", from, to)
+}
+
+func (w *iptablesWriter) xtPrefix(a decode.XTAddr) string {
+	if w.ip6 {
+		return trimFull(prefix(kindIPv6, a.Addr[:], a.Mask[:]), "/128")
+	}
+	return trimFull(prefix(kindIPv4, a.Addr[:4], a.Mask[:4]), "/32")
+}
+
+// trimFull leaves the length of a whole address out, as this match does.
+func trimFull(s, full string) string { return strings.TrimSuffix(s, full) }
+
+func (w *iptablesWriter) addr(b [16]byte) string {
+	if w.ip6 {
+		return netip.AddrFrom16(b).String()
+	}
+	return netip.AddrFrom4([4]byte(b[:4])).String()
+}
+
+func portRange(p decode.PortRange) string { return span(uint32(p.Min), uint32(p.Max)) }
+
+func portOptions(i decode.XTPorts) string {
+	var o []string
+	if (i.Src != decode.PortRange{Min: 0, Max: 65535}) || i.NotSrc {
+		o = append(o, bang(i.NotSrc)+"--sport "+portRange(i.Src))
+	}
+	if (i.Dst != decode.PortRange{Min: 0, Max: 65535}) || i.NotDst {
+		o = append(o, bang(i.NotDst)+"--dport "+portRange(i.Dst))
+	}
+	if i.Option != 0 || i.NotOption {
+		o = append(o, fmt.Sprintf("%s--tcp-option %d", bang(i.NotOption), i.Option))
+	}
+	if i.FlagMask != 0 || i.NotFlags {
+		o = append(o, bang(i.NotFlags)+"--tcp-flags "+flagNames(i.FlagMask)+" "+flagNames(i.Flags))
+	}
+	return strings.Join(o, " ")
+}
+
+func multiport(i decode.XTMultiport) string {
+	ports := make([]string, len(i.Ports))
+	for n, p := range i.Ports {
+		ports[n] = portRange(p)
+	}
+	option := [...]string{"--sports ", "--dports ", "--ports "}[min(i.Which, 2)]
+	return bang(i.Not) + option + strings.Join(ports, ",")
+}
+
+func (w *iptablesWriter) icmp(name string, i decode.XTICMP) bool {
+	option, any := "--icmp-type ", uint8(255)
+	if name == "icmp6" {
+		option = "--icmpv6-type "
+	}
+	t := strconv.Itoa(int(i.Type))
+	switch {
+	case i.Type == any && name == "icmp":
+		t = "any"
+	case i.CodeMin == i.CodeMax:
+		t += "/" + strconv.Itoa(int(i.CodeMin))
+	}
+	return w.match(name, bang(i.Not)+option+t)
+}
+
+func (w *iptablesWriter) ipRange(i decode.XTRange) bool {
+	var o []string
+	if i.Src {
+		o = append(o, bang(i.NotSrc)+"--src-range "+w.addr(i.SrcMin)+"-"+w.addr(i.SrcMax))
+	}
+	if i.Dst {
+		o = append(o, bang(i.NotDst)+"--dst-range "+w.addr(i.DstMin)+"-"+w.addr(i.DstMax))
+	}
+	return w.match("iprange", strings.Join(o, " "))
+}
+
+// rate writes the average of the match limit as iptables does: the largest unit
+// in which it is not a fraction.
+func rate(i decode.XTLimit) string {
+	const scale = 10000
+	t := ""
+	for _, u := range []struct {
+		name string
+		time uint32
+	}{{"day", 24 * 60 * 60 * scale}, {"hour", 60 * 60 * scale}, {"min", 60 * scale}, {"sec", scale}} {
+		if i.Average == 0 || i.Average > u.time {
+			break
+		}
+		if n := u.time / i.Average; t == "" || u.time/n >= i.Average && u.time%i.Average == 0 {
+			t = fmt.Sprintf("--limit %d/%s", n, u.name)
+		}
+	}
+	if i.Burst != 5 {
+		t += fmt.Sprintf(" --limit-burst %d", i.Burst)
+	}
+	return t
+}
+
+func physdev(i decode.XTPhysdev) string {
+	var o []string
+	for bit, text := range []string{"--physdev-in " + i.In, "--physdev-out " + i.Out, "--physdev-is-bridged", "--physdev-is-in", "--physdev-is-out"} {
+		if i.Asked&(1<<bit) != 0 {
+			o = append(o, bang(i.Not&(1<<bit) != 0)+text)
+		}
+	}
+	return strings.Join(o, " ")
+}
+
+func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
+	switch i := e.Info.(type) {
+	case decode.XTNAT:
+		return natOptions(e.Name, i)
+	case decode.XTReject:
+		return " --reject-with " + w.rejectName(i.With)
+	case decode.XTLog:
+		return logOptions(i.Prefix, i.Level, i.Flags)
+	case decode.XTSetMark:
+		return fmt.Sprintf(" --set-xmark 0x%x/0x%x", i.Mark, i.Mask)
+	case decode.XTConnmark:
+		return connmarkOptions(i)
+	case decode.XTCT:
+		if i.Notrack && e.Name == "CT" {
+			return " --notrack"
+		}
+		return ""
+	case decode.XTMSS:
+		if i.Size == 0xffff {
+			return " --clamp-mss-to-pmtu"
+		}
+		return " --set-mss " + strconv.Itoa(int(i.Size))
+	}
+	if len(e.Raw) == 0 || zero(e.Raw) {
+		return ""
+	}
+	return " [not decoded]"
+}
+
+func natOptions(name string, i decode.XTNAT) string {
+	ports := ""
+	if i.Flags&decode.NATPorts != 0 {
+		ports = strconv.Itoa(int(i.PortMin))
+		if i.PortMax != i.PortMin {
+			ports += "-" + strconv.Itoa(int(i.PortMax))
+		}
+	}
+	t := ""
+	switch name {
+	case "DNAT":
+		t = " --to-destination " + endpoint(i, ports)
+	case "SNAT":
+		t = " --to-source " + endpoint(i, ports)
+	default:
+		if ports != "" {
+			t = " --to-ports " + ports
+		}
+	}
+	if i.Flags&decode.NATRandom != 0 {
+		t += " --random"
+	}
+	if i.Flags&decode.NATRandomFully != 0 {
+		t += " --random-fully"
+	}
+	if i.Flags&decode.NATPersistent != 0 {
+		t += " --persistent"
+	}
+	return t
+}
+
+func endpoint(i decode.XTNAT, ports string) string {
+	host := ""
+	if i.Flags&decode.NATMapIPs != 0 {
+		host = i.AddrMin.String()
+		if i.AddrMax != i.AddrMin {
+			host += "-" + i.AddrMax.String()
+		}
+		if i.AddrMin.Is6() && ports != "" {
+			host = "[" + host + "]"
+		}
+	}
+	if ports != "" {
+		ports = ":" + ports
+	}
+	return host + ports
+}
+
+var (
+	rejects4 = []string{"icmp-net-unreachable", "icmp-host-unreachable", "icmp-proto-unreachable", "icmp-port-unreachable", "echoreply", "icmp-net-prohibited", "icmp-host-prohibited", "tcp-reset", "icmp-admin-prohibited"}
+	rejects6 = []string{"icmp6-no-route", "icmp6-adm-prohibited", "icmp6-not-neighbour", "icmp6-addr-unreachable", "icmp6-port-unreachable", "echoreply", "tcp-reset", "icmp6-policy-fail", "icmp6-reject-route"}
+)
+
+func (w *iptablesWriter) rejectName(with uint32) string {
+	names := rejects4
+	if w.ip6 {
+		names = rejects6
+	}
+	if int(with) < len(names) {
+		return names[with]
+	}
+	return strconv.Itoa(int(with))
+}
+
+func logOptions(prefix string, level, flags uint8) string {
+	t := ""
+	if prefix != "" {
+		t += " --log-prefix " + quoted(prefix)
+	}
+	if level != 4 {
+		t += fmt.Sprintf(" --log-level %d", level)
+	}
+	for _, f := range []word{{0x1, "tcp-sequence"}, {0x2, "tcp-options"}, {0x4, "ip-options"}, {0x8, "uid"}, {0x20, "macdecode"}} {
+		if uint32(flags)&f.value != 0 {
+			t += " --log-" + f.name
+		}
+	}
+	return t
+}
+
+func connmarkOptions(i decode.XTConnmark) string {
+	switch i.Mode {
+	case 0:
+		return fmt.Sprintf(" --set-xmark 0x%x/0x%x", i.CtMark, i.CtMask)
+	case 1:
+		return fmt.Sprintf(" --save-mark --nfmask 0x%x --ctmask 0x%x", i.Mask, i.CtMask)
+	}
+	return fmt.Sprintf(" --restore-mark --nfmask 0x%x --ctmask 0x%x", i.Mask, i.CtMask)
+}
