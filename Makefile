@@ -47,11 +47,8 @@ fixtures: build ## record the fixtures anew, on a real engine and in the lab (ro
 	fixtures/lab/record.sh bin/dnatrace fixtures/testdata
 	$(GO) test ./fixtures -run '^TestGoldenVerdicts$$' -count=1 -update
 
-bench: build ## measure against tcpdump, side by side in one run
-	@mkdir -p bench
-	@[ -s bench/a.pcapng ] || $(GO) run ./fixtures/gen -preset a -o bench/a.pcapng
-	@[ -s bench/b.pcapng ] || $(GO) run ./fixtures/gen -preset b -o bench/b.pcapng
-	$(GO) run ./docs/bench ./bin/dnatrace bench/a.pcapng bench/b.pcapng
+bench: build ## measure side by side with tcpdump, in one run (the live half needs root; BENCHFLAGS="-o docs/BENCHMARKS.md" writes the figures there)
+	$(GO) run ./fixtures/bench $(BENCHFLAGS)
 
 lint: ## gofmt, vet, staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
