@@ -14,18 +14,10 @@ type iface struct {
 	clock clock
 	limit uint64 // ticks below it are clock.mul ns each, and no more; 0 if clock is not that simple
 	snap  uint32
-	seen  int64 // time of its last packet
-	first int64 // time of its first
+	seen  bool // a packet of it
 }
 
 func (f *iface) key() string { return fmt.Sprintf("%d %s", f.point.Link, f.point.Name) }
-
-func (f *iface) touch(t int64) {
-	if f.first == 0 {
-		f.first = t
-	}
-	f.seen = t
-}
 
 // describe reads an interface description (pcapng §4.2). In a recording of
 // ours its point was announced by a record; anywhere else it is the point.

@@ -51,6 +51,7 @@ type File struct {
 	Skipped    uint64   // blocks of a kind that is of no use here
 	Malformed  uint64   // blocks that contradict themselves
 	Untimed    uint64   // packets without a time
+	Misdated   uint64   // packets and records with a time far off those around them
 	Late       uint64   // packets further out of order than Batch.Until allowed for
 	Ended      bool     // a recording of ours that was ended in order
 	Damage     []string // what could not be read, one sentence each
@@ -312,7 +313,7 @@ func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.B
 
 // newStream begins to read a file whose first bytes say that it is a capture.
 func newStream(r io.Reader, info *File, points *capture.Points, buffer int) (*stream, error) {
-	s := &stream{points: points, info: info, slack: lateness, win: newWindow(r, buffer)}
+	s := &stream{points: points, info: info, slack: lateness, near: noTime, win: newWindow(r, buffer)}
 	s.win.more(12)
 	info.Format = Recognise(s.win.rest())
 	if info.Format == FormatGzip && !info.Compressed {
@@ -340,4 +341,5 @@ func newStream(r io.Reader, info *File, points *capture.Points, buffer int) (*st
 type nothing struct{}
 
 func (nothing) scan(s *stream) (int, error) { return 1, nil }
+func (nothing) lead() int                   { return 0 }
 func (nothing) finish(*stream)              {}

@@ -98,6 +98,8 @@ func (c *classic) tell(s *stream, t int64) {
 	s.meta(t, capture.OriginPackets, capture.KindPoint, c.point)
 }
 
+func (c *classic) lead() int { return c.head }
+
 func (c *classic) finish(s *stream) {
 	if c.opened && !c.told {
 		c.tell(s, s.last)

@@ -62,6 +62,7 @@ func (n *ng) scan(s *stream) (int, error) {
 			w.start += size
 			continue
 		}
+		had := len(s.pkts)
 		if !n.take(s, typ, b[:size]) {
 			return 0, nil
 		}
@@ -69,6 +70,9 @@ func (n *ng) scan(s *stream) (int, error) {
 			return 0, n.broken
 		}
 		w.start += size
+		if len(s.pkts) == had || typ == blockSimple {
+			s.fixed = w.offset()
+		}
 	}
 	return 0, nil
 }
@@ -128,7 +132,7 @@ func (n *ng) packet(s *stream, typ uint32, b []byte) bool {
 	if (!f.known || len(n.fresh) > 0 || len(s.recs) > 0) && !n.ready(s, f, t) {
 		return false
 	}
-	f.touch(t)
+	f.seen = true
 	p := s.slot()
 	p.Time = t
 	p.Off = uint32(s.win.start + 28)
@@ -157,7 +161,7 @@ func (n *ng) fast(s *stream, b []byte) bool {
 		return false
 	}
 	t := int64(ticks * f.clock.mul)
-	f.touch(t)
+	f.seen = true
 	p := s.slot()
 	p.Time = t
 	p.Off = uint32(s.win.start + 28)
@@ -192,19 +196,15 @@ func (big order) direction(b []byte) capture.Direction {
 	return capture.DirUnknown
 }
 
-// simple reads a simple packet block (pcapng §4.4): it has no time, so it gets
-// that of the packet before it, and is counted.
+// simple reads a simple packet block (pcapng §4.4): it has no time, so it will
+// get that of the packet before it, and is counted.
 func (n *ng) simple(s *stream, b []byte) bool {
 	if len(b) < minSimple || len(n.ifaces) == 0 {
 		s.malformed(s.win.offset())
 		return true
 	}
 	f := &n.ifaces[0]
-	t := s.last
-	if k := len(s.pkts); k > 0 {
-		t = s.pkts[k-1].Time
-	}
-	if (!f.known || len(n.fresh) > 0 || len(s.recs) > 0) && !n.ready(s, f, t) {
+	if (!f.known || len(n.fresh) > 0 || len(s.recs) > 0) && !n.ready(s, f, s.last) {
 		return false
 	}
 	orig := n.order.u32(b[8:])
@@ -213,7 +213,7 @@ func (n *ng) simple(s *stream, b []byte) bool {
 		size = min(size, f.snap)
 	}
 	s.info.Untimed++
-	s.pkts = append(s.pkts, capture.Packet{Time: t, Off: uint32(s.win.start + 12), Len: size, Orig: orig, Point: f.point.ID})
+	s.pkts = append(s.pkts, capture.Packet{Time: untimed, Off: uint32(s.win.start + 12), Len: size, Orig: orig, Point: f.point.ID})
 	return true
 }
 
@@ -262,16 +262,18 @@ func (n *ng) statistics(s *stream, b []byte) bool {
 		}
 		return true
 	})
-	if lost == 0 || f.seen == 0 {
+	if lost == 0 || !f.seen {
 		return true
 	}
 	if len(s.pkts) > 0 {
 		return false
 	}
-	n.announce(s, f.seen)
-	s.meta(f.seen, capture.OriginPackets, capture.KindLoss, capture.Loss{Ring: f.point.Ring, From: f.first, To: f.seen, Lost: lost})
+	n.announce(s, s.last)
+	s.meta(s.last, capture.OriginPackets, capture.KindLoss, capture.Loss{Ring: f.point.Ring, From: s.first, To: s.last, Lost: lost})
 	return true
 }
+
+func (n *ng) lead() int { return 28 }
 
 // finish says what the end of the file tells: points without a packet, and a
 // recording without an end.

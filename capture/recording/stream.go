@@ -20,6 +20,8 @@ type framer interface {
 	// bytes the next block needs to be buffered. An error means that nothing
 	// after it can be framed.
 	scan(s *stream) (need int, err error)
+	// lead is how many bytes of a block come before a packet's data.
+	lead() int
 	// finish adds what remains to be said when there is no more to read.
 	finish(s *stream)
 }
@@ -37,8 +39,12 @@ type stream struct {
 	batch capture.Batch
 
 	slack int64 // how far behind last a later record may be: 0 for recordings of ours
+	near  int64 // latest time believed; noTime before the first
+	first int64 // earliest place's time believed; 0 before
 	last  int64 // latest time seen
 	until int64 // promised
+	crowd crowd
+	fixed int64 // offset in the file before which nothing can be framed again
 	ended bool  // no more to read; what is in recs is the last
 }
 
@@ -50,6 +56,13 @@ func (s *stream) next() (*capture.Batch, error) {
 		need, err := s.frames.scan(s)
 		if err == nil && need > 0 && !s.full() && s.win.more(need) {
 			continue
+		}
+		more := err == nil && need > 0 && s.win.err == nil || len(s.pkts) == capture.BatchSize
+		if n := s.date(more); n < len(s.pkts) {
+			if need += s.giveBack(n); n == 0 {
+				s.win.more(need)
+				continue
+			}
 		}
 		if len(s.pkts) > 0 || len(s.recs) > 0 {
 			return s.hand(), nil
@@ -87,25 +100,15 @@ func (s *stream) hand() *capture.Batch {
 	return &s.batch
 }
 
-// promise moves until, and counts what broke the last promise.
+// promise moves until.
 func (s *stream) promise() {
-	for i := range s.pkts {
-		t := s.pkts[i].Time
-		if t > s.last {
-			s.last = t
-		} else if t < s.until {
-			s.info.Late++
-		}
-	}
-	for i := range s.recs {
-		s.last = max(s.last, s.recs[i].Time)
-	}
 	switch {
 	case s.ended:
-		s.until = s.last
+		s.until = max(s.until, s.last)
 	case s.last > s.until+s.slack:
 		s.until = s.last - s.slack
 	}
+	s.until = max(s.until, s.crowd.behind(s.info.Packets, s.last))
 }
 
 // record adds a record of our own making or from the file.
@@ -140,6 +143,9 @@ func (s *stream) end(cause error) error {
 	}
 	if n := s.info.Untimed; n > 0 {
 		s.damage(0, fmt.Sprintf("%d packets of %s carry no time", n, s.info.Name), n)
+	}
+	if n := s.info.Misdated; n > 0 {
+		s.damage(0, fmt.Sprintf("%d times in %s are far off those before and after, which are taken instead", n, s.info.Name), n)
 	}
 	return nil
 }
