@@ -8,8 +8,8 @@ import (
 	"dnatrace/capture"
 )
 
-// Netlink messages of connection tracking (linux/netlink.h,
-// linux/netfilter/nfnetlink.h, linux/netfilter/nfnetlink_conntrack.h).
+// Netlink messages of netfilter (linux/netlink.h,
+// linux/netfilter/nfnetlink.h, nfnetlink_conntrack.h, nf_tables.h).
 const (
 	netlinkHeader = 16 // struct nlmsghdr
 	nfgenHeader   = 4  // struct nfgenmsg
@@ -17,6 +17,8 @@ const (
 	conntrack       = 1 << 8 // NFNL_SUBSYS_CTNETLINK in the type's upper byte
 	conntrackNew    = conntrack + 0
 	conntrackDelete = conntrack + 2
+
+	traceMessage = 10<<8 + 17 // NFNL_SUBSYS_NFTABLES, NFT_MSG_TRACE
 
 	netlinkError = 2
 	netlinkDone  = 3
@@ -58,10 +60,11 @@ func conntrackRecord(r capture.Record) ([]Event, error) {
 // message is one netlink message in the byte order of the machine it was
 // received on.
 type message struct {
-	order binary.ByteOrder
-	kind  uint16
-	flags uint16
-	body  []byte // behind the headers
+	order  binary.ByteOrder
+	kind   uint16
+	flags  uint16
+	family uint8  // nfgen_family; valid iff kind is one of netfilter's
+	body   []byte // behind the headers
 }
 
 // nextMessage takes the first message off b.
@@ -77,11 +80,11 @@ func nextMessage(b []byte) (m message, rest []byte, err error) {
 		return m, nil, fmt.Errorf("length %d: %w", size, errCut)
 	}
 	body := b[netlinkHeader:size]
-	if m.kind == conntrackNew || m.kind == conntrackDelete {
+	if m.kind > 0xff { // of a subsystem of netfilter
 		if len(body) < nfgenHeader {
 			return m, nil, fmt.Errorf("length %d: %w", size, errCut)
 		}
-		body = body[nfgenHeader:]
+		m.family, body = body[0], body[nfgenHeader:]
 	}
 	m.body = body
 	return m, b[min(aligned(uint64(size)), uint64(len(b))):], nil
@@ -92,7 +95,7 @@ func nextMessage(b []byte) (m message, rest []byte, err error) {
 // a small number is set, tells.
 func orderOf(b []byte) binary.ByteOrder {
 	switch kind := binary.BigEndian.Uint16(b[4:6]); kind {
-	case conntrackNew, conntrackDelete, netlinkError, netlinkDone:
+	case conntrackNew, conntrackDelete, traceMessage, netlinkError, netlinkDone:
 		return binary.BigEndian
 	}
 	return binary.LittleEndian

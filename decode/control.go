@@ -17,16 +17,19 @@ var ErrUnknown = errors.New("unknown record")
 const maxControl = 256 << 20
 
 // Control decodes a record other than a packet. Most records are one event, a
-// conntrack dump one for each entry; the order is that of the record. Events
-// keep no reference to r.Data. Fields of a JSON record that this version does
-// not know are ignored. With an error there may still be events: the entries of
-// a dump that are not damaged.
+// conntrack dump one for each entry, a rule trace one for each step; the order
+// is that of the record. Events keep no reference to r.Data. Fields of a JSON
+// record that this version does not know are ignored. With an error there may
+// still be events: the entries of a dump, or the steps, that are not damaged.
 func Control(r capture.Record) ([]Event, error) {
 	if len(r.Data) > maxControl {
 		return nil, fmt.Errorf("decode %s %s: %d bytes are more than %d", r.Origin, r.Kind, len(r.Data), maxControl)
 	}
-	if r.Origin == capture.OriginConntrack {
+	switch r.Origin {
+	case capture.OriginConntrack:
 		return conntrackRecord(r)
+	case capture.OriginRuleTrace:
+		return traceRecord(r)
 	}
 	e, content := eventFor(r)
 	if e == nil {

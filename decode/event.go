@@ -8,8 +8,8 @@ import (
 )
 
 // Event is what one control record says: *Start, *End, *Source, *Point, *Loss, *Damage,
-// *Conntrack, *EngineSnapshot, *EngineEvent, *HostSample or *Ruleset. The set
-// is closed.
+// *Conntrack, *TraceStep, *EngineSnapshot, *EngineEvent, *HostSample or *Ruleset.
+// The set is closed.
 type Event interface{ event() }
 
 // Start is the first event of a stream.
@@ -129,6 +129,7 @@ func (*Point) event()          {}
 func (*Loss) event()           {}
 func (*Damage) event()         {}
 func (*Conntrack) event()      {}
+func (*TraceStep) event()      {}
 func (*EngineSnapshot) event() {}
 func (*EngineEvent) event()    {}
 func (*HostSample) event()     {}

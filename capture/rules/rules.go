@@ -7,6 +7,10 @@
 // ours only capture.
 package rules
 
+// OwnPrefix begins the names of the tables that dnatrace makes for as long as it
+// runs, to have rules traced. They are no part of a Ruleset.
+const OwnPrefix = "dnatrace_trace_"
+
 // Ruleset is one back end's rules in one namespace at one time (JSON of
 // KindRuleset). Data is base64 in JSON.
 type Ruleset struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/mdlayher/netlink"
@@ -82,6 +83,17 @@ func (r *nftReader) elements(set netlink.Message) {
 	r.dump(unix.NFT_MSG_GETSETELEM, set.Data[0], attrs)
 }
 
+// own says whether a message is about a table that dnatrace made. The table's
+// name is attribute 1 of every kind of message (NFTA_TABLE_NAME,
+// NFTA_CHAIN_TABLE, …).
+func own(m netlink.Message) bool {
+	if len(m.Data) < 4 {
+		return false
+	}
+	table, _ := setName(m.Data[4:])
+	return bytes.HasPrefix(table, []byte(rules.OwnPrefix))
+}
+
 func setName(attrs []byte) (table, name []byte) {
 	ad, err := netlink.NewAttributeDecoder(attrs)
 	if err != nil {
@@ -107,9 +119,10 @@ func (r *nftReader) generation() []byte {
 	return msgs[0].Data[4:12] // NFTA_GEN_ID is the first attribute
 }
 
-// dump keeps the raw answer and returns it.
+// dump keeps the raw answer, but for what is in tables of our own, and returns
+// it.
 func (r *nftReader) dump(kind int, family byte, attrs []byte) []netlink.Message {
-	msgs := r.send(kind, family, netlink.Dump, attrs)
+	msgs := slices.DeleteFunc(r.send(kind, family, netlink.Dump, attrs), own)
 	for _, m := range msgs {
 		if m.Header.Flags&netlink.DumpInterrupted != 0 {
 			r.torn = true
@@ -143,9 +156,9 @@ func (r *nftReader) send(kind int, family byte, flags netlink.HeaderFlags, attrs
 	return nil
 }
 
-// nftLoaded says whether the kernel has nf_tables in it now. Asking nf_tables
+// Loaded says whether the kernel has nf_tables in it now. Asking nf_tables
 // itself would load it.
-func nftLoaded() bool {
+func Loaded() bool {
 	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
 		return true
 	}

@@ -19,7 +19,7 @@ import (
 func Read(path string) ([]rules.Ruleset, error) {
 	var sets []rules.Ruleset
 	err := netns.Do(path, func() error {
-		nft, v4, v6 := nftLoaded(), legacyTables("ip"), legacyTables("ip6")
+		nft, v4, v6 := Loaded(), legacyTables("ip"), legacyTables("ip6")
 		if nft {
 			sets = append(sets, readNFT())
 		}

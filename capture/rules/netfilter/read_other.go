@@ -16,3 +16,6 @@ func Read(string) ([]rules.Ruleset, error) { return nil, errUnsupported }
 
 // Watch is Linux only.
 func Watch() (*os.File, error) { return nil, errUnsupported }
+
+// Loaded is Linux only.
+func Loaded() bool { return false }

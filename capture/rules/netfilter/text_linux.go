@@ -73,7 +73,30 @@ func (c command) run(bin string) rules.Ruleset {
 		return failed(set, fmt.Errorf("run %s: %w", c.args[0], errors.Join(err, firstLine(stderr.String()))))
 	}
 	set.Data = stdout.Bytes()
+	if c.backend == "nft-text" {
+		set.Data = withoutOwn(set.Data)
+	}
 	return set
+}
+
+// withoutOwn takes the tables that dnatrace made out of what nft lists: from the
+// line that begins one to the brace at the beginning of a line.
+func withoutOwn(text []byte) []byte {
+	var out []byte
+	inside := false
+	for line := range bytes.Lines(text) {
+		words := bytes.Fields(line)
+		if len(words) >= 3 && string(words[0]) == "table" && line[0] == 't' {
+			inside = bytes.HasPrefix(words[2], []byte(rules.OwnPrefix))
+		}
+		if !inside {
+			out = append(out, line...)
+		}
+		if line[0] == '}' {
+			inside = false
+		}
+	}
+	return out
 }
 
 func firstLine(s string) error {

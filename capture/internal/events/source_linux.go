@@ -1,4 +1,4 @@
-package conntrack
+package events
 
 import (
 	"context"
@@ -19,21 +19,21 @@ import (
 // idle is how long a quiet socket may leave its reader without a promise.
 const idle = 20 * time.Millisecond
 
-// Source yields the events that f, a socket from Listen, hears: records of
-// KindEvent, each one raw netlink message, at the time of their receipt. Events
-// that the kernel could not queue are lost for good: a record of KindSource says
-// so and the stream goes on. Every batch promises, and while nothing happens an
+// Source yields what f, a socket from multicast.Join, hears: records of
+// KindEvent, raw netlink messages at the time of their receipt. Messages that
+// the kernel could not queue are lost for good: a record of KindSource says so
+// and the stream goes on. Every batch promises, and while nothing happens an
 // empty one does every 20 ms: as times are those of receipt, nothing earlier
 // than the last look at the empty socket can follow.
 //
 // The source owns f and closes it when the iteration ends.
-func Source(f *os.File, netns string) capture.Source {
+func Source(f *os.File, k Kind) capture.Source {
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
 			defer f.Close()
 			stop := multicast.Interrupt(ctx, f)
 			defer stop()
-			l, err := newListener(f, netns)
+			l, err := newListener(f, k)
 			for err == nil {
 				err = l.fill(ctx)
 				if ctx.Err() != nil {
@@ -43,7 +43,7 @@ func Source(f *os.File, netns string) capture.Source {
 					return
 				}
 			}
-			yield(nil, fmt.Errorf("receive conntrack events: %w", err))
+			yield(nil, fmt.Errorf("receive %s: %w", k.Name, err))
 		}
 	}
 }
@@ -54,19 +54,19 @@ type listener struct {
 	conn interface {
 		Read(func(uintptr) bool) error
 	}
-	netns string
+	kind  Kind
 	buf   []byte // one datagram
 	arena []byte // what the batch's records point into
 	now   int64  // never decreases, whatever the wall clock does
 	batch capture.Batch
 }
 
-func newListener(f *os.File, netns string) (*listener, error) {
+func newListener(f *os.File, k Kind) (*listener, error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	return &listener{file: f, conn: conn, netns: netns, buf: make([]byte, 1<<16)}, nil
+	return &listener{file: f, conn: conn, kind: k, buf: make([]byte, 1<<16)}, nil
 }
 
 // fill waits for events, at most idle, and takes all that are there.
@@ -95,7 +95,7 @@ func (l *listener) fill(ctx context.Context) error {
 
 // drain takes datagrams until there is none or the batch is full.
 func (l *listener) drain(fd int) error {
-	for len(l.batch.Records) < capture.BatchSize {
+	for range capture.BatchSize {
 		l.tick()
 		n, from, err := unix.Recvfrom(fd, l.buf, unix.MSG_TRUNC)
 		switch {
@@ -103,11 +103,11 @@ func (l *listener) drain(fd int) error {
 			return nil
 		case err == unix.EINTR:
 		case err == unix.ENOBUFS:
-			l.lost("the kernel's queue of conntrack events overran")
+			l.lost("the kernel's queue of " + l.kind.Name + " overran")
 		case err != nil:
 			return err
 		case n > len(l.buf):
-			l.lost(fmt.Sprintf("a conntrack message of %d bytes was cut", n))
+			l.lost(fmt.Sprintf("a message of %d bytes was cut", n))
 		case fromKernel(from):
 			l.split(l.buf[:n])
 		}
@@ -124,34 +124,51 @@ func fromKernel(sa unix.Sockaddr) bool {
 	return ok && nl.Pid == 0
 }
 
-// split makes one record of each message in a datagram.
+// split takes the messages out of a datagram.
 func (l *listener) split(b []byte) {
 	for len(b) >= unix.SizeofNlMsghdr {
 		n := int(min(binary.NativeEndian.Uint32(b), 1<<30)) // nlmsg_len
 		if n < unix.SizeofNlMsghdr || n > len(b) {
-			l.lost("a conntrack message has an impossible length")
+			l.lost("a message has an impossible length")
 			return
 		}
-		l.add(capture.OriginConntrack, capture.KindEvent, l.netns, b[:n])
+		l.event(b[:n])
 		b = b[min(len(b), (n+3)&^3):]
 	}
+}
+
+// event adds a message to the batch, in a record of its own unless it belongs
+// with the one before.
+func (l *listener) event(m []byte) {
+	last := len(l.batch.Records) - 1
+	if !l.kind.Together || last < 0 || l.batch.Records[last].Kind != capture.KindEvent {
+		l.add(l.kind.Origin, capture.KindEvent, m)
+		return
+	}
+	r := &l.batch.Records[last]
+	from := len(l.arena) - len(r.Data)
+	for len(l.arena)%4 != from%4 { // NLMSG_ALIGN
+		l.arena = append(l.arena, 0)
+	}
+	l.arena = append(l.arena, m...)
+	r.Data = l.arena[from:len(l.arena):len(l.arena)]
 }
 
 // lost reports a gap; the source goes on giving evidence after it.
 func (l *listener) lost(why string) {
 	data, err := json.Marshal(capture.SourceState{
-		Name: capture.OriginConntrack, State: "ok", Why: "events were lost: " + why,
+		Name: l.kind.Origin, State: "ok", Why: "events were lost: " + why,
 	})
 	if err == nil {
-		l.add(capture.OriginMeta, capture.KindSource, l.netns, data)
+		l.add(capture.OriginMeta, capture.KindSource, data)
 	}
 }
 
-func (l *listener) add(origin, kind, netns string, data []byte) {
+func (l *listener) add(origin, kind string, data []byte) {
 	from := len(l.arena)
 	l.arena = append(l.arena, data...)
 	l.batch.Records = append(l.batch.Records, capture.Record{
-		Time: l.now, Origin: origin, Kind: kind, Netns: netns,
+		Time: l.now, Origin: origin, Kind: kind, Netns: l.kind.Netns,
 		Data: l.arena[from:len(l.arena):len(l.arena)],
 	})
 }
