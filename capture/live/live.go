@@ -29,6 +29,7 @@ type Config struct {
 	Interfaces []string // only these of the host; empty: all
 	SnapLen    int      // bytes kept of a frame; 0: all
 	Netns      string   // path of the host's namespace; "": this process's
+	Trace      bool     // have the rules traced that the targets' packets meet
 	Window     time.Duration
 	Program    string // "dnatrace 1.0", for the recording
 
@@ -79,6 +80,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		s.rings.close()
 		return nil, err
 	}
+	s.openTrace(&resolved)
 	s.openConntrack()
 	s.watch.start(ctx, snapshot, &resolved)
 	s.armed = time.Now()

@@ -12,20 +12,22 @@ import (
 	"dnatrace/capture/target"
 )
 
-// rings are the packet rings: one for the host, one for each container that is
-// watched from inside.
+// rings are the packet rings and rule traces: one for the host, one for each
+// container that is watched from inside.
 type rings struct {
 	mu     sync.Mutex
 	host   *ring.Ring
+	trace  trace              // the host's
 	inside map[uint64]*inside // by inode of the namespace
 	ended  [2]uint64          // packets and losses of rings that are gone
 }
 
-// inside is the ring in a container's namespace.
+// inside is what watches in a container's namespace.
 type inside struct {
 	container target.Container
 	path      string
 	ring      *ring.Ring
+	trace     trace
 	close     func() // lets the namespace go
 }
 
@@ -69,6 +71,15 @@ func (r *rings) close() {
 	for _, g := range r.all() {
 		g.Close()
 	}
+	r.leave()
+}
+
+// leave lets go of the namespaces, and of what rules were traced with. The rings
+// end with their sources.
+func (r *rings) leave() {
+	for _, t := range r.traces() {
+		t.close()
+	}
 	for _, in := range r.inside {
 		in.close()
 	}
@@ -102,6 +113,15 @@ func (s *Session) filter(resolved *target.Resolved) ([]ring.Instruction, error) 
 	if s.config.Everything {
 		return nil, nil
 	}
+	prog, _, err := ring.Build(s.want(resolved))
+	if err != nil {
+		return nil, fmt.Errorf("build capture filter: %w", err)
+	}
+	return prog, nil
+}
+
+// want is what the targets stand for now, in ports and addresses.
+func (s *Session) want(resolved *target.Resolved) ring.Want {
 	w := ring.Want{Echo: true, Neighbours: true, SnapLen: s.config.SnapLen}
 	for _, q := range resolved.Requests {
 		w.Ports = append(w.Ports, ports(q.Proto, q.Port)...)
@@ -120,11 +140,7 @@ func (s *Session) filter(resolved *target.Resolved) ([]ring.Instruction, error) 
 		}
 		w.Endpoints[i].Ports = append(w.Endpoints[i].Ports, ports(b.Proto, b.Port)...)
 	}
-	prog, _, err := ring.Build(w)
-	if err != nil {
-		return nil, fmt.Errorf("build capture filter: %w", err)
-	}
-	return prog, nil
+	return w
 }
 
 // ports spells out a port of any protocol.
@@ -158,6 +174,7 @@ func (s *Session) enter(resolved *target.Resolved) {
 		}
 		in := &inside{container: c, path: path, close: release}
 		in.ring = s.openInside(c.Name, path, resolved)
+		in.trace = s.trace(c.Name, path, resolved)
 		r.inside[inode] = in
 	}
 	for inode, in := range r.inside {
@@ -177,6 +194,7 @@ func (s *Session) leave(in *inside) {
 		s.rings.ended[1] += l
 		in.ring.Close()
 	}
+	in.trace.close()
 	in.close()
 }
 

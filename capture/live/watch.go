@@ -141,9 +141,7 @@ func (w *watch) last() {
 	w.feed.put(rulesets)
 	w.session.rings.mu.Lock()
 	defer w.session.rings.mu.Unlock()
-	for _, in := range w.session.rings.inside {
-		in.close()
-	}
+	w.session.rings.leave()
 }
 
 func (w *watch) look(what string) {
@@ -166,6 +164,11 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 	}
 	w.resolved = &resolved
 	w.session.refilter(&resolved)
+	if err := w.session.retrace(&resolved); err != nil {
+		w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{
+			Name: capture.OriginRuleTrace, State: "ok", Why: "still for what was wanted before: " + err.Error(),
+		})})
+	}
 	w.session.enter(&resolved)
 	w.look(capture.OriginHost)
 }

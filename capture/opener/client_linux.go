@@ -95,7 +95,7 @@ func (o *Opener) ask(r request) (answer, error) {
 }
 
 func (o *Opener) exchange(r request) (answer, error) {
-	if err := send(o.conn, r, nil, nil); err != nil {
+	if err := send(o.conn, r, nil, r.file); err != nil {
 		return answer{}, err
 	}
 	body, data, f, err := receive(o.conn, maxAnswer)

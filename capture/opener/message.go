@@ -10,6 +10,7 @@ import (
 
 	"dnatrace/capture/host"
 	"dnatrace/capture/rules"
+	"dnatrace/capture/ruletrace"
 )
 
 // Operations of a request.
@@ -21,6 +22,9 @@ const (
 	opRules         = "rules"
 	opRulesWatch    = "rules-watch"
 	opHostWatch     = "host-watch"
+	opTrace         = "trace"
+	opTraceTable    = "trace-table"
+	opTraceUpdate   = "trace-update"
 	opSample        = "sample"
 	opInode         = "inode"
 	opNetns         = "netns"
@@ -28,10 +32,13 @@ const (
 
 // request asks the opener for one thing.
 type request struct {
-	Op      string       `json:"op"`
-	Path    string       `json:"path,omitempty"`
-	PID     int          `json:"pid,omitempty"`
-	Options host.Options `json:"options,omitzero"`
+	Op      string         `json:"op"`
+	Path    string         `json:"path,omitempty"`
+	PID     int            `json:"pid,omitempty"`
+	Options host.Options   `json:"options,omitzero"`
+	Trace   ruletrace.Want `json:"trace,omitzero"`
+
+	file *os.File // goes along with it
 }
 
 // answer is what the opener says. A file and data travel beside the JSON.
@@ -41,6 +48,7 @@ type answer struct {
 	Inode  uint64          `json:"inode,omitempty"`
 	Sample *host.Sample    `json:"sample,omitempty"`
 	Rules  []rules.Ruleset `json:"rules,omitempty"`
+	Note   string          `json:"note,omitempty"`
 
 	file *os.File
 	data []byte

@@ -22,6 +22,7 @@ import (
 
 	"dnatrace/capture/host"
 	"dnatrace/capture/rules"
+	"dnatrace/capture/ruletrace"
 )
 
 // PacketSocket opens a packet socket in the namespace at path, see ring.Socket.
@@ -45,6 +46,33 @@ func (o *Opener) RulesWatch(path string) (*os.File, error) {
 // namespace at path, see kernel.Watch.
 func (o *Opener) HostWatch(path string) (*os.File, error) {
 	return o.open(request{Op: opHostWatch, Path: path})
+}
+
+// RuleTrace opens a socket that hears the rule trace in the namespace at path,
+// see ruletrace.Listen.
+func (o *Opener) RuleTrace(path string) (*os.File, error) {
+	return o.open(request{Op: opTrace, Path: path})
+}
+
+// TraceTable has the wanted packets traced in the namespace at path as long as
+// the file is open, see ruletrace.Arm. The opener does not keep it: the table is
+// gone when this process is.
+func (o *Opener) TraceTable(path string, w ruletrace.Want) (f *os.File, note string, err error) {
+	if err := w.Check(); err != nil { // before it is too long a message
+		return nil, "", err
+	}
+	a, err := o.ask(request{Op: opTraceTable, Path: path, Trace: w})
+	return a.file, a.Note, err
+}
+
+// TraceUpdate has other packets traced, see ruletrace.Update. It lends f, a file
+// from TraceTable, to the opener.
+func (o *Opener) TraceUpdate(f *os.File, w ruletrace.Want) error {
+	if err := w.Check(); err != nil {
+		return err
+	}
+	_, err := o.ask(request{Op: opTraceUpdate, Trace: w, file: f})
+	return err
 }
 
 // ConntrackDump dumps the connections tracked in the namespace at path, see

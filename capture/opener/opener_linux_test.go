@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		actDrop(os.Args[1])
 	case "keep exec":
 		actKeepExec()
+	case "trace":
+		actTrace(os.Args[1])
 	default:
 		goleak.VerifyTestMain(m)
 	}

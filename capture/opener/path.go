@@ -1,6 +1,7 @@
 package opener
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -23,6 +24,9 @@ func (r request) check(extra []string) error {
 		if path != "" && !namespacePath.MatchString(path) && !slices.Contains(extra, path) {
 			return fmt.Errorf("%q is not the path of a network namespace", path)
 		}
+	}
+	if r.Op == opTraceUpdate && r.file == nil {
+		return errors.New("no file came with it")
 	}
 	if r.Op == opNetns && r.PID <= 0 {
 		return fmt.Errorf("%d is not a process", r.PID)

@@ -15,6 +15,7 @@ import (
 	"dnatrace/capture/netns"
 	"dnatrace/capture/ring"
 	"dnatrace/capture/rules/netfilter"
+	"dnatrace/capture/ruletrace"
 )
 
 // How a binary knows that it is the opener: both must be there. The arguments
@@ -78,13 +79,13 @@ func (s *server) serve(conn *net.UnixConn) error {
 		if err == io.EOF {
 			return nil
 		}
-		if f != nil {
-			f.Close() // requests bring none
-		}
 		if err != nil {
 			return fmt.Errorf("read request: %w", err)
 		}
-		a := s.answer(body)
+		a := s.answer(body, f)
+		if f != nil {
+			f.Close() // it was lent
+		}
 		err = send(conn, a, a.data, a.file)
 		if a.file != nil {
 			a.file.Close()
@@ -95,8 +96,9 @@ func (s *server) serve(conn *net.UnixConn) error {
 	}
 }
 
-func (s *server) answer(body []byte) answer {
-	var r request
+// answer answers one request, which may have lent a file.
+func (s *server) answer(body []byte, f *os.File) answer {
+	r := request{file: f}
 	if err := json.Unmarshal(body, &r); err != nil {
 		return refuse(fmt.Errorf("read request: %w", err))
 	}
@@ -122,6 +124,15 @@ func (s *server) handle(r request) (a answer, err error) {
 		a.file, err = openIn(r.Path, netfilter.Watch)
 	case opHostWatch:
 		a.file, err = openIn(r.Path, kernel.Watch)
+	case opTrace:
+		a.file, err = openIn(r.Path, ruletrace.Listen)
+	case opTraceTable:
+		a.file, err = openIn(r.Path, func() (f *os.File, err error) {
+			f, a.Note, err = ruletrace.Arm(r.Trace)
+			return f, err
+		})
+	case opTraceUpdate:
+		err = ruletrace.Update(r.file, r.Trace)
 	case opConntrackDump:
 		a.data, err = conntrack.Dump(r.Path)
 	case opRules:

@@ -1,0 +1,104 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/ruletrace"
+	"dnatrace/capture/target"
+)
+
+// trace is the rule trace in one namespace. The zero value is none.
+type trace struct {
+	table *os.File // the table is there as long as this is open
+	note  string   // what it leaves out
+	err   error    // why there is none
+}
+
+func (t *trace) close() {
+	if t.table != nil {
+		t.table.Close()
+		t.table = nil
+	}
+}
+
+// traced says what of the resolved targets is to be traced.
+func (s *Session) traced(resolved *target.Resolved) ruletrace.Want {
+	w := s.want(resolved)
+	return ruletrace.Want{Ports: w.Ports, Endpoints: w.Endpoints, Hosts: w.Hosts}
+}
+
+// trace listens first and marks packets then. It is the zero trace where none
+// is asked for.
+func (s *Session) trace(netns, path string, resolved *target.Resolved) trace {
+	if !s.config.Trace {
+		return trace{}
+	}
+	f, err := s.config.Opener.RuleTrace(path)
+	if err != nil {
+		return trace{err: err}
+	}
+	var t trace
+	if t.table, t.note, t.err = s.config.Opener.TraceTable(path, s.traced(resolved)); t.err != nil {
+		f.Close()
+		return t
+	}
+	name := capture.OriginRuleTrace
+	if netns != capture.HostNetns {
+		name += " of " + netns
+	}
+	s.merger.Add(name, ruletrace.Source(f, netns))
+	return t
+}
+
+// openTrace traces rules in the host's namespace, and says where they are
+// traced: containers have theirs from when they were entered.
+func (s *Session) openTrace(resolved *target.Resolved) {
+	if !s.config.Trace {
+		return
+	}
+	r := &s.rings
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trace = s.trace(capture.HostNetns, s.config.Netns, resolved)
+	var notes []string
+	if r.trace.note != "" {
+		notes = append(notes, r.trace.note)
+	}
+	for _, in := range r.inside {
+		if in.trace.err != nil && r.trace.err == nil {
+			notes = append(notes, fmt.Sprintf("not in %s: %v", in.container.Name, in.trace.err))
+		}
+	}
+	slices.Sort(notes)
+	state := "ok"
+	if r.trace.err != nil {
+		state, notes = "absent", []string{r.trace.err.Error()}
+	}
+	s.state(capture.OriginRuleTrace, state, strings.Join(notes, "; "))
+}
+
+// retrace has what the targets stand for now traced in every namespace.
+func (s *Session) retrace(resolved *target.Resolved) error {
+	r := &s.rings
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var failed []error
+	for _, t := range r.traces() {
+		failed = append(failed, s.config.Opener.TraceUpdate(t.table, s.traced(resolved)))
+	}
+	return errors.Join(failed...)
+}
+
+// traces are those that are there.
+func (r *rings) traces() []*trace {
+	all := []*trace{&r.trace}
+	for _, in := range r.inside {
+		all = append(all, &in.trace)
+	}
+	return slices.DeleteFunc(all, func(t *trace) bool { return t.table == nil })
+}
