@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dnatrace/capture"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/target"
@@ -73,7 +75,6 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 		return a.replayDemo(ctx, f, sc.Name, err, p)
 	}
 	fmt.Fprintf(a.err, "%s: %s\n", sc.Name, sc.Story)
-	f.expect = expected(sc.WantWithoutRules)
 	l, err := lab.New()
 	if err != nil {
 		return nil, err
@@ -85,6 +86,10 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 	s, err := a.openLab(ctx, l, sc.Target, f.file)
 	if err != nil {
 		return nil, err
+	}
+	f.expect = expected(sc.Want)
+	if !s.has(capture.OriginRuleTrace) {
+		f.expect = expected(sc.WantWithoutRules)
 	}
 	o := pipeline.Options{Record: s.record, Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
 	f.tell(&o, p)
@@ -122,6 +127,11 @@ func goldenVerdict(c fixtures.Case) (expectation, error) {
 	return expectation{set: true, verdict: d.Verdict, cause: d.Cause}, nil
 }
 
+// has reports whether a source was armed.
+func (s *session) has(source string) bool {
+	return slices.ContainsFunc(s.Sources(), func(st capture.SourceState) bool { return st.Name == source && st.State == "ok" })
+}
+
 // ask sends the scenario's request and says what the client got.
 func (a *app) ask(ctx context.Context, l *lab.Lab, sc lab.Scenario) {
 	fmt.Fprintf(a.err, "the client got: %s\n", lab.Outcome(sc.Request(ctx, l)))
@@ -140,7 +150,7 @@ func (a *app) openLab(ctx context.Context, l *lab.Lab, wanted, file string) (*se
 	}
 	s.Session, err = live.Open(ctx, live.Config{
 		Targets: targets, SnapLen: defaultSnap, Netns: l.HostNetns(), Program: "dnatrace " + buildVersion(),
-		Fixed: &snapshot, FixedNetns: labNetns(l), Opener: s.opener,
+		Fixed: &snapshot, FixedNetns: labNetns(l), Opener: s.opener, Trace: true,
 	})
 	if err != nil {
 		s.close()

@@ -49,6 +49,7 @@ output goes to standard error.`,
 		},
 	}
 	f.captureFlags.add(c, "requests")
+	f.trace = true
 	f.outputFlags.add(c)
 	f.addJudgement(c)
 	return c

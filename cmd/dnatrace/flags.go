@@ -45,6 +45,7 @@ type captureFlags struct {
 	host       string
 	netns      string
 	window     durationFlag
+	trace      bool // have rules traced, unless noTrace
 	noTrace    bool
 }
 

@@ -41,6 +41,7 @@ published ports is recorded. The run ends with Ctrl-C, -c or -d.`,
 		},
 	}
 	f.captureFlags.add(c, "packets")
+	c.Flags().BoolVar(&f.trace, "trace", false, "have the kernel trace the rules that packets meet, as diagnose does")
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "what to record, as in diagnose; may be given more than once")
 	return c
 }

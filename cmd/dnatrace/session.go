@@ -57,7 +57,7 @@ func (s *session) arm(ctx context.Context, f *captureFlags, targets []target.Tar
 	}
 	c := live.Config{
 		Targets: targets, Interfaces: f.interfaces, SnapLen: f.snap, Netns: f.netns, Window: time.Duration(f.window),
-		Program: "dnatrace " + buildVersion(), Opener: s.opener,
+		Program: "dnatrace " + buildVersion(), Opener: s.opener, Trace: f.trace && !f.noTrace,
 	}
 	s.dial(ctx, f.host, &c)
 	s.Session, err = live.Open(ctx, c)
@@ -141,6 +141,20 @@ func (a *app) listening(s *session) {
 		}
 	}
 	fmt.Fprintf(a.err, "listening on %s\n", strings.Join(names, ", "))
+	a.traced(s.Sources())
+}
+
+// traced says that the ruleset has something in it that was not there before.
+func (a *app) traced(sources []capture.SourceState) {
+	for _, st := range sources {
+		if st.Name != capture.OriginRuleTrace || st.State != "ok" {
+			continue
+		}
+		fmt.Fprintln(a.err, "rule trace on (temporary table, gone with this process)")
+		if st.Why != "" {
+			fmt.Fprintf(a.err, "rule trace %s\n", render.Clean(st.Why))
+		}
+	}
 }
 
 func (s *session) close() error {
