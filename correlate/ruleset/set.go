@@ -7,6 +7,7 @@
 package ruleset
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -144,7 +145,7 @@ func (s *Set) order() {
 		}
 	}
 	for _, list := range s.hooks {
-		slices.SortStableFunc(list, func(a, b *chain) int { return int(a.place()) - int(b.place()) })
+		slices.SortStableFunc(list, func(a, b *chain) int { return cmp.Compare(a.place(), b.place()) })
 	}
 }
 

@@ -1,69 +1,14 @@
-package ruleset
+package ruleset_test
 
 import (
-	"context"
-	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
-	"dnatrace/capture"
-	"dnatrace/capture/rules"
-	"dnatrace/decode"
+	"dnatrace/correlate/ruleset"
 	"dnatrace/fixtures"
 )
-
-// recorded are the rulesets of one namespace at one time, by backend.
-type recorded map[string][]byte
-
-// recordings returns what a fixture recorded, by namespace and moment.
-func recordings(t *testing.T, name string) map[string]recorded {
-	t.Helper()
-	c, err := fixtures.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := c.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]recorded{}
-	last := map[string][]byte{}
-	for b, err := range source(context.Background()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range b.Records {
-			if r.Kind != capture.KindRuleset {
-				continue
-			}
-			var s rules.Ruleset
-			if err := json.Unmarshal(r.Data, &s); err != nil {
-				t.Fatal(err)
-			}
-			if s.Same {
-				s.Data = last[r.Netns+s.Backend]
-			}
-			last[r.Netns+s.Backend] = s.Data
-			key := r.Netns + " " + s.Why
-			if out[key] == nil {
-				out[key] = recorded{}
-			}
-			out[key][s.Backend] = s.Data
-		}
-	}
-	return out
-}
-
-func parse(t *testing.T, data []byte) *Set {
-	t.Helper()
-	r, err := decode.ParseNFTables(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(r)
-}
 
 var (
 	saveCounter = regexp.MustCompile(`^\[\d+:\d+\] `)
@@ -110,7 +55,7 @@ func listedLines(text []byte) map[string]map[string]string {
 func TestRulesReadAsTheirOwnersWroteThem(t *testing.T) {
 	same, all := 0, 0
 	for _, name := range fixtures.Names() {
-		for moment, r := range recordings(t, name) {
+		for moment, r := range openIncident(t, name).texts {
 			s, a := compareTexts(t, name+" "+moment, r)
 			same, all = same+s, all+a
 		}
@@ -134,7 +79,7 @@ func compareTexts(t *testing.T, name string, r recorded) (same, all int) {
 	at := map[string]int{}
 	for _, rule := range set.Rules() {
 		want, known := "", false
-		if rule.Backend == Iptables {
+		if rule.Backend == ruleset.Iptables {
 			k := rule.Table + " " + rule.Chain
 			if i := at[k]; i < len(saved[k]) {
 				want, known = saved[k][i], true

@@ -1,0 +1,309 @@
+package ruleset
+
+import (
+	"slices"
+
+	"dnatrace/decode"
+)
+
+// mostRuns bounds how many ways are tried when rules cannot be evaluated.
+const mostRuns = 64
+
+// Evaluate follows a packet through all tables of every hook on its way. Rules
+// that cannot be evaluated are tried both ways: if that makes no difference, the
+// outcome is certain all the same.
+func (s *Set) Evaluate(p Packet) Outcome {
+	first := s.run(p, nil)
+	out := first.outcome(s)
+	if len(first.doubts) == 0 && len(first.asked) == 0 {
+		return out
+	}
+	reasons := slices.Clone(first.doubts)
+	differs := len(reasons) > 0
+	runs := 1
+	for todo := alternatives(first, nil); len(todo) > 0; runs++ {
+		if runs >= mostRuns {
+			differs = true
+			break
+		}
+		choice := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		m := s.run(p, choice)
+		todo = append(todo, alternatives(m, choice)...)
+		if len(m.doubts) > 0 || !m.same(first) {
+			differs = true
+			reasons = append(append(reasons, m.doubts...), m.asked[len(choice)-1])
+		}
+	}
+	if !differs {
+		return out
+	}
+	out.Verdict = Unclear
+	out.Unknown = unique(append(reasons, first.asked...))
+	return out
+}
+
+// alternatives are the choices that a run left open: each question behind those
+// already chosen, answered yes, with no to those between.
+func alternatives(m *machine, chosen []bool) [][]bool {
+	var out [][]bool
+	for i := len(chosen); i < len(m.asked); i++ {
+		c := make([]bool, i+1)
+		copy(c, chosen)
+		c[i] = true
+		out = append(out, c)
+	}
+	return out
+}
+
+func unique(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// same reports whether two runs come to the same: verdict, what decided, and
+// translation.
+func (m *machine) same(o *machine) bool {
+	return m.verdict == o.verdict && m.rule == o.rule && m.by == o.by && m.tuple == o.tuple &&
+		m.translation == o.translation && m.masqueraded == o.masqueraded && m.local == o.local
+}
+
+// run follows a packet once. choices answer, in order, whether rules that
+// cannot be evaluated match; those beyond do not.
+func (s *Set) run(p Packet, choices []bool) *machine {
+	m := newMachine(s, p, choices)
+	m.verdict = Passed
+	if p.Sent {
+		m.send()
+	} else {
+		m.arrive(p.IIF, p.IIFIndex)
+	}
+	return m
+}
+
+func (m *machine) arrive(iif string, index uint32) {
+	m.iif, m.iifIndex, m.hasIIF = iif, index, true
+	m.oif, m.oifIndex, m.hasOIF = "", 0, false
+	if !m.ingress() || !m.hook(decode.HookPrerouting) {
+		return
+	}
+	switch m.addrType(m.tuple.Dst.Addr()) {
+	case TypeLocal, TypeBroadcast:
+		m.local = true
+	case TypeUnknown:
+		m.local = m.p.OIF == "" && m.p.Route == nil
+		if m.local && !m.redirected {
+			m.doubt("whether " + m.tuple.Dst.Addr().String() + " is an address of this host is not known")
+		}
+	}
+	if m.local || m.redirected {
+		m.local = true
+		m.hook(decode.HookInput)
+		return
+	}
+	m.leave()
+	_ = m.hook(decode.HookForward) && m.hook(decode.HookPostrouting) && m.egress()
+}
+
+// leave looks up the interface that the packet goes out by.
+func (m *machine) leave() {
+	m.oif, m.oifIndex, m.hasOIF = m.p.OIF, m.p.OIFIndex, true
+	if m.p.Route != nil {
+		if oif := m.p.Route(m.tuple.Dst.Addr()); oif != m.oif {
+			m.oif, m.oifIndex = oif, 0
+		}
+	}
+}
+
+func (m *machine) send() {
+	m.leave()
+	if !m.hook(decode.HookOutput) {
+		return
+	}
+	m.leave()
+	m.local = m.addrType(m.tuple.Dst.Addr()) == TypeLocal
+	if m.local {
+		m.oif, m.oifIndex = "lo", 0
+	}
+	if !m.hook(decode.HookPostrouting) || !m.egress() {
+		return
+	}
+	if m.local {
+		m.looped = true
+		m.arrive("lo", 0)
+	}
+}
+
+// hook runs the base chains of a hook. It reports whether the packet goes on.
+func (m *machine) hook(hook uint32) bool {
+	m.at = hook
+	translate := natPriority(hook)
+	translated := false
+	for _, c := range m.set.hooks[hookKey{m.family, hook}] {
+		if !translated && c.place() > int64(translate)<<32 {
+			m.followFlow(hook)
+			translated = true
+		}
+		if c.Type == "nat" && !m.asksNAT(hook) {
+			continue
+		}
+		if !m.base(c) {
+			return false
+		}
+	}
+	if !translated {
+		m.followFlow(hook)
+	}
+	return true
+}
+
+// ingress runs the chains of the device itself, ahead of all others.
+func (m *machine) ingress() bool {
+	m.at = decode.HookIngress
+	return m.device(hookKey{decode.FamilyNetdev, 0}, m.iif) && m.device(hookKey{m.family, decode.HookIngress}, m.iif)
+}
+
+func (m *machine) egress() bool {
+	m.at = decode.HookPostrouting
+	return m.device(hookKey{decode.FamilyNetdev, 1}, m.oif)
+}
+
+func (m *machine) device(k hookKey, name string) bool {
+	for _, c := range m.set.hooks[k] {
+		if name == "" {
+			m.doubt("rules of a device (" + c.Family.String() + " " + c.Chain.Table + " " + c.Name + "): the interface is not known")
+			continue
+		}
+		if slices.Contains(c.Devices, name) && !m.base(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// base runs a base chain and, if nothing there decides, applies its policy.
+func (m *machine) base(c *chain) bool {
+	m.root = c
+	v := m.walk(c, 0)
+	if v == undecided {
+		v = m.applyPolicy(c)
+	}
+	switch v {
+	case decided(Dropped), decided(Rejected):
+		m.verdict = Verdict(v)
+		m.stage = m.stageName(c)
+		return false
+	}
+	return true
+}
+
+func (m *machine) applyPolicy(c *chain) decided {
+	v, word := decided(Passed), "accept"
+	if c.Drop {
+		v, word = decided(Dropped), "drop"
+		m.by, m.rule = c, nil
+	}
+	m.steps = append(m.steps, step{chain: c, verdict: "policy " + word, stage: m.stageName(c), before: m.tuple, after: m.tuple})
+	return v
+}
+
+// stageName is the word of the place where a chain is called.
+func (m *machine) stageName(c *chain) string {
+	switch {
+	case m.at == decode.HookIngress:
+		return "ingress"
+	case c.Family == decode.FamilyNetdev:
+		return "egress"
+	case m.at == decode.HookPrerouting && c.Type == "nat":
+		return "dnat"
+	case m.at == decode.HookPrerouting && c.Priority < priorityConntrack:
+		return "raw"
+	}
+	return hookName(decode.FamilyInet, m.at)
+}
+
+// decided is a Verdict that ends a base chain, or undecided.
+type decided uint8
+
+const undecided = decided(Unclear)
+
+// mostJumps is how deep chains may call each other (NFT_JUMP_STACK_SIZE).
+const mostJumps = 16
+
+// mostRules bounds what one packet may meet: chains that go to each other in a
+// circle cannot be in the kernel, but in a damaged recording.
+const mostRules = 1 << 20
+
+// walk runs the rules of a chain until one decides.
+func (m *machine) walk(c *chain, depth int) decided {
+	if depth > mostJumps {
+		m.doubt("chain " + c.Name + " is called too deep")
+		return undecided
+	}
+	for _, r := range c.rules {
+		if m.met++; m.met > mostRules {
+			m.doubt("too many rules")
+			return undecided
+		}
+		before := m.tuple
+		v, matched := m.rules(c, r)
+		if !matched {
+			continue
+		}
+		m.steps = append(m.steps, step{chain: c, rule: r, verdict: v.word, stage: m.stageName(m.root), before: before, after: m.tuple})
+		switch v.code {
+		case decode.VerdictAccept:
+			return decided(Passed)
+		case decode.VerdictDrop:
+			m.rule, m.by = r, c
+			if v.rejects {
+				return decided(Rejected)
+			}
+			return decided(Dropped)
+		case decode.VerdictReturn:
+			return undecided
+		case decode.VerdictJump, decode.VerdictGoto:
+			next := m.set.chains[chainKey{tableKey{c.Family, c.Chain.Table}, v.chain}]
+			if next == nil {
+				m.doubt("chain " + v.chain + " is not in the dump")
+				continue
+			}
+			d := m.walk(next, depth+1)
+			if d != undecided || v.code == decode.VerdictGoto {
+				return d
+			}
+		}
+	}
+	return undecided
+}
+
+// outcome tells a run to the outside.
+func (m *machine) outcome(s *Set) Outcome {
+	o := Outcome{
+		Verdict: m.verdict, Stage: m.stage, Tuple: m.tuple,
+		Masqueraded: m.masqueraded, Local: m.local,
+	}
+	for _, st := range m.steps {
+		e := Step{Stage: st.stage, Verdict: st.verdict, Before: st.before, After: st.after}
+		if st.rule == nil {
+			e.Rule = s.policy(st.chain)
+		} else {
+			e.Rule = s.describe(st.chain, st.rule)
+		}
+		o.Steps = append(o.Steps, e)
+		if st.rule != nil && st.rule == m.translation {
+			r := e.Rule
+			o.Translation = &r
+		}
+	}
+	if m.verdict != Passed && len(o.Steps) > 0 {
+		r := o.Steps[len(o.Steps)-1].Rule
+		o.Rule = &r
+	}
+	return o
+}

@@ -1,0 +1,133 @@
+package ruleset
+
+import (
+	"net/netip"
+
+	"dnatrace/decode"
+)
+
+// Packet is what meets the rules. What is left at its zero value is unknown,
+// unless said otherwise; a rule that asks for it makes the outcome uncertain.
+type Packet struct {
+	// Sent says that a process of this namespace sends the packet: it meets
+	// output and postrouting, and if it is for the namespace itself, then
+	// prerouting and input on lo. Otherwise it comes in on IIF and meets
+	// prerouting, then input or forward and postrouting.
+	Sent bool
+	// IIF and OIF are the interfaces' names. OIF is the one that the packet
+	// leaves by after translation; Route, if given, is asked instead.
+	IIF, OIF           string
+	IIFIndex, OIFIndex uint32
+
+	Tuple    decode.Tuple // as it meets the first hook
+	TCPFlags byte         // FIN 1, SYN 2, RST 4, PSH 8, ACK 16; 0 is unknown
+	ICMP     *ICMP        // nil if unknown or not ICMP
+	Mark     uint32       // 0 is none
+	Length   int          // bytes of the IP packet
+
+	// State is how connection tracking sees the packet: decode.CtNew,
+	// CtEstablished, CtRelated, CtInvalid or CtUntracked. 0 is CtNew.
+	State uint32
+	// Flow is the connection that the packet belongs to, if it is known already:
+	// its translation is then what is done, and no rule is asked for another.
+	// Nil for the first packet of a connection.
+	Flow *Flow
+
+	// AddrType is the type of an address in the namespace's routing tables: one
+	// of the Type constants. Nil if that is not known.
+	AddrType func(netip.Addr) uint32
+	// Route is the interface that packets to an address leave by, "" for none.
+	// Nil if that is not known: OIF is taken, and reverse paths cannot be told.
+	Route func(netip.Addr) string
+}
+
+// ICMP is the kind of an ICMP or ICMPv6 message.
+type ICMP struct{ Type, Code uint8 }
+
+// Flow is a connection as connection tracking has it.
+type Flow struct {
+	Orig, Reply decode.Tuple // as in decode.Conntrack
+	Status      uint32       // IPS_*; the bits of translation are added
+	Mark        uint32
+	MarkKnown   bool
+}
+
+// Types of addresses (RTN_* in linux/rtnetlink.h).
+const (
+	TypeUnknown   = 0
+	TypeUnicast   = 1
+	TypeLocal     = 2
+	TypeBroadcast = 3
+	TypeMulticast = 5
+)
+
+// LocalAddrs returns an AddrType for a namespace that has these addresses and
+// routes for all others. Loopback addresses are local.
+func LocalAddrs(addrs ...netip.Addr) func(netip.Addr) uint32 {
+	local := map[netip.Addr]bool{}
+	for _, a := range addrs {
+		local[a.Unmap()] = true
+	}
+	return func(a netip.Addr) uint32 {
+		a = a.Unmap()
+		switch {
+		case local[a] || a.IsLoopback():
+			return TypeLocal
+		case a.IsMulticast():
+			return TypeMulticast
+		case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+			return TypeBroadcast
+		}
+		return TypeUnicast
+	}
+}
+
+// Verdict is what becomes of a packet. The zero value is Unclear.
+type Verdict uint8
+
+// Verdicts.
+const (
+	Unclear  Verdict = iota // it depends on what is not known
+	Passed                  // no rule stops it
+	Dropped                 // silently
+	Rejected                // and the sender is told
+)
+
+func (v Verdict) String() string {
+	return [...]string{"unclear", "passed", "dropped", "rejected"}[min(v, Rejected)]
+}
+
+// Outcome is what the rules do with a packet.
+type Outcome struct {
+	Verdict Verdict
+	// Rule is the rule or policy that dropped or rejected it; nil otherwise.
+	// With Verdict Unclear it is the one that would, should every rule that
+	// cannot be evaluated not match.
+	Rule *Rule
+	// Stage is where: ingress, raw, prerouting, dnat, input, forward, output,
+	// postrouting or egress; "" if Passed.
+	Stage string
+	// Steps are the rules that matched and the policies that applied, in order.
+	Steps []Step
+	// Tuple is the packet's after translation. The source is as before if
+	// Masqueraded.
+	Tuple       decode.Tuple
+	Translation *Rule // that changed the destination; nil for none, or if Flow was known
+	Masqueraded bool  // the source becomes an address of the interface it leaves by
+	Local       bool  // it is for this namespace
+	// Unknown says what could not be evaluated and may matter. If it is empty,
+	// the outcome is certain, given the packet and the rules.
+	Unknown []string
+}
+
+// Certain reports whether nothing unknown matters.
+func (o Outcome) Certain() bool { return len(o.Unknown) == 0 }
+
+// Step is a rule that matched, or a policy that applied.
+type Step struct {
+	Rule    Rule
+	Stage   string
+	Verdict string // as nft writes it: "accept", "drop", "jump DOCKER", "continue", "dnat", …
+	Before  decode.Tuple
+	After   decode.Tuple
+}
