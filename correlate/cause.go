@@ -20,6 +20,8 @@ const (
 	CauseModeNone            Cause = "mode-none"
 	CauseModeContainer       Cause = "mode-container"
 	CauseInternalNetwork     Cause = "internal-network"
+	CauseDirectAccess        Cause = "direct-access"
+	CauseNetworkIsolated     Cause = "network-isolated"
 	CauseFirewallDrop        Cause = "firewall-drop"
 	CauseFirewallReject      Cause = "firewall-reject"
 	CauseRulesMissing        Cause = "rules-missing"

@@ -16,6 +16,8 @@ type judgement struct {
 	notes   []string
 	blind   []string
 	facts   []Evidence
+	rule    *RuleHit
+	ruledAt int64 // Unix ns; valid iff rule is set
 }
 
 // decide says what became of a request. The rules are tried in order; the
@@ -128,6 +130,10 @@ func refusedByReset(p *path, j *judgement) bool {
 	}
 	if from != nil {
 		j.fact("packets", from.first, "RST at %s, nothing behind it", from.at.Name)
+	}
+	if f, ok := p.filtered(request, false); ok && f.reject {
+		p.blame(j, f)
+		return true
 	}
 	resetByHost(p, j)
 	return true

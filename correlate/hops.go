@@ -41,12 +41,29 @@ func (p *path) hops(j *judgement) []Hop {
 		}
 	}
 	out = p.lastPacket(p.asked(out))
-	if j.verdict == Dropped && j.between[0] != "" {
-		out = append(out, Hop{Time: unix(p.furthest().last), Point: j.between[0] + " → " + j.between[1], Direction: "request", Kind: HopDropped, Before: p.furthest().leg.tuple.DstEnd(), Detail: "not seen at " + j.between[1]})
-	}
+	out = append(out, p.filterHops(j)...)
 	slices.SortStableFunc(out, func(a, b Hop) int { return a.Time.Compare(b.Time) })
 	if len(out) > most {
 		out = append(out[:most-1], out[len(out)-1])
+	}
+	return out
+}
+
+// filterHops tell what no point saw: a translation that only the trace shows,
+// and the place where the request ended.
+func (p *path) filterHops(j *judgement) []Hop {
+	var out []Hop
+	last := p.furthest()
+	before := last.leg.tuple.DstEnd()
+	if p.translator != nil {
+		out = append(out, Hop{Time: unix(p.translator.Time), Point: "nat PREROUTING", Direction: "request", Kind: HopTranslated, Before: before, After: p.target.DstEnd(), Detail: p.ruleWords(p.translator)})
+		before = p.target.DstEnd()
+	}
+	switch {
+	case j.verdict == Dropped && j.rule != nil:
+		out = append(out, Hop{Time: unix(j.ruledAt), Point: placeOf(j.rule), Direction: "request", Kind: HopDropped, Before: before, Detail: j.rule.Owner + ": " + j.rule.Text})
+	case j.verdict == Dropped && j.between[0] != "":
+		out = append(out, Hop{Time: unix(last.last), Point: j.between[0] + " → " + j.between[1], Direction: "request", Kind: HopDropped, Before: before, Detail: "not seen at " + j.between[1]})
 	}
 	return out
 }

@@ -33,6 +33,10 @@ func answerLost(p *path, j *judgement) bool {
 	if stage != "" {
 		j.stage, j.proof = stage, f.proof
 	}
+	if hit, ok := p.filtered(reply, false); ok && stage == "" {
+		p.blame(j, hit)
+		j.stage, j.cause = "reply-"+hit.stage, CauseReplyFiltered
+	}
 	p.claim(j, p.clientPoint())
 	return true
 }
@@ -246,6 +250,14 @@ func vanished(p *path, j *judgement) bool {
 	j.verdict, j.cause, j.proof = Dropped, CauseUnknown, Inferred
 	last := p.furthest()
 	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), last.at.Name)
+	if f, ok := p.filtered(request, false); ok {
+		j.between = p.gapAfterLast()
+		if f.stage == "input" {
+			j.between[1] = "host"
+		}
+		p.blame(j, f)
+		return true
+	}
 	if p.endsAtHost() {
 		j.between = [2]string{last.at.Name, "host"}
 		j.why = fmt.Sprintf("The request for %s came in at %s, is translated by nothing that is in evidence, and the host gave no answer: a rule on INPUT, or in front of it.", p.tuple.DstEnd(), last.at.Name)

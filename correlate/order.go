@@ -78,6 +78,8 @@ func timeOf(e decode.Event) (int64, bool) {
 	switch e := e.(type) {
 	case *decode.Conntrack:
 		return e.Time, true
+	case *decode.TraceStep:
+		return e.Time, true
 	case *decode.EngineSnapshot:
 		return e.Time, true
 	case *decode.EngineEvent:

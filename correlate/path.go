@@ -23,11 +23,12 @@ type path struct {
 	going  []stop       // where the request was seen, in order of first sighting
 	coming []stop       // where the reply was seen, likewise
 
-	container *engine.Container // what the request is meant for; nil unknown
-	home      string            // the namespace it lives in, by its owner's name; "" unknown
-	binding   *engine.Binding   // its mapping; nil if none is in force
-	target    decode.Tuple      // from the client or proxy to the container; zero if not known
-	proven    bool              // the translation is told by conntrack, or there is none
+	container  *engine.Container // what the request is meant for; nil unknown
+	home       string            // the namespace it lives in, by its owner's name; "" unknown
+	binding    *engine.Binding   // its mapping; nil if none is in force
+	target     decode.Tuple      // from the client or proxy to the container; zero if not known
+	translator *decode.TraceStep // the rule that translated it; nil unless only the trace tells
+	proven     bool              // the translation is told by conntrack, or there is none
 }
 
 // stop is one point's sighting on a path.
@@ -98,6 +99,7 @@ func (p *path) identify() {
 		p.target = p.inner.tuple
 	case p.x.conntrack != nil && p.x.conntrack.Reply.Reverse() != p.x.conntrack.Orig:
 		p.target = p.x.conntrack.Reply.Reverse()
+	case p.traced():
 	case p.tuple != p.client.tuple: // translated before any point saw it
 		p.target = p.client.tuple
 	case w.containerAt(p.tuple.Dst) != nil:
@@ -114,7 +116,18 @@ func (p *path) identify() {
 	if c := p.servingContainer(); c != nil {
 		p.container = c
 	}
-	p.proven = p.target.Dst == p.tuple.Dst || p.x.conntrack != nil && !p.proxied()
+	p.proven = p.target.Dst == p.tuple.Dst || (p.x.conntrack != nil || p.translator != nil) && !p.proxied()
+}
+
+// traced takes the target from the kernel's trace of the rules, where no point
+// saw the request behind them.
+func (p *path) traced() bool {
+	to, rule := p.tracedTranslation()
+	if to == (decode.Tuple{}) {
+		return false
+	}
+	p.target, p.translator = to, rule
+	return true
 }
 
 // servingContainer is the container whose process listens where the request
@@ -162,7 +175,7 @@ func (p *path) proxied() bool { return p.r.marks&markProxied != 0 }
 // translated is the address behind the translation, or "" if none is in
 // evidence. A mapping alone is intent.
 func (p *path) translated() string {
-	if p.inner == nil && p.inside == nil && p.tuple == p.client.tuple && (p.x.conntrack == nil || p.x.conntrack.Reply.Reverse() == p.x.conntrack.Orig) {
+	if p.inner == nil && p.inside == nil && p.translator == nil && p.tuple == p.client.tuple && (p.x.conntrack == nil || p.x.conntrack.Reply.Reverse() == p.x.conntrack.Orig) {
 		return ""
 	}
 	if p.target == (decode.Tuple{}) || p.target.Dst == p.tuple.Dst && p.target.DstPort == p.tuple.DstPort {
@@ -186,7 +199,9 @@ func (p *path) via(j *judgement) string {
 		return "proxy"
 	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
 		return "host"
-	case p.binding != nil && j.stage != "host" && p.clientPoint().Role == capture.RoleNIC:
+	case j.stage == "raw" || j.stage == "ingress" || j.stage == "host":
+		return "" // it ended before anything could send it anywhere
+	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC:
 		return "dnat"
 	}
 	return ""

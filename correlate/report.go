@@ -16,7 +16,7 @@ func (p *path) incident(j *judgement) *Incident {
 		Protocol: p.tuple.Proto.String(), Client: p.tuple.SrcEnd(), Requested: p.tuple.DstEnd(),
 		Translated: p.translated(), Via: p.via(j),
 		First: unix(r.opened), Last: unix(p.lastSeen()), Attempts: int(max(1, r.attempts)), Timing: p.timing(),
-		Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Proof: j.proof,
+		Rule: j.rule, Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Proof: j.proof,
 		Between: []string{}, Evidence: j.facts, Blind: j.blind, Notes: j.notes, Fix: j.fix,
 	}
 	if j.between[0] != "" {

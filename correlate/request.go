@@ -62,6 +62,7 @@ type extra struct {
 	conntrack *decode.Conntrack // entry of the client's leg
 	requested *decode.Tuple     // what was asked for, where no leg shows it: translated before the first point
 	errors    []icmpError
+	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
 // icmpError is an ICMP error about a request or its reply, seen at one point.

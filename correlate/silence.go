@@ -135,15 +135,24 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 	if p.container == nil || p.heard() {
 		return false
 	}
-	hit, ok := p.t.world.inputDrop(p.home, inner.tuple, p.r.opened)
+	f, ok := p.filtered(request, true)
 	if !ok {
 		return false
 	}
-	j.cause = CauseContainerFirewall
-	j.why = fmt.Sprintf("A firewall inside %s drops what comes in for port %d: %s.", p.name(), inner.tuple.DstPort, hit)
-	j.fix = []string{fmt.Sprintf("allow port %d in the firewall inside %s", inner.tuple.DstPort, p.name())}
-	j.fact("rules", p.now, "in the namespace of %s: %s", p.name(), hit)
+	p.blame(j, f)
+	j.stage, j.cause = "container", CauseContainerFirewall
+	j.why = fmt.Sprintf("A firewall inside %s drops what comes in for port %d: %s", p.name(), inner.tuple.DstPort, f.hit.Text)
+	j.fix = p.insideFix(j.fix)
 	return true
+}
+
+// insideFix runs commands in the container's namespace, where its rules are.
+func (p *path) insideFix(commands []string) []string {
+	var out []string
+	for _, c := range commands {
+		out = append(out, fmt.Sprintf("nsenter -t $(docker inspect -f '{{.State.Pid}}' %s) -n %s", p.name(), c))
+	}
+	return out
 }
 
 func noRouteBack(p *path, j *judgement, inner *leg) bool {

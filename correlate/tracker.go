@@ -77,7 +77,8 @@ type Tracker struct {
 	world      world
 	neighbours map[decode.IP]*neighbourWatch
 	translated map[decode.Tuple]*decode.Conntrack // entries whose legs were not seen yet
-	talkers    map[decode.Tuple]int64             // UDP servers that answered someone; Src unset
+	passages   map[passageKey]*passage
+	talkers    map[decode.Tuple]int64 // UDP servers that answered someone; Src unset
 
 	journal journal
 	hashes  [capture.BatchSize]uint32
@@ -101,6 +102,7 @@ func New(c Config) *Tracker {
 		due:        math.MaxInt64,
 		neighbours: map[decode.IP]*neighbourWatch{},
 		translated: map[decode.Tuple]*decode.Conntrack{},
+		passages:   map[passageKey]*passage{},
 		talkers:    map[decode.Tuple]int64{},
 	}
 	t.world.init()
@@ -219,6 +221,9 @@ func (t *Tracker) Event(e decode.Event) {
 	case *decode.Conntrack:
 		t.advance(e.Time)
 		t.conntrack(e)
+	case *decode.TraceStep:
+		t.advance(e.Time)
+		t.traced(e)
 	case *decode.EngineSnapshot:
 		t.advance(e.Time)
 		t.world.engineSaid(e)

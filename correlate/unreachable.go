@@ -30,6 +30,10 @@ func refusedByICMP(p *path, j *judgement) bool {
 		j.fix = []string{fmt.Sprintf("ip route get %s", p.destination())}
 	default:
 		j.between = p.gapAfterLast()
+		if f, ok := p.filtered(request, false); ok {
+			p.blame(j, f)
+			break
+		}
 		j.cause = CauseFirewallReject
 		j.why = fmt.Sprintf("A firewall rule rejected the request with ICMP %s.", name)
 		j.fix = []string{"find the REJECT rule: nft list ruleset, iptables-save"}

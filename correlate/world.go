@@ -8,6 +8,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
 
@@ -17,6 +18,7 @@ type world struct {
 	engines []version[engine.Snapshot]
 	hosts   map[string][]version[host.Sample] // by namespace
 	rules   map[string][]*decode.Ruleset
+	parsed  map[string]*ruleset.Set // of the latest rules; made when asked for
 	did     []*decode.EngineEvent
 
 	// Looked up at every new leg, so kept ready for the latest versions.
@@ -39,6 +41,7 @@ const mostVersions = 1000
 func (w *world) init() {
 	w.hosts = map[string][]version[host.Sample]{}
 	w.rules = map[string][]*decode.Ruleset{}
+	w.parsed = map[string]*ruleset.Set{}
 }
 
 // known reports whether anything but packets is in evidence.
@@ -106,6 +109,27 @@ func (w *world) rulesWere(e *decode.Ruleset) {
 		w.rules[e.Netns] = slices.Delete(list, most/4, most/2)
 	}
 	w.rules[e.Netns] = append(w.rules[e.Netns], e)
+	if e.Backend == "nft" && !e.Same {
+		delete(w.parsed, e.Netns)
+	}
+}
+
+// ruleset is the latest nf_tables rules of a namespace, or nil.
+func (w *world) ruleset(netns string) *ruleset.Set {
+	if s, ok := w.parsed[netns]; ok {
+		return s
+	}
+	var set *ruleset.Set
+	for i := len(w.rules[netns]) - 1; i >= 0; i-- {
+		if r := w.rules[netns][i]; r.Backend == "nft" && !r.Same {
+			if parsed, err := decode.ParseNFTables(r.Data); err == nil && len(r.Data) > 0 {
+				set = ruleset.New(parsed)
+			}
+			break
+		}
+	}
+	w.parsed[netns] = set
+	return set
 }
 
 // hasRules reports whether any rules are in force in a namespace, as far as

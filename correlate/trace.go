@@ -1,0 +1,288 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// passage is one packet's way through the rules of one namespace, as the
+// kernel's own trace tells it.
+type passage struct {
+	last  int64 // Unix ns, when the latest step was received
+	way   way
+	bound bool // it belongs to a request
+	inner bool // in a container's namespace
+	netns string
+	steps []*decode.TraceStep
+}
+
+// passageKey tells packets apart within a run: the kernel uses ids again, but
+// not within seconds.
+type passageKey struct {
+	space uint16
+	id    uint32
+}
+
+const (
+	passagesKept    = 4096 // of all requests together
+	passagesPerCase = 24
+	stepsPerPassage = 256
+	idsAreUsedAgain = 2 * time.Second
+)
+
+// traced takes a step of the kernel's rule trace. Steps come late and in the
+// order of the trace: they are joined by id, and to requests by tuple.
+func (t *Tracker) traced(e *decode.TraceStep) {
+	space, ok := t.netns[e.Netns]
+	if !ok {
+		return
+	}
+	key := passageKey{space, e.ID}
+	g := t.passages[key]
+	if g == nil || e.Time-g.last > int64(idsAreUsedAgain) {
+		if len(t.passages) >= passagesKept {
+			clear(t.passages)
+		}
+		g = &passage{netns: e.Netns, inner: space != 0}
+		t.passages[key] = g
+	}
+	g.last = e.Time
+	if len(g.steps) < stepsPerPassage {
+		g.steps = append(g.steps, e)
+	}
+	if !g.bound && e.Packet.Kind >= decode.Segment {
+		t.bind(g, e, space)
+	}
+}
+
+// bind gives a passage to the request whose packet it tells of.
+func (t *Tracker) bind(g *passage, e *decode.TraceStep, space uint16) {
+	n, w, ok := t.legs.lookup(e.Packet.Tuple, space)
+	if !ok || t.legs.slab.at(n).req == 0 {
+		return
+	}
+	x := t.extra(t.legs.slab.at(n).req - 1)
+	g.bound, g.way = true, w
+	if len(x.passages) == passagesPerCase {
+		x.passages = slices.Delete(x.passages, passagesPerCase/2, passagesPerCase/2+1)
+	}
+	x.passages = append(x.passages, g)
+}
+
+// filtering is the rule or policy that ended a packet's way.
+type filtering struct {
+	hit    RuleHit
+	stage  string
+	at     int64
+	reject bool
+	engine bool // the rule, or the policy, is the engine's
+	proven bool
+}
+
+// filtered finds what ended the way of one direction's packets, in the host's
+// namespace or in the container's.
+func (p *path) filtered(w way, inner bool) (filtering, bool) {
+	for _, g := range p.x.passages {
+		if g.way != w || g.inner != inner || len(g.steps) == 0 {
+			continue
+		}
+		last := g.steps[len(g.steps)-1]
+		if last.Verdict.Code != decode.VerdictDrop || last.Type != decode.TraceRule && last.Type != decode.TracePolicy {
+			continue
+		}
+		return p.describe(g, last), true
+	}
+	return filtering{}, false
+}
+
+// tracedTranslation is where the rules sent the request, and the rule that did:
+// the last one that matched before the headers changed.
+func (p *path) tracedTranslation() (decode.Tuple, *decode.TraceStep) {
+	for _, g := range p.x.passages {
+		if g.way != request || g.inner {
+			continue
+		}
+		var rule *decode.TraceStep
+		for _, s := range g.steps {
+			if s.Packet.Kind >= decode.Segment && s.Packet.Tuple != p.tuple && s.Packet.Tuple.Src == p.tuple.Src {
+				return s.Packet.Tuple, rule
+			}
+			if s.Type == decode.TraceRule && s.Handle != 0 {
+				rule = s
+			}
+		}
+	}
+	return decode.Tuple{}, nil
+}
+
+// ruleWords names a traced rule and its owner: "docker: -A DOCKER … -j DNAT …".
+func (p *path) ruleWords(s *decode.TraceStep) string {
+	set := p.t.world.ruleset(s.Netns)
+	if set == nil {
+		return ""
+	}
+	r, ok := set.Rule(s.Family, s.Table, s.Chain, s.Handle)
+	if !ok {
+		return ""
+	}
+	return r.Owner + ": " + r.Text
+}
+
+// describe names the rule behind a step that dropped.
+func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
+	f := filtering{at: last.Time, proven: true}
+	f.hit = RuleHit{Kind: "rule", Backend: ruleset.NFT, Table: last.Family.String() + " " + last.Table, Chain: last.Chain, Handle: last.Handle}
+	base := g.base()
+	set := p.t.world.ruleset(g.netns)
+	if set == nil {
+		f.hit.Owner = "user"
+		return f
+	}
+	f.stage = set.Stage(base.Family, base.Table, base.Chain)
+	rule, ok := set.Rule(last.Family, last.Table, last.Chain, last.Handle)
+	if last.Type == decode.TracePolicy {
+		f.hit.Kind = "policy"
+		rule, ok = set.Policy(last.Family, last.Table, last.Chain)
+	}
+	if ok {
+		f.fill(rule)
+	}
+	return f
+}
+
+// fill takes over what the ruleset says of the rule.
+func (f *filtering) fill(r ruleset.Rule) {
+	f.hit.Backend, f.hit.Text, f.hit.Owner, f.hit.Handle = r.Backend, r.Text, r.Owner, r.Handle
+	f.engine = r.Owner == ruleset.OwnerDocker
+	f.reject = r.Rejects()
+}
+
+// base is the step at which the last base chain was entered.
+func (g *passage) base() *decode.TraceStep {
+	for i := len(g.steps) - 1; i >= 0; i-- {
+		if g.steps[i].Packet.Kind != decode.Other {
+			return g.steps[i]
+		}
+	}
+	return g.steps[0]
+}
+
+// blame writes a filter's decision on the way in into a judgement (the
+// engine's own rules included).
+func (p *path) blame(j *judgement, f filtering) {
+	j.rule, j.stage, j.ruledAt = &f.hit, f.stage, f.at
+	j.cause = p.filterCause(f)
+	j.proof = proofOf(f.proven)
+	who := ownerWords(f.hit.Owner)
+	what := f.hit.Text
+	if what == "" {
+		what = fmt.Sprintf("rule with handle %d", f.hit.Handle)
+	}
+	j.why = fmt.Sprintf("%s %s of %s, %s, %s it: %s", j.stageWords(), f.hit.Kind, who, placeOf(&f.hit), verb(f.reject), what)
+	if note := p.translationNote(); note != "" {
+		j.why += ". " + note
+	}
+	j.fix = p.filterFix(f)
+	source := "ruletrace"
+	if !f.proven {
+		source = "rules"
+	}
+	j.fact(source, f.at, "%s in %s: %s", f.hit.Kind, placeOf(&f.hit), what)
+}
+
+func verb(reject bool) string {
+	if reject {
+		return "rejects"
+	}
+	return "drops"
+}
+
+func placeOf(h *RuleHit) string { return h.Table + " " + h.Chain }
+
+// stageWords begins the sentence that names a rule.
+func (j *judgement) stageWords() string {
+	if j.stage == "" {
+		return "A"
+	}
+	return "In " + j.stage + ", a"
+}
+
+func ownerWords(owner string) string {
+	switch owner {
+	case "user":
+		return "yours"
+	case ruleset.OwnerDocker:
+		return "the engine's"
+	}
+	return owner + "'s"
+}
+
+// translationNote reminds that rules behind the translation meet another port.
+func (p *path) translationNote() string {
+	if p.binding == nil || p.binding.Container == p.tuple.DstPort {
+		return ""
+	}
+	return fmt.Sprintf("Behind the translation a rule meets the container's port %d, not the published %d.", p.binding.Container, p.tuple.DstPort)
+}
+
+// filterCause is what a filter's decision amounts to.
+func (p *path) filterCause(f filtering) Cause {
+	switch {
+	case p.target != (decode.Tuple{}) && p.target.Dst != p.tuple.Dst && p.t.world.engine() != nil && p.t.world.containerAt(p.target.Dst) == nil:
+		return CauseStaleTranslation
+	case f.engine && p.isIsolation(f):
+		return CauseNetworkIsolated
+	case f.engine && p.isDirect():
+		return CauseDirectAccess
+	case f.engine && p.binding != nil:
+		return CauseRulesMissing
+	case f.reject:
+		return CauseFirewallReject
+	}
+	return CauseFirewallDrop
+}
+
+// isIsolation reports whether the engine kept two of its networks apart.
+func (p *path) isIsolation(f filtering) bool {
+	from := p.t.world.network(p.tuple.Src)
+	return from != "" && from != p.t.world.network(p.target.Dst) && p.isDirect()
+}
+
+// filterFix is what to type about a rule.
+func (p *path) filterFix(f filtering) []string {
+	switch p.filterCause(f) {
+	case CauseRulesMissing:
+		return []string{"docker restart " + p.name(), "if that does not help: systemctl restart docker"}
+	case CauseDirectAccess:
+		return []string{fmt.Sprintf("ask for a published port of the host, or publish one: docker run -p %d:%d …", p.tuple.DstPort, p.tuple.DstPort)}
+	case CauseNetworkIsolated:
+		return []string{fmt.Sprintf("docker network connect %s %s", p.t.world.network(p.target.Dst), ownerOf(p.latestEngine(), p.tuple.Src.Addr()))}
+	}
+	return f.hit.removal()
+}
+
+// removal is the command that takes a rule away.
+func (h *RuleHit) removal() []string {
+	family, table, _ := strings.Cut(h.Table, " ")
+	switch {
+	case h.Kind == "policy" && h.Backend == ruleset.Iptables:
+		return []string{fmt.Sprintf("%s -t %s -P %s ACCEPT", iptablesFor(family), table, h.Chain)}
+	case h.Kind == "policy":
+		return []string{fmt.Sprintf("nft chain %s %s '{ policy accept; }'", h.Table, h.Chain)}
+	case h.Backend == ruleset.Iptables && len(h.Text) > 3 && h.Text[:3] == "-A ":
+		return []string{fmt.Sprintf("%s -t %s -D %s", iptablesFor(family), table, h.Text[3:])}
+	}
+	return []string{fmt.Sprintf("nft delete rule %s %s handle %d", h.Table, h.Chain, h.Handle)}
+}
+
+func iptablesFor(family string) string {
+	if family == "ip6" {
+		return "ip6tables"
+	}
+	return "iptables"
+}
