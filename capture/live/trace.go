@@ -70,7 +70,7 @@ func (s *Session) openTrace(resolved *target.Resolved) {
 		notes = append(notes, r.trace.note)
 	}
 	for _, in := range r.inside {
-		if in.trace.err != nil && r.trace.err == nil {
+		if in.trace.err != nil && !ruletrace.NoRules(in.trace.err) {
 			notes = append(notes, fmt.Sprintf("not in %s: %v", in.container.Name, in.trace.err))
 		}
 	}
@@ -92,6 +92,24 @@ func (s *Session) retrace(resolved *target.Resolved) error {
 		failed = append(failed, s.config.Opener.TraceUpdate(t.table, s.traced(resolved)))
 	}
 	return errors.Join(failed...)
+}
+
+// traceLate begins to trace where there were no rules before. It reports whether
+// the host's namespace is one of those.
+func (s *Session) traceLate(resolved *target.Resolved) bool {
+	r := &s.rings
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.inside {
+		if ruletrace.NoRules(in.trace.err) {
+			in.trace = s.trace(in.container.Name, in.path, resolved)
+		}
+	}
+	if !ruletrace.NoRules(r.trace.err) {
+		return false
+	}
+	r.trace = s.trace(capture.HostNetns, s.config.Netns, resolved)
+	return r.trace.err == nil
 }
 
 // traces are those that are there.

@@ -144,7 +144,15 @@ func (w *watch) last() {
 	w.session.rings.leave()
 }
 
+// tracing says that rules are traced in the host's namespace from now on.
+func (w *watch) tracing(why string) {
+	w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginRuleTrace, State: "ok", Why: why})})
+}
+
 func (w *watch) look(what string) {
+	if w.session.traceLate(w.resolved) {
+		w.tracing("")
+	}
 	if what == capture.OriginRules {
 		rulesets, _ := w.rulesets("change")
 		w.feed.put(rulesets)
@@ -165,9 +173,7 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 	w.resolved = &resolved
 	w.session.refilter(&resolved)
 	if err := w.session.retrace(&resolved); err != nil {
-		w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{
-			Name: capture.OriginRuleTrace, State: "ok", Why: "still for what was wanted before: " + err.Error(),
-		})})
+		w.tracing("still for what was wanted before: " + err.Error())
 	}
 	w.session.enter(&resolved)
 	w.look(capture.OriginHost)

@@ -42,6 +42,11 @@ func TestATraceTableLastsAsLongAsItsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := o.TraceTable(path, wanted); !ruletrace.NoRules(err) {
+		t.Errorf("there are no rules yet: got %v", err)
+	}
+	netnstest.Run(t, path, "nft add table inet story")
+	before := listed(t, path)
 	f, note, err := o.TraceTable(path, wanted)
 	if err != nil || note != "" {
 		t.Fatal(note, err)
@@ -61,7 +66,7 @@ func TestATraceTableLastsAsLongAsItsFile(t *testing.T) {
 		t.Errorf("the table went with the opener, not with the file:\n%s", text)
 	}
 	f.Close()
-	if text := listed(t, path); text != "" {
+	if text := listed(t, path); text != before {
 		t.Errorf("the file is closed, and still there is\n%s", text)
 	}
 }
@@ -121,6 +126,7 @@ func actTrace(path string) {
 
 func TestNothingIsLeftWhenKilledAtAnyMoment(t *testing.T) {
 	path := netnstest.New(t)
+	netnstest.Run(t, path, "nft add table inet story")
 	text := listed(t, path)
 	there := 0
 	for range 20 {

@@ -21,9 +21,9 @@ const sendBuffer = 4 << 20
 // and so does the end of the last process that holds it: it must not be given
 // to one that outlives the run. Note says what is left out, "" for nothing.
 //
-// It fails, and has changed nothing, where the kernel is older than 5.12 or has
-// no nf_tables in use, and where marked packets would fill the kernel's log. It
-// needs CAP_NET_ADMIN.
+// It fails, and has changed nothing, where there is nothing to trace (see
+// NoRules), where the kernel is older than 5.12, and where marked packets would
+// fill the kernel's log. It needs CAP_NET_ADMIN.
 func Arm(w Want) (f *os.File, note string, err error) {
 	if err := w.Check(); err != nil {
 		return nil, "", err
@@ -55,15 +55,23 @@ func Update(f *os.File, w Want) error {
 	return nil
 }
 
-// both names the families where inet is one.
-var both = []byte{unix.NFPROTO_INET}
+// noRules says that there is nothing to trace. It is known by its errno, which
+// the way from another process leaves in place.
+type noRules struct{}
 
-// allowed says for which families packets can be marked. The mark is shared: ip_tables
-// answers to it with a line in the kernel's log for each rule, where something
-// has been bound to log.
+func (noRules) Error() string { return "there are no nf_tables rules" }
+func (noRules) Unwrap() error { return unix.ENODATA }
+
+// NoRules says whether Listen or Arm failed because there is nothing to trace
+// yet: trying again makes sense.
+func NoRules(err error) bool { return errors.Is(err, unix.ENODATA) }
+
+// allowed says for which families packets can be marked. The mark is shared:
+// ip_tables answers to it with a line in the kernel's log for each rule, where
+// something has been bound to log.
 func allowed() (families []byte, note string, err error) {
 	if !netfilter.Loaded() {
-		return nil, "", errors.New("nf_tables is not in use")
+		return nil, "", noRules{}
 	}
 	log4, log6 := logs("ip", unix.NFPROTO_IPV4), logs("ip6", unix.NFPROTO_IPV6)
 	const why = "it would fill the kernel's log, as there are rules of iptables-legacy and a netfilter logger"
@@ -75,7 +83,7 @@ func allowed() (families []byte, note string, err error) {
 	case log6:
 		return []byte{unix.NFPROTO_IPV4}, "not for IPv6: " + why, nil
 	}
-	return both, "", nil
+	return []byte{unix.NFPROTO_INET}, "", nil
 }
 
 // nameOf names the tables of a socket.
@@ -88,6 +96,9 @@ func (c conn) arm(sets []set, families []byte) error {
 	have, err := c.list(c.nameOf())
 	if err != nil {
 		return err
+	}
+	if !have.others {
+		return noRules{}
 	}
 	if have.bridge {
 		families = append(slices.Clone(families), unix.NFPROTO_BRIDGE)

@@ -23,8 +23,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// arm arms a trace where there is something to trace.
 func arm(t *testing.T, path string, w ruletrace.Want) *os.File {
 	t.Helper()
+	netnstest.Run(t, path, "nft add table inet story")
 	var f *os.File
 	netnstest.Do(t, path, func() (err error) {
 		var note string
@@ -176,8 +178,6 @@ func TestAFloodIsTracedAtABoundedRate(t *testing.T) {
 
 func TestTwoRunsAtOnceDoNotDisturbEachOther(t *testing.T) {
 	path := netnstest.New(t)
-	netnstest.Run(t, path, "nft add table inet story")
-	story := listed(t, path)
 	f := listen(t, path)
 	defer f.Close()
 	first := arm(t, path, ruletrace.Want{Ports: tcp(8080)})
@@ -200,7 +200,7 @@ func TestTwoRunsAtOnceDoNotDisturbEachOther(t *testing.T) {
 	}
 	second.Close()
 	if text := listed(t, path); text != "" {
-		t.Errorf("there is\n%s\nonce there was\n%s", text, story)
+		t.Errorf("there is\n%s", text)
 	}
 }
 
@@ -223,6 +223,23 @@ func TestBridgedFramesAreTracedWhereTheyAreFiltered(t *testing.T) {
 	if text := listed(t, path); strings.Contains(text, "dnatrace") {
 		t.Errorf("there is\n%s", text)
 	}
+}
+
+func TestWhereThereAreNoRulesNothingIsTraced(t *testing.T) {
+	path := netnstest.New(t)
+	netnstest.Run(t, path, "nft add table netdev story") // whose chains are not traced
+	before := listed(t, path)
+	netnstest.Do(t, path, func() error {
+		_, _, err := ruletrace.Arm(ruletrace.Want{Ports: tcp(8080)})
+		if !ruletrace.NoRules(err) {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	})
+	if text := listed(t, path); text != before {
+		t.Errorf("there is\n%s", text)
+	}
+	arm(t, path, ruletrace.Want{Ports: tcp(8080)}).Close()
 }
 
 func TestTooMuchIsRefused(t *testing.T) {

@@ -74,19 +74,26 @@ func (b *batch) table(family byte, table string, sets []set) {
 	for i, s := range sets {
 		b.set(family, table, i, s)
 	}
-	b.chain(family, table, chainMark, nil)
-	b.chain(family, table, chainSelect, nil)
+	for _, c := range []string{chainMark, chainSelect, chainICMP} {
+		b.chain(family, table, c, nil)
+	}
+	b.rules(family, table, rest(sets))
 	for _, c := range base {
 		b.chain(family, table, c.name, &c.hook)
-	}
-	for _, r := range ruleset(sets) {
-		b.rule(family, table, r)
+		b.rules(family, table, entry(c.name, sets))
 	}
 	b.elements(family, table, sets)
 }
 
-// refill replaces what is in a table's sets.
+// refill replaces what depends on what is wanted: sets and base chains.
 func (b *batch) refill(family byte, table string, sets []set) {
+	for _, c := range base {
+		b.message("empty chain "+c.name, unix.NFT_MSG_DELRULE, family, 0, func(ae *netlink.AttributeEncoder) {
+			ae.String(unix.NFTA_RULE_TABLE, table)
+			ae.String(unix.NFTA_RULE_CHAIN, c.name)
+		})
+		b.rules(family, table, entry(c.name, sets))
+	}
 	for _, s := range sets {
 		b.message("empty set "+s.name, unix.NFT_MSG_DELSETELEM, family, 0, func(ae *netlink.AttributeEncoder) {
 			ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
@@ -154,6 +161,12 @@ func (b *batch) chain(family byte, table, name string, hook *uint32) {
 		ae.String(unix.NFTA_CHAIN_TYPE, "filter")
 		ae.Uint32(unix.NFTA_CHAIN_POLICY, 1) // NF_ACCEPT
 	})
+}
+
+func (b *batch) rules(family byte, table string, rs []rule) {
+	for _, r := range rs {
+		b.rule(family, table, r)
+	}
 }
 
 func (b *batch) rule(family byte, table string, r rule) {

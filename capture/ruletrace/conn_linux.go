@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/rules"
 )
 
 // conn is the netlink socket that owns tables, for as long as one exchange
@@ -106,9 +109,10 @@ func messages(b []byte) []netlink.Message {
 	return ms
 }
 
-// tables are those of the namespace, by family: ours, and others' of bridge.
+// tables are those of the namespace.
 type tables struct {
 	ours   []byte // families
+	others bool   // someone has rules that can be traced
 	bridge bool   // someone filters bridged frames
 }
 
@@ -128,11 +132,14 @@ func (c conn) list(name string) (tables, error) {
 		if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE || len(m.Data) < 4 {
 			continue
 		}
-		switch family := m.Data[0]; {
-		case tableName(m.Data[4:]) == name:
+		switch family, found := m.Data[0], tableName(m.Data[4:]); {
+		case found == name:
 			t.ours = append(t.ours, family)
-		case family == unix.NFPROTO_BRIDGE:
-			t.bridge = true
+		case strings.HasPrefix(found, rules.OwnPrefix): // another run's
+		case family == unix.NFPROTO_ARP, family == unix.NFPROTO_NETDEV:
+		default:
+			t.others = true
+			t.bridge = t.bridge || family == unix.NFPROTO_BRIDGE
 		}
 	}
 	return t, nil

@@ -1,7 +1,6 @@
 package ruletrace
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -21,7 +20,7 @@ const receiveBuffer = 4 << 20
 // trace. It needs CAP_NET_ADMIN there.
 func Listen() (*os.File, error) {
 	if !netfilter.Loaded() { // listening would load it
-		return nil, errors.New("listen for the rule trace: nf_tables is not in use")
+		return nil, fmt.Errorf("listen for the rule trace: %w", noRules{})
 	}
 	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groupTrace)
 	if err != nil {

@@ -2,15 +2,18 @@ package ruletrace
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
-// Chains of the table. The base chains send every packet to select, which sends
-// those wanted to mark.
+// Chains of the table. The base chains let go at once of nearly everything, as
+// each packet of the host passes them; what has the number of a wanted port goes
+// on to select, and what is wanted to mark.
 const (
 	chainSelect = "select"
+	chainICMP   = "icmp"
 	chainMark   = "mark"
 )
 
@@ -40,37 +43,59 @@ const (
 	regPort6  = unix.NFT_REG32_00 + 5
 )
 
-// ruleset is the same whatever is wanted: that is in the sets.
-func ruleset(sets []set) []rule {
-	var rs []rule
-	add := func(chain string, exprs ...[]expr.Any) {
-		r := rule{chain: chain}
-		for _, e := range exprs {
-			r.exprs = append(r.exprs, e...)
-		}
-		rs = append(rs, r)
-	}
-	for _, b := range base {
-		add(b.name, verdict(expr.VerdictGoto, chainSelect))
-	}
-	mark := verdict(expr.VerdictGoto, chainMark)
-	add(chainSelect, proto(unix.IPPROTO_TCP), tcpWithout(synOrReset), verdict(expr.VerdictReturn, ""))
-	add(chainSelect, proto(unix.IPPROTO_ICMPV6), neighbourDiscovery(), verdict(expr.VerdictReturn, ""))
+func newRule(chain string, exprs ...[]expr.Any) rule {
+	return rule{chain, slices.Concat(exprs...)}
+}
+
+// fewNumbers are compared one by one, which takes less time than a look into a
+// set.
+const fewNumbers = 4
+
+// entry is what the base chain does. It depends on what is wanted, so that
+// nobody pays for what is not.
+func entry(chain string, sets []set) []rule {
+	rs := []rule{newRule(chain, proto(unix.IPPROTO_TCP), tcpWithout(synOrReset), verdict(expr.VerdictReturn, ""))}
+	numbers := sets[setNumbers].keys
 	for _, to := range []bool{true, false} {
-		add(chainSelect, meta(expr.MetaKeyL4PROTO, reg), port(to, reg4), in(sets, setPorts), mark)
+		if len(numbers) > fewNumbers {
+			rs = append(rs, newRule(chain, port(to, reg), in(sets, setNumbers), verdict(expr.VerdictJump, chainSelect)))
+			continue
+		}
+		for _, n := range numbers {
+			rs = append(rs, newRule(chain, port(to, reg), equal(n), verdict(expr.VerdictJump, chainSelect)))
+		}
 	}
 	for i, f := range []ipFamily{ip4, ip6} {
+		if len(sets[setAddrs4+i].keys) > 0 {
+			rs = append(rs, newRule(chain, proto(f.icmp), verdict(expr.VerdictJump, chainICMP)))
+		}
+		if len(sets[setHosts4+i].keys) == 0 {
+			continue
+		}
 		for _, to := range []bool{true, false} {
-			addr := append(meta(expr.MetaKeyPROTOCOL, reg), f.is()...)
-			addr = append(addr, f.addr(to)...)
-			add(chainSelect, addr, meta(expr.MetaKeyL4PROTO, f.protoReg), port(to, f.portReg), in(sets, setEndpoints4+i), mark)
-			add(chainSelect, addr, in(sets, setHosts4+i), mark)
-			add(chainSelect, proto(f.icmp), addr, in(sets, setAddrs4+i), mark)
+			rs = append(rs, newRule(chain, f.is(), f.addr(to), in(sets, setHosts4+i), mark))
 		}
 	}
-	add(chainMark, proto(unix.IPPROTO_TCP), limit(RateTCP, BurstTCP), trace())
-	add(chainMark, notProto(unix.IPPROTO_TCP), limit(RateOther, BurstOther), trace())
 	return rs
+}
+
+var mark = verdict(expr.VerdictGoto, chainMark)
+
+// rest is what the other chains do. It is the same whatever is wanted: that is
+// in the sets.
+func rest(sets []set) []rule {
+	rs := []rule{newRule(chainICMP, proto(unix.IPPROTO_ICMPV6), neighbourDiscovery(), verdict(expr.VerdictReturn, ""))}
+	for _, to := range []bool{true, false} {
+		rs = append(rs, newRule(chainSelect, meta(expr.MetaKeyL4PROTO, reg), port(to, reg4), in(sets, setPorts), mark))
+		for i, f := range []ipFamily{ip4, ip6} {
+			rs = append(rs,
+				newRule(chainSelect, f.is(), f.addr(to), meta(expr.MetaKeyL4PROTO, f.protoReg), port(to, f.portReg), in(sets, setEndpoints4+i), mark),
+				newRule(chainICMP, f.is(), f.addr(to), in(sets, setAddrs4+i), mark))
+		}
+	}
+	return append(rs,
+		newRule(chainMark, proto(unix.IPPROTO_TCP), limit(RateTCP, BurstTCP), trace()),
+		newRule(chainMark, notProto(unix.IPPROTO_TCP), limit(RateOther, BurstOther), trace()))
 }
 
 // ipFamily is where addresses are, and where they go.
@@ -88,7 +113,7 @@ var (
 
 // is compares the protocol of the frame, which every family's hooks have.
 func (f ipFamily) is() []expr.Any {
-	return equal(binary.BigEndian.AppendUint16(nil, f.ether))
+	return append(meta(expr.MetaKeyPROTOCOL, reg), equal(binary.BigEndian.AppendUint16(nil, f.ether))...)
 }
 
 func (f ipFamily) addr(destination bool) []expr.Any {

@@ -17,3 +17,6 @@ func Arm(Want) (*os.File, string, error) { return nil, "", errUnsupported }
 
 // Update is Linux only.
 func Update(*os.File, Want) error { return errUnsupported }
+
+// NoRules is Linux only.
+func NoRules(error) bool { return false }

@@ -38,6 +38,7 @@ const (
 	setHosts6
 	setAddrs4 // ICMP of these: hosts, and the addresses of endpoints
 	setAddrs6
+	setNumbers // of any port in the sets above: what has none of them is not looked at further
 )
 
 // sets puts what is wanted into sets.
@@ -50,6 +51,11 @@ func (w Want) sets() []set {
 		setHosts6:     {name: "hosts6", kind: typeIPv6, size: 16},
 		setAddrs4:     {name: "addrs4", kind: typeIPv4, size: 4},
 		setAddrs6:     {name: "addrs6", kind: typeIPv6, size: 16},
+		setNumbers:    {name: "numbers", kind: typeService, size: 2},
+	}
+	port := func(p ring.Port) []byte {
+		s[setNumbers].keys = append(s[setNumbers].keys, binary.BigEndian.AppendUint16(nil, p.Port))
+		return portKey(p)
 	}
 	add := func(v4 int, a netip.Addr, rest []byte) {
 		at := v4
@@ -61,12 +67,12 @@ func (w Want) sets() []set {
 		}
 	}
 	for _, p := range w.Ports {
-		s[setPorts].keys = append(s[setPorts].keys, portKey(p))
+		s[setPorts].keys = append(s[setPorts].keys, port(p))
 	}
 	for _, e := range w.Endpoints {
 		add(setAddrs4, e.Addr, nil)
 		for _, p := range e.Ports {
-			add(setEndpoints4, e.Addr, portKey(p))
+			add(setEndpoints4, e.Addr, port(p))
 		}
 	}
 	for _, a := range w.Hosts {
