@@ -132,7 +132,7 @@ func refusedByReset(p *path, j *judgement) bool {
 		j.fact("packets", from.first, "RST at %s, nothing behind it", from.at.Name)
 	}
 	if f, ok := p.filtered(request, false); ok && f.reject {
-		p.blame(j, f)
+		p.blame(j, f, request)
 		return true
 	}
 	resetByHost(p, j)

@@ -34,7 +34,7 @@ func answerLost(p *path, j *judgement) bool {
 		j.stage, j.proof = stage, f.proof
 	}
 	if hit, ok := p.filtered(reply, false); ok && stage == "" {
-		p.blame(j, hit)
+		p.blame(j, hit, reply)
 		j.stage, j.cause = "reply-"+hit.stage, CauseReplyFiltered
 	}
 	p.claim(j, p.clientPoint())
@@ -255,7 +255,7 @@ func vanished(p *path, j *judgement) bool {
 		if f.stage == "input" {
 			j.between[1] = "host"
 		}
-		p.blame(j, f)
+		p.blame(j, f, request)
 		return true
 	}
 	if p.endsAtHost() {

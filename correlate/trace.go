@@ -97,7 +97,15 @@ func (p *path) filtered(w way, inner bool) (filtering, bool) {
 		}
 		return p.describe(g, last), true
 	}
-	return filtering{}, false
+	if p.wasTraced(w, inner) {
+		return filtering{}, false // the kernel says that no rule did it
+	}
+	return p.evaluated(w, inner)
+}
+
+// wasTraced reports whether a passage of one direction is in evidence.
+func (p *path) wasTraced(w way, inner bool) bool {
+	return slices.ContainsFunc(p.x.passages, func(g *passage) bool { return g.way == w && g.inner == inner })
 }
 
 // tracedTranslation is where the rules sent the request, and the rule that did:
@@ -172,22 +180,21 @@ func (g *passage) base() *decode.TraceStep {
 	return g.steps[0]
 }
 
-// blame writes a filter's decision on the way in into a judgement (the
-// engine's own rules included).
-func (p *path) blame(j *judgement, f filtering) {
+// blame writes a filter's decision about packets of one direction into a
+// judgement, the engine's own rules included.
+func (p *path) blame(j *judgement, f filtering, w way) {
 	j.rule, j.stage, j.ruledAt = &f.hit, f.stage, f.at
 	j.cause = p.filterCause(f)
 	j.proof = proofOf(f.proven)
-	who := ownerWords(f.hit.Owner)
+	j.fix = p.filterFix(f)
 	what := f.hit.Text
 	if what == "" {
-		what = fmt.Sprintf("rule with handle %d", f.hit.Handle)
+		what = fmt.Sprintf("the one with handle %d", f.hit.Handle)
 	}
-	j.why = fmt.Sprintf("%s %s of %s, %s, %s it: %s", j.stageWords(), f.hit.Kind, who, placeOf(&f.hit), verb(f.reject), what)
-	if note := p.translationNote(); note != "" {
-		j.why += ". " + note
+	j.why = fmt.Sprintf("A %s of %s in %s %s it: %s", f.hit.Kind, ownerWords(f.hit.Owner), placeOf(&f.hit), verb(f.reject), what)
+	if w == request {
+		j.why += p.translationNote(f.stage)
 	}
-	j.fix = p.filterFix(f)
 	source := "ruletrace"
 	if !f.proven {
 		source = "rules"
@@ -204,14 +211,6 @@ func verb(reject bool) string {
 
 func placeOf(h *RuleHit) string { return h.Table + " " + h.Chain }
 
-// stageWords begins the sentence that names a rule.
-func (j *judgement) stageWords() string {
-	if j.stage == "" {
-		return "A"
-	}
-	return "In " + j.stage + ", a"
-}
-
 func ownerWords(owner string) string {
 	switch owner {
 	case "user":
@@ -223,11 +222,12 @@ func ownerWords(owner string) string {
 }
 
 // translationNote reminds that rules behind the translation meet another port.
-func (p *path) translationNote() string {
-	if p.binding == nil || p.binding.Container == p.tuple.DstPort {
+func (p *path) translationNote(stage string) string {
+	behind := stage == "forward" || stage == "postrouting" || stage == "bridge"
+	if !behind || p.binding == nil || p.binding.Container == p.tuple.DstPort {
 		return ""
 	}
-	return fmt.Sprintf("Behind the translation a rule meets the container's port %d, not the published %d.", p.binding.Container, p.tuple.DstPort)
+	return fmt.Sprintf(". It acts after translation, so it meets the container's port (%d), not the published one (%d)", p.binding.Container, p.tuple.DstPort)
 }
 
 // filterCause is what a filter's decision amounts to.

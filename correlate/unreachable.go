@@ -31,7 +31,7 @@ func refusedByICMP(p *path, j *judgement) bool {
 	default:
 		j.between = p.gapAfterLast()
 		if f, ok := p.filtered(request, false); ok {
-			p.blame(j, f)
+			p.blame(j, f, request)
 			break
 		}
 		j.cause = CauseFirewallReject

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"dnatrace/capture"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/target"
@@ -88,9 +86,6 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 		return nil, err
 	}
 	f.expect = expected(sc.Want)
-	if !s.has(capture.OriginRuleTrace) {
-		f.expect = expected(sc.WantWithoutRules)
-	}
 	o := pipeline.Options{Record: s.record, Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
 	f.tell(&o, p)
 	d, err := pipeline.Run(ctx, s.Source(), o)
@@ -125,11 +120,6 @@ func goldenVerdict(c fixtures.Case) (expectation, error) {
 		return expectation{}, fmt.Errorf("read golden document of %s: %w", c.Name, err)
 	}
 	return expectation{set: true, verdict: d.Verdict, cause: d.Cause}, nil
-}
-
-// has reports whether a source was armed.
-func (s *session) has(source string) bool {
-	return slices.ContainsFunc(s.Sources(), func(st capture.SourceState) bool { return st.Name == source && st.State == "ok" })
 }
 
 // ask sends the scenario's request and says what the client got.
