@@ -125,15 +125,17 @@ func (p *path) slowHop() string {
 	return "most of it inside " + p.name()
 }
 
-// proofs add what the path rests on to the evidence.
+// proofs add how the translation is known to the evidence.
 func (p *path) proofs(i *Incident) {
-	if e := p.x.conntrack; e != nil {
-		text := fmt.Sprintf("%s, not translated", e.Orig)
-		if e.Reply.Reverse() != e.Orig {
-			text = fmt.Sprintf("%s is translated to %s", e.Orig, e.Reply.Reverse().DstEnd())
-		}
-		i.Evidence = append(i.Evidence, Evidence{Source: "conntrack", Time: unix(e.Time), Text: text})
-	} else if i.Translated != "" && !p.proxied() {
+	switch e := p.x.conntrack; {
+	case e != nil && e.Reply.Reverse() != e.Orig:
+		i.Evidence = append(i.Evidence, Evidence{Source: "conntrack", Time: unix(e.Time), Text: fmt.Sprintf("%s is translated to %s", e.Orig, e.Reply.Reverse().DstEnd())})
+	case e != nil:
+		i.Evidence = append(i.Evidence, Evidence{Source: "conntrack", Time: unix(e.Time), Text: fmt.Sprintf("%s, not translated", e.Orig)})
+	case i.Translated == "" || p.proxied():
+	case p.translator != nil:
+		i.Evidence = append(i.Evidence, Evidence{Source: "ruletrace", Time: unix(p.translator.Time), Text: fmt.Sprintf("%s is translated to %s by %s", p.tuple, i.Translated, p.ruleWords(p.translator))})
+	default:
 		i.Evidence = append(i.Evidence, Evidence{Source: "packets", Time: unix(p.r.opened), Text: "the legs before and after translation carry the same " + p.joinedBy()})
 	}
 }

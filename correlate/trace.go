@@ -195,6 +195,7 @@ func (p *path) blame(j *judgement, f filtering, w way) {
 	if w == request {
 		j.why += p.translationNote(f.stage)
 	}
+	j.why += "."
 	source := "ruletrace"
 	if !f.proven {
 		source = "rules"
