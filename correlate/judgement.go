@@ -133,8 +133,10 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 		return
 	}
 	if !ok {
+		// With the window over, only what the client or the server does next
+		// can change anything, and that arms what is needed.
 		r.phase = waiting
-		if r.marks&(markWindow|markClosed) == 0 {
+		if !last && r.marks&(markWindow|markClosed) == 0 {
 			r.marks |= markWindow
 			t.rearm(max(at, r.lastNew)+int64(t.config.Window), req)
 		}

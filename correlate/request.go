@@ -318,13 +318,19 @@ func (t *Tracker) patience(req uint32, r *reqRecord) time.Duration {
 	return t.config.Window
 }
 
-// idled lets a request go that has been silent, or looks again later.
+// idled lets a request go that has been silent, or looks again later. One that
+// waits for its judgement gets a new deadline with that; were it looked at again
+// and again meanwhile, a day without packets would cost as much as a day with
+// them.
 func (t *Tracker) idled(req uint32, r *reqRecord, at int64) {
-	if at-r.lastSeen < int64(idle) || r.phase == waiting || r.phase == settlingDown {
-		t.after(&t.idling, idle, req)
-		return
+	r.marks &^= markIdle
+	switch {
+	case r.phase == waiting || r.phase == settlingDown:
+	case at-r.lastSeen < int64(idle):
+		t.armIdle(req, r)
+	default:
+		t.forget(req)
 	}
-	t.forget(req)
 }
 
 // forget releases a request and its legs.
