@@ -77,6 +77,9 @@ func xtAddrType(d *xtData, rev uint32) XTInfo {
 	return t
 }
 
+// xtCtStateAlias is set in the flags by -m state.
+const xtCtStateAlias = 1 << 13
+
 func xtConntrack(d *xtData, rev uint32) XTInfo {
 	if rev < 1 || rev > 3 {
 		return nil
@@ -87,6 +90,8 @@ func xtConntrack(d *xtData, rev uint32) XTInfo {
 		Proto: Proto(d.u16(136)),
 		Flags: d.u16(146), Not: d.u16(148),
 	}
+	c.StateMatch = c.Flags&xtCtStateAlias != 0
+	c.Flags &^= xtCtStateAlias
 	if rev == 1 {
 		c.State, c.Status = uint16(d.u8(150)), uint16(d.u8(151))
 	} else {

@@ -36,6 +36,7 @@ type operand struct {
 	load      decode.Expr // that it comes from; nil if unknown
 	mask, xor []byte      // nil for none
 	shift     bool        // it was changed in a way that is not followed
+	turned    bool        // from the machine's byte order to the network's, to be compared
 	key       []operand   // load is a map lookup of these
 	set       *decode.NamedSet
 	l3        decode.Family // when it was loaded
@@ -86,9 +87,11 @@ func (rd *reader) expr(e decode.Expr) {
 	case decode.BitwiseExpr:
 		rd.bitwise(e)
 	case decode.ByteorderExpr:
-		rd.put(e.To, *rd.reg(e.From))
+		o := *rd.reg(e.From)
+		o.turned = !o.turned
+		rd.put(e.To, o)
 	case decode.CmpExpr:
-		rd.add(clause{kind: cmpClause, left: []operand{*rd.reg(e.Reg)}, op: e.Op, value: e.Value})
+		rd.cmp(*rd.reg(e.Reg), e)
 		rd.learn(rd.reg(e.Reg), e)
 	case decode.RangeExpr:
 		rd.add(clause{kind: rangeClause, left: []operand{*rd.reg(e.Reg)}, value: e.From, to: e.To, not: e.Not})
@@ -125,6 +128,70 @@ func (rd *reader) bitwise(e decode.BitwiseExpr) {
 		o.xor = nil
 	}
 	rd.put(e.To, o)
+}
+
+// cmp adds a comparison. One of several fields at once, which nft makes of
+// comparisons with fields next to each other, becomes several.
+func (rd *reader) cmp(o operand, e decode.CmpExpr) {
+	load, ok := o.load.(decode.PayloadExpr)
+	if _, whole := fieldOf(o); ok && !whole && o.mask == nil && e.Op == decode.CmpEqual && len(e.Value) == load.Len {
+		if n := firstField(o, load); n > 0 {
+			first, rest := load, load
+			first.Len = n
+			rest.Offset, rest.Len = load.Offset+n, load.Len-n
+			o.load = first
+			rd.cmp(o, decode.CmpExpr{Op: e.Op, Value: e.Value[:n]})
+			o.load = rest
+			rd.cmp(o, decode.CmpExpr{Op: e.Op, Value: e.Value[n:]})
+			return
+		}
+	}
+	if rd.closes(o, e) {
+		last := &rd.clauses[len(rd.clauses)-1]
+		*last = clause{kind: rangeClause, left: last.left, value: last.value, to: e.Value, l3: last.l3, l4: last.l4}
+		return
+	}
+	rd.add(clause{kind: cmpClause, left: []operand{o}, op: e.Op, value: e.Value})
+}
+
+// closes reports whether a comparison is the upper end of a range of which the
+// last clause is the lower one.
+func (rd *reader) closes(o operand, e decode.CmpExpr) bool {
+	if len(rd.clauses) == 0 || e.Op != decode.CmpLessEqual {
+		return false
+	}
+	last := rd.clauses[len(rd.clauses)-1]
+	return last.kind == cmpClause && last.op == decode.CmpGreaterEqual && last.left[0].mask == nil && o.mask == nil &&
+		sameLoad(last.left[0].load, o.load)
+}
+
+func sameLoad(a, b decode.Expr) bool {
+	switch a := a.(type) {
+	case decode.PayloadExpr:
+		b, ok := b.(decode.PayloadExpr)
+		return ok && a == b
+	case decode.MetaExpr:
+		b, ok := b.(decode.MetaExpr)
+		return ok && a == b
+	case decode.CtExpr:
+		b, ok := b.(decode.CtExpr)
+		return ok && a == b
+	}
+	return false
+}
+
+// firstField is how many bytes the first of several fields has, 0 if there is
+// none.
+func firstField(o operand, load decode.PayloadExpr) int {
+	for _, n := range []int{1, 2, 4, 6, 16} {
+		part := load
+		part.Len = n
+		o.load = part
+		if f, ok := fieldOf(o); ok && n < load.Len && (n >= 4 || f.kind != kindIPv4 && f.kind != kindIPv6) && (n == 16 || f.kind != kindIPv6) {
+			return n
+		}
+	}
+	return 0
 }
 
 func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }

@@ -44,7 +44,7 @@ func (s *Set) Evaluate(p Packet) Outcome {
 }
 
 // alternatives are the choices that a run left open: each question behind those
-// already chosen, answered yes, with no to those between.
+// already chosen answered otherwise than usual, and as usual those between.
 func alternatives(m *machine, chosen []bool) [][]bool {
 	var out [][]bool
 	for i := len(chosen); i < len(m.asked); i++ {
@@ -73,8 +73,8 @@ func (m *machine) same(o *machine) bool {
 		m.translation == o.translation && m.masqueraded == o.masqueraded && m.local == o.local
 }
 
-// run follows a packet once. choices answer, in order, whether rules that
-// cannot be evaluated match; those beyond do not.
+// run follows a packet once. choices say, in order, of which rules that cannot be
+// evaluated the unusual is assumed.
 func (s *Set) run(p Packet, choices []bool) *machine {
 	m := newMachine(s, p, choices)
 	m.verdict = Passed

@@ -108,6 +108,19 @@ var ip6Fields = map[place]field{
 	{24, 16}: {name: "ip6 daddr", kind: kindIPv6},
 }
 
+var tcpFields = map[place]field{
+	{4, 4}:  {name: "tcp sequence", kind: kindNumber, usesL4: true},
+	{8, 4}:  {name: "tcp ackseq", kind: kindNumber, usesL4: true},
+	{14, 2}: {name: "tcp window", kind: kindNumber, usesL4: true},
+	{16, 2}: {name: "tcp checksum", kind: kindNumber, usesL4: true},
+	{18, 2}: {name: "tcp urgptr", kind: kindNumber, usesL4: true},
+}
+
+var udpFields = map[place]field{
+	{4, 2}: {name: "udp length", kind: kindNumber, usesL4: true},
+	{6, 2}: {name: "udp checksum", kind: kindNumber, usesL4: true},
+}
+
 var linkFields = map[place]field{
 	{0, 6}:  {name: "ether daddr", kind: kindMAC},
 	{6, 6}:  {name: "ether saddr", kind: kindMAC},
@@ -199,11 +212,17 @@ func transportField(l4 decode.Proto, at place) (field, bool) {
 	case l4 == decode.TCP && at == place{13, 1}:
 		return field{name: "tcp flags", kind: kindTCPFlags, usesL4: true}, true
 	case l4 == decode.ICMP && at == place{0, 1}:
-		return field{name: "icmp type", kind: kindICMP, usesL4: true}, true
+		return field{name: "icmp type", kind: kindICMP, usesL3: true, usesL4: true}, true
 	case l4 == decode.ICMPv6 && at == place{0, 1}:
-		return field{name: "icmpv6 type", kind: kindICMPv6, usesL4: true}, true
+		return field{name: "icmpv6 type", kind: kindICMPv6, usesL3: true, usesL4: true}, true
 	case !ports && at == place{1, 1}:
-		return field{name: name + " code", kind: kindNumber, usesL4: true}, true
+		return field{name: name + " code", kind: kindNumber, usesL3: true, usesL4: true}, true
+	case l4 == decode.TCP:
+		f, ok := tcpFields[at]
+		return f, ok
+	case l4 == decode.UDP:
+		f, ok := udpFields[at]
+		return f, ok
 	}
 	return field{}, false
 }

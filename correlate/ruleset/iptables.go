@@ -25,7 +25,7 @@ func (s *Set) iptablesText(r *decode.Rule, clauses []clause) (string, bool) {
 	if r.Comment != "" && !w.commented {
 		w.match("comment", "--comment "+quoted(r.Comment))
 	}
-	return join("-A "+r.Chain, w.src, w.dst, w.iif, w.oif, w.proto, strings.Join(w.matches, " "), w.target), true
+	return join("-A "+r.Chain, w.src, w.dst, w.iif, w.oif, w.proto, w.matchText(), w.target), true
 }
 
 // iptablesWriter gathers the parts of a rule, which iptables prints in an order
@@ -36,22 +36,49 @@ type iptablesWriter struct {
 	src, dst  string
 	iif, oif  string
 	proto     string
-	matches   []string
-	last      string // the match that the last of matches belongs to
+	matches   []match
 	target    string
 	commented bool
-	from      []byte // of a range written as two comparisons
-	fromOf    string
 }
 
-// match adds options to a match, behind those it already has.
-func (w *iptablesWriter) match(name, options string) bool {
-	if w.last != name {
-		options = "-m " + name + " " + options
+// match is one -m NAME and its options.
+type match struct {
+	name    string
+	options []string
+}
+
+// match adds an option to the last match, if it has that name.
+func (w *iptablesWriter) match(name, option string) bool {
+	if n := len(w.matches); n > 0 && w.matches[n-1].name == name {
+		w.matches[n-1].options = append(w.matches[n-1].options, option)
+		return true
 	}
-	w.matches = append(w.matches, strings.TrimSpace(options))
-	w.last = name
+	return w.another(name, option)
+}
+
+// another adds a match of its own, whatever came before.
+func (w *iptablesWriter) another(name, option string) bool {
+	w.matches = append(w.matches, match{name, []string{option}})
 	return true
+}
+
+func (w *iptablesWriter) matchText() string {
+	var out []string
+	for _, m := range w.matches {
+		slices.SortStableFunc(m.options, func(a, b string) int { return rank(a) - rank(b) })
+		out = append(out, "-m "+join(append([]string{m.name}, m.options...)...))
+	}
+	return strings.Join(out, " ")
+}
+
+// rank is the order in which iptables prints the options of tcp.
+func rank(option string) int {
+	for i, name := range []string{"--sport", "--dport", "--tcp-flags"} {
+		if strings.Contains(option, name+" ") {
+			return i
+		}
+	}
+	return 0
 }
 
 func (w *iptablesWriter) clause(c clause) bool {
@@ -77,7 +104,7 @@ func (w *iptablesWriter) cmp(c clause) bool {
 	case decode.CmpNotEqual:
 		not = "! "
 	default:
-		return w.half(c)
+		return false
 	}
 	f, ok := fieldOf(o)
 	if !ok || o.shift || o.xor != nil {
@@ -153,24 +180,6 @@ func flagNames(flags byte) string {
 		}
 	}
 	return strings.Join(names, ",")
-}
-
-// half takes one end of a range that is written as two comparisons.
-func (w *iptablesWriter) half(c clause) bool {
-	f, ok := fieldOf(c.left[0])
-	if !ok {
-		return false
-	}
-	switch {
-	case c.op == decode.CmpGreaterEqual && w.from == nil:
-		w.from, w.fromOf = c.value, f.name
-		return true
-	case c.op == decode.CmpLessEqual && w.from != nil && w.fromOf == f.name:
-		from := w.from
-		w.from = nil
-		return w.ports(c, false, from, c.value)
-	}
-	return false
 }
 
 // ports writes a condition on a port or on the type of an ICMP message.

@@ -163,6 +163,13 @@ func (m *machine) networkHeader() (b, known []byte) {
 		copy(b[8:], m.tuple.Src[:])
 		copy(b[24:], m.tuple.Dst[:])
 		mark(known, 6, 7, 8, 40)
+		if m.p.Length > 40 {
+			binary.BigEndian.PutUint16(b[4:], uint16(m.p.Length-40))
+			mark(known, 4, 6)
+		}
+		if b[7] = m.ttl(); m.p.TTL > 0 {
+			mark(known, 7, 8)
+		}
 		return b, known
 	}
 	b, known = make([]byte, 20), make([]byte, 20)
@@ -174,7 +181,19 @@ func (m *machine) networkHeader() (b, known []byte) {
 		binary.BigEndian.PutUint16(b[2:], uint16(m.p.Length))
 		mark(known, 2, 4)
 	}
+	if b[8] = m.ttl(); m.p.TTL > 0 {
+		mark(known, 8, 9)
+	}
 	return b, known
+}
+
+// ttl is what is left of it: forwarding takes one off before the rules see it.
+func (m *machine) ttl() uint8 {
+	forwarded := m.at == decode.HookForward || m.at == decode.HookPostrouting
+	if forwarded && !m.p.Sent && m.p.TTL > 0 {
+		return m.p.TTL - 1
+	}
+	return m.p.TTL
 }
 
 // mark sets what lies between pairs of offsets.
@@ -197,6 +216,10 @@ func (m *machine) transportHeader() (b, known []byte) {
 			b[13] = m.p.TCPFlags
 			mark(known, 13, 14)
 		}
+		if headers := m.headers(); m.tuple.Proto == decode.UDP && m.p.Length > headers {
+			binary.BigEndian.PutUint16(b[4:], uint16(m.p.Length-headers))
+			mark(known, 4, 6)
+		}
 	case decode.ICMP, decode.ICMPv6:
 		if m.p.ICMP != nil {
 			b[0], b[1] = m.p.ICMP.Type, m.p.ICMP.Code
@@ -204,6 +227,14 @@ func (m *machine) transportHeader() (b, known []byte) {
 		}
 	}
 	return b, known
+}
+
+// headers is how long the IP header is, without options.
+func (m *machine) headers() int {
+	if m.family == decode.FamilyIPv6 {
+		return 40
+	}
+	return 20
 }
 
 // fib loads the type of an address, or the interface that its route leads to.
@@ -215,7 +246,7 @@ func (e *evaluation) fib(x decode.FibExpr) bool {
 	const other = "what the routing tables say (fib) is not known"
 	if x.Result == decode.FibAddrType {
 		t := e.addrType(a)
-		if t == TypeUnknown || x.Flags&(decode.FibIIF|decode.FibOIFlag) != 0 {
+		if t == TypeUnknown || x.Flags&(decode.FibIIF|decode.FibOIFlag) != 0 && byInterface(t) {
 			return e.load(x.To, e.host32(0), other)
 		}
 		return e.load(x.To, e.host32(t), "")

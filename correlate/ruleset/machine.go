@@ -33,7 +33,7 @@ type machine struct {
 	data [64]byte
 	why  [16]string // of each 32-bit register: why it is not known; "" if it is
 
-	choices []bool
+	choices []bool   // which questions to answer otherwise than usual
 	asked   []string // questions, each answered by a choice
 	doubts  []string // what no choice can answer
 	met     int
@@ -73,11 +73,12 @@ func newMachine(s *Set, p Packet, choices []bool) *machine {
 
 func (m *machine) doubt(why string) { m.doubts = append(m.doubts, why) }
 
-// choose asks whether a rule that cannot be evaluated matches.
-func (m *machine) choose(c *chain, r *decode.Rule, why string) bool {
+// choose asks whether a rule that cannot be evaluated matches: as usual, unless
+// this run tries the other way.
+func (m *machine) choose(c *chain, r *decode.Rule, why string, usual bool) bool {
 	m.asked = append(m.asked, m.set.name(c, r)+": "+why)
 	i := len(m.asked) - 1
-	return i < len(m.choices) && m.choices[i]
+	return usual != (i < len(m.choices) && m.choices[i])
 }
 
 // name tells a rule in one line.
@@ -126,6 +127,7 @@ type evaluation struct {
 	rule    *decode.Rule
 	ruling  ruling
 	unknown string // why it is not known whether the rule matches
+	usual   bool   // whether rules like this do
 	asked   bool   // and a choice was made that it does
 }
 
@@ -136,13 +138,21 @@ func (e *evaluation) unsure(why string) bool {
 	return true
 }
 
+// within is about limits, which are rarely reached.
+func (e *evaluation) within(over bool, why string) bool {
+	if e.unknown == "" {
+		e.usual = !over
+	}
+	return e.unsure(why)
+}
+
 // acts is asked before anything with an effect: if it is not known whether the
 // rule matches, a choice decides.
 func (e *evaluation) acts() bool {
 	if e.unknown == "" || e.asked {
 		return true
 	}
-	e.asked = e.choose(e.chain, e.rule, e.unknown)
+	e.asked = e.choose(e.chain, e.rule, e.unknown, e.usual)
 	return e.asked
 }
 
@@ -185,11 +195,11 @@ func (e *evaluation) run(x decode.Expr) bool {
 		return e.lookup(x)
 	case decode.CounterExpr, decode.LastExpr, decode.LogExpr, decode.DupExpr, decode.ObjrefExpr:
 	case decode.LimitExpr:
-		return e.unsure("it depends on how many packets came before (limit)")
+		return e.within(x.Over, "it depends on how many packets came before (limit)")
 	case decode.QuotaExpr:
-		return e.unsure("it depends on how much came before (quota)")
+		return e.within(x.Over, "it depends on how much came before (quota)")
 	case decode.ConnlimitExpr:
-		return e.unsure("it depends on how many connections there are (ct count)")
+		return e.within(x.Over, "it depends on how many connections there are (ct count)")
 	case decode.NATExpr:
 		return e.nat(x)
 	case decode.MasqExpr:
@@ -212,6 +222,9 @@ func (e *evaluation) run(x decode.Expr) bool {
 	case decode.FwdExpr:
 		return e.leaves("it leaves by another interface (fwd)")
 	case *decode.XTMatch:
+		if _, ok := x.Info.(decode.XTLimit); ok {
+			return e.within(false, "it depends on how many packets came before (limit)")
+		}
 		match, why := e.match(x)
 		return e.truth(match, why)
 	case *decode.XTTarget:

@@ -70,10 +70,14 @@ func (e *evaluation) translate(t translation) bool {
 		e.translation = e.rule
 	}
 	if t.addrMin.IsValid() {
-		if t.addrMax.IsValid() && t.addrMax != t.addrMin {
+		switch several := t.addrMax.IsValid() && t.addrMax != t.addrMin; {
+		case several && t.source:
+			e.masqueraded = true
+		case several:
 			e.doubt(e.set.name(e.chain, e.rule) + ": it picks one of several addresses")
+		default:
+			*ip = decode.IPFrom(t.addrMin)
 		}
-		*ip = decode.IPFrom(t.addrMin)
 	}
 	e.setPort(t, port)
 	return true

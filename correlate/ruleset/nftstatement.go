@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -138,13 +139,32 @@ func (w nftWriter) source(c clause, r decode.Reg, k kind) string {
 		return w.value(k, im.Data.Value)
 	}
 	name, _ := w.operand(o)
-	if o.mask != nil {
-		name += " & " + w.value(k, o.mask)
-		if o.xor != nil {
-			name += " ^ " + w.value(k, o.xor)
-		}
+	return name + w.masked(k, o)
+}
+
+// masked writes what is done to a value's bits before it is used.
+func (w nftWriter) masked(k kind, o operand) string {
+	switch {
+	case o.mask == nil:
+		return ""
+	case o.xor == nil:
+		return " & " + w.value(k, o.mask)
+	case complement(o.mask, o.xor):
+		return " | " + w.value(k, o.xor)
+	case zero(complemented(o.mask)):
+		return " ^ " + w.value(k, o.xor)
 	}
-	return name
+	return " & " + w.value(k, o.mask) + " ^ " + w.value(k, o.xor)
+}
+
+func complement(a, b []byte) bool { return bytes.Equal(complemented(a), b) }
+
+func complemented(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i := range b {
+		out[i] = ^b[i]
+	}
+	return out
 }
 
 func natFlags(flags uint32) string {
@@ -171,10 +191,13 @@ func limitText(e decode.LimitExpr) string {
 	if !ok {
 		unit = strconv.FormatUint(e.Unit, 10) + " seconds"
 	}
-	rate, burst := strconv.FormatUint(e.Rate, 10), fmt.Sprintf("burst %d packets", e.Burst)
+	rate, burst := strconv.FormatUint(e.Rate, 10), ""
+	if !e.Bytes && e.Burst != 5 { // the default
+		burst = fmt.Sprintf("burst %d packets", e.Burst)
+	}
 	if e.Bytes {
-		rate, burst = bytesText(e.Rate), ""
-		if e.Burst != 0 {
+		rate = bytesText(e.Rate)
+		if e.Burst != 0 { // of bytes, none is the default
 			burst = "burst " + bytesText(uint64(e.Burst))
 		}
 	}

@@ -45,16 +45,31 @@ func implied(clauses []clause, i int, f decode.Family) bool {
 		l4 = e.Key == decode.MetaL4Proto
 	case decode.PayloadExpr:
 		l3 = e.Base == decode.BaseLink && e.Offset == 12
-		l4 = e.Base == decode.BaseNetwork && (e.Offset == 9 && c.l3 == decode.FamilyIPv4 || e.Offset == 6 && c.l3 == decode.FamilyIPv6) && e.Len == 1
+		l4 = f == c.l3 && e.Base == decode.BaseNetwork && (e.Offset == 9 && c.l3 == decode.FamilyIPv4 || e.Offset == 6 && c.l3 == decode.FamilyIPv6) && e.Len == 1
 	}
 	for _, later := range clauses[i+1:] {
-		for _, o := range later.left {
+		if r, ok := later.stmt.(decode.RejectExpr); ok && l3 && r.Type == 0 {
+			return true
+		}
+		for _, o := range later.reads() {
 			if f, ok := fieldOf(o); ok && (l3 && f.usesL3 || l4 && f.usesL4) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// reads are the operands of a clause, the keys of maps that a statement takes
+// values from included.
+func (c clause) reads() []operand {
+	all := c.left
+	if c.kind == statement {
+		for _, o := range c.regs {
+			all = append(all, o.key...)
+		}
+	}
+	return all
 }
 
 type nftWriter struct {
@@ -68,6 +83,7 @@ func (w nftWriter) clause(c clause) string {
 		return w.cmp(c)
 	case rangeClause:
 		name, k := w.operand(c.left[0])
+		w = w.turned(c.left[0])
 		not := ""
 		if c.not {
 			not = "!= "
@@ -89,6 +105,14 @@ func cmpWord(op decode.CmpOp) string {
 }
 
 func (w nftWriter) value(k kind, b []byte) string { return value(k, b, w.order) }
+
+// turned is the writer for values that are compared with an operand.
+func (w nftWriter) turned(o operand) nftWriter {
+	if o.turned {
+		w.order = binary.BigEndian
+	}
+	return w
+}
 
 func (w nftWriter) operand(o operand) (string, kind) {
 	if e, ok := o.load.(decode.LookupExpr); ok {
@@ -117,6 +141,7 @@ func (w nftWriter) operand(o operand) (string, kind) {
 func (w nftWriter) cmp(c clause) string {
 	o := c.left[0]
 	name, k := w.operand(o)
+	w = w.turned(o)
 	if o.mask == nil {
 		return name + " " + cmpWord(c.op) + w.value(k, c.value)
 	}

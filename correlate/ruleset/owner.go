@@ -94,7 +94,12 @@ var iptablesHooks = map[uint32]string{
 	decode.HookPostrouting: "POSTROUTING",
 }
 
+// hasDocker reports whether the engine's chains are in a table. In raw it has
+// rules alone: its chains are in the family's other tables then.
 func (s *Set) hasDocker(k tableKey) bool {
+	if k.name == "raw" {
+		k.name = "nat"
+	}
 	_, ok := s.chains[chainKey{k, "DOCKER"}]
 	return ok || strings.HasPrefix(k.name, "docker-bridges")
 }
@@ -191,7 +196,7 @@ func dockerWrote(c *chain, r Rule) bool {
 	case "nat POSTROUTING":
 		return dockerMasquerade(words[2:])
 	case "raw PREROUTING":
-		return verdict == "DROP" && words[2] == "-d" && slices.Contains(words, "!") && slices.Contains(words, "-i")
+		return verdict == "DROP" && len(words) > 6 && words[2] == "-d" && words[4] == "!" && words[5] == "-i"
 	}
 	return false
 }

@@ -24,6 +24,7 @@ type Packet struct {
 	ICMP     *ICMP        // nil if unknown or not ICMP
 	Mark     uint32       // 0 is none
 	Length   int          // bytes of the IP packet
+	TTL      uint8        // or hop limit, as it meets the first hook
 
 	// State is how connection tracking sees the packet: decode.CtNew,
 	// CtEstablished, CtRelated, CtInvalid or CtUntracked. 0 is CtNew.
@@ -101,8 +102,8 @@ func (v Verdict) String() string {
 type Outcome struct {
 	Verdict Verdict
 	// Rule is the rule or policy that dropped or rejected it; nil otherwise.
-	// With Verdict Unclear it is the one that would, should every rule that
-	// cannot be evaluated not match.
+	// With Verdict Unclear it is the one that would, should no rule that cannot be
+	// evaluated match, and no limit be reached.
 	Rule *Rule
 	// Stage is where: ingress, raw, prerouting, dnat, input, forward, output,
 	// postrouting or egress; "" if Passed.
@@ -113,7 +114,7 @@ type Outcome struct {
 	// Masqueraded.
 	Tuple       decode.Tuple
 	Translation *Rule // that changed the destination; nil for none, or if Flow was known
-	Masqueraded bool  // the source becomes an address of the interface it leaves by
+	Masqueraded bool  // the source becomes an address of the interface it leaves by, or one of several
 	Local       bool  // it is for this namespace
 	// Unknown says what could not be evaluated and may matter. If it is empty,
 	// the outcome is certain, given the packet and the rules.

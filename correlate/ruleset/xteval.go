@@ -30,8 +30,6 @@ func (e *evaluation) match(x *decode.XTMatch) (match bool, why string) {
 		return (e.mark&i.Mask == i.Mark) != i.Not, ""
 	case decode.XTRange:
 		return e.matchRange(i), ""
-	case decode.XTLimit:
-		return true, "it depends on how many packets came before (limit)"
 	}
 	if x.Name == "physdev" {
 		return false, "which port of the bridge it uses is not known (physdev)"
@@ -50,7 +48,7 @@ func (e *evaluation) matchAddrType(i decode.XTAddrType) (bool, string) {
 			continue
 		}
 		t := e.addrType(c.addr)
-		if t == TypeUnknown || i.ByIIF || i.ByOIF {
+		if t == TypeUnknown || (i.ByIIF || i.ByOIF) && byInterface(t) {
 			unknown = "the type of an address is not known"
 			continue
 		}
@@ -61,6 +59,10 @@ func (e *evaluation) matchAddrType(i decode.XTAddrType) (bool, string) {
 	}
 	return true, unknown
 }
+
+// byInterface reports whether the type of an address may be another one if only
+// one interface counts.
+func byInterface(t uint32) bool { return t == TypeLocal || t == TypeBroadcast }
 
 var xtStateOf = map[uint32]uint16{
 	decode.CtInvalid:     decode.XTStateInvalid,
@@ -100,10 +102,10 @@ func (e *evaluation) matchTracked(i decode.XTConntrack) (bool, string) {
 		ok  bool
 	}{
 		{decode.XTCtProto, orig.Proto == i.Proto},
-		{decode.XTCtOrigSrc, e.within(orig.Src, i.OrigSrc)},
-		{decode.XTCtOrigDst, e.within(orig.Dst, i.OrigDst)},
-		{decode.XTCtReplSrc, e.within(reply.Src, i.ReplSrc)},
-		{decode.XTCtReplDst, e.within(reply.Dst, i.ReplDst)},
+		{decode.XTCtOrigSrc, e.inPrefix(orig.Src, i.OrigSrc)},
+		{decode.XTCtOrigDst, e.inPrefix(orig.Dst, i.OrigDst)},
+		{decode.XTCtReplSrc, e.inPrefix(reply.Src, i.ReplSrc)},
+		{decode.XTCtReplDst, e.inPrefix(reply.Dst, i.ReplDst)},
 		{decode.XTCtOrigSrcPort, inRange(orig.SrcPort, i.OrigSrcPort)},
 		{decode.XTCtOrigDstPort, inRange(orig.DstPort, i.OrigDstPort)},
 		{decode.XTCtReplSrcPort, inRange(reply.SrcPort, i.ReplSrcPort)},
@@ -122,7 +124,7 @@ func (e *evaluation) matchTracked(i decode.XTConntrack) (bool, string) {
 
 func inRange(p uint16, r decode.PortRange) bool { return p >= r.Min && p <= r.Max }
 
-func (m *machine) within(ip decode.IP, a decode.XTAddr) bool {
+func (m *machine) inPrefix(ip decode.IP, a decode.XTAddr) bool {
 	b := ip.Addr().AsSlice()
 	for i := range b {
 		if (b[i]^a.Addr[i])&a.Mask[i] != 0 {

@@ -14,15 +14,15 @@ func (w *iptablesWriter) extension(e *decode.XTMatch) bool {
 	switch i := e.Info.(type) {
 	case decode.XTComment:
 		w.commented = true
-		return w.match("comment", "--comment "+quoted(i.Text))
+		return w.another("comment", "--comment "+quoted(i.Text))
 	case decode.XTAddrType:
 		return w.addrType(i)
 	case decode.XTConntrack:
 		return w.conntrack(i)
 	case decode.XTPorts:
-		return w.match(e.Name, portOptions(i))
+		return w.another(e.Name, portOptions(i))
 	case decode.XTMultiport:
-		return w.match("multiport", multiport(i))
+		return w.another("multiport", multiport(i))
 	case decode.XTICMP:
 		return w.icmp(e.Name, i)
 	case decode.XTMark:
@@ -30,16 +30,15 @@ func (w *iptablesWriter) extension(e *decode.XTMatch) bool {
 		if i.Mask != 0xffffffff {
 			t += fmt.Sprintf("/0x%x", i.Mask)
 		}
-		return w.match(e.Name, t)
+		return w.another(e.Name, t)
 	case decode.XTRange:
 		return w.ipRange(i)
 	case decode.XTLimit:
-		return w.match("limit", rate(i))
+		return w.another("limit", rate(i))
 	case decode.XTPhysdev:
-		return w.match("physdev", physdev(i))
+		return w.another("physdev", physdev(i))
 	}
-	w.last = ""
-	return w.match(e.Name, "[not decoded]")
+	return w.another(e.Name, "[not decoded]")
 }
 
 func bang(not bool) string {
@@ -63,8 +62,7 @@ func (w *iptablesWriter) addrType(i decode.XTAddrType) bool {
 	if i.ByOIF {
 		o = append(o, "--limit-iface-out")
 	}
-	w.last = "" // each has its own: a rule may ask twice
-	return w.match("addrtype", strings.Join(o, " "))
+	return w.another("addrtype", strings.Join(o, " "))
 }
 
 func typeNames(mask uint16) string {
@@ -108,8 +106,7 @@ func (w *iptablesWriter) conntrack(i decode.XTConntrack) bool {
 	if i.Flags&decode.XTCtDirection != 0 {
 		o = append(o, "--ctdir "+map[bool]string{false: "ORIGINAL", true: "REPLY"}[i.Not&decode.XTCtDirection != 0])
 	}
-	w.last = ""
-	return w.match(name, strings.Join(o, " "))
+	return w.another(name, strings.Join(o, " "))
 }
 
 func span(from, to uint32) string {
@@ -176,7 +173,7 @@ func (w *iptablesWriter) icmp(name string, i decode.XTICMP) bool {
 	case i.CodeMin == i.CodeMax:
 		t += "/" + strconv.Itoa(int(i.CodeMin))
 	}
-	return w.match(name, bang(i.Not)+option+t)
+	return w.another(name, bang(i.Not)+option+t)
 }
 
 func (w *iptablesWriter) ipRange(i decode.XTRange) bool {
@@ -187,7 +184,7 @@ func (w *iptablesWriter) ipRange(i decode.XTRange) bool {
 	if i.Dst {
 		o = append(o, bang(i.NotDst)+"--dst-range "+w.addr(i.DstMin)+"-"+w.addr(i.DstMax))
 	}
-	return w.match("iprange", strings.Join(o, " "))
+	return w.another("iprange", strings.Join(o, " "))
 }
 
 // rate writes the average of the match limit as iptables does: the largest unit

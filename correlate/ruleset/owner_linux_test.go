@@ -1,0 +1,85 @@
+package ruleset_test
+
+import (
+	"testing"
+
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+func TestEveryRuleHasItsOwner(t *testing.T) {
+	for _, c := range []struct {
+		file string
+		want map[string]string // owner by text; "" for all others: see rest
+		rest string
+	}{
+		{"docker-20.rules4", nil, ruleset.OwnerDocker},
+		{"docker-28.rules4", nil, ruleset.OwnerDocker},
+		{"docker-28.rules6", nil, ruleset.OwnerDocker},
+		{"docker-29.rules4", nil, ruleset.OwnerDocker},
+		{"docker-29.nft", nil, ruleset.OwnerDocker},
+		{"odds.nft", nil, ruleset.OwnerUser},
+		{"odds.rules4", nil, ruleset.OwnerUser},
+		{"kubernetes.rules4", map[string]string{
+			"-A PREROUTING -i eth0 -p tcp -m tcp --dport 8443 -j MARK --set-xmark 0x100/0xf00": ruleset.OwnerUser,
+			"-A FORWARD -j ts-forward":                                                        ruleset.OwnerTailscale,
+			"-A ts-input -s 100.64.0.0/10 ! -i tailscale0 -j DROP":                            ruleset.OwnerTailscale,
+			"-A FORWARD -j LIBVIRT_FWI":                                                       ruleset.OwnerLibvirt,
+			"-A LIBVIRT_FWI -o virbr0 -j REJECT --reject-with icmp-port-unreachable":          ruleset.OwnerLibvirt,
+			"-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd":                            ruleset.OwnerFail2ban,
+			"-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT":                 ruleset.OwnerCNI,
+			"-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000":                             ruleset.OwnerKubernetes,
+			"-A FORWARD -m comment --comment \"kubernetes forwarding rules\" -j KUBE-FORWARD": ruleset.OwnerKubernetes,
+			"-A FORWARD -i eth0 -m iprange --src-range 203.0.113.10-203.0.113.20 -j ACCEPT":   ruleset.OwnerUser,
+		}, ""},
+		{"ufw.rules4", map[string]string{
+			"-A INPUT -j ufw-before-input": ruleset.OwnerUFW,
+			"-A ufw-user-input -p tcp -m tcp --dport 22 -m comment --comment \"allow ssh, it\\'s ours\" -j ACCEPT": ruleset.OwnerUFW,
+			"-A FORWARD -o docker0 -j DOCKER": ruleset.OwnerDocker,
+			"-A DOCKER-USER -j RETURN":        ruleset.OwnerDocker,
+		}, ""},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			router(t)
+			install(t, "testdata/"+c.file)
+			found := map[string]bool{}
+			for _, r := range parse(t, installed(t)["nft"]).Rules() {
+				want, named := c.want[r.Text]
+				found[r.Text] = true
+				if !named {
+					want = c.rest
+				}
+				if want != "" && r.Owner != want {
+					t.Errorf("%s %s: %s: %s instead of %s", r.Table, r.Chain, r.Text, r.Owner, want)
+				}
+			}
+			for text := range c.want {
+				if !found[text] {
+					t.Errorf("there is no rule %s", text)
+				}
+			}
+		})
+	}
+}
+
+func TestThePolicyIsTheEnginesWhereItsChainsAre(t *testing.T) {
+	router(t)
+	install(t, "testdata/ufw.rules4")
+	install(t, "testdata/docker-28.rules6")
+	s := parse(t, installed(t)["nft"])
+	for _, c := range []struct {
+		family      decode.Family
+		chain, text string
+		owner       string
+	}{
+		{decode.FamilyIPv4, "FORWARD", "-P FORWARD DROP", ruleset.OwnerDocker},
+		{decode.FamilyIPv4, "INPUT", "-P INPUT DROP", ruleset.OwnerUFW},
+		{decode.FamilyIPv6, "FORWARD", "-P FORWARD DROP", ruleset.OwnerDocker},
+		{decode.FamilyIPv6, "INPUT", "-P INPUT ACCEPT", ruleset.OwnerUser},
+	} {
+		p, ok := s.Policy(c.family, "filter", c.chain)
+		if !ok || p.Text != c.text || p.Owner != c.owner {
+			t.Errorf("%s %s: got %q of %s", c.family, c.chain, p.Text, p.Owner)
+		}
+	}
+}
