@@ -125,7 +125,7 @@ func (p *nftParser) finish() {
 // wrong size counts as absent and is noted.
 type attrs struct {
 	message
-	v   [32][]byte
+	v   [20][]byte // no attribute that is read has a higher number
 	bad error
 }
 

@@ -214,8 +214,6 @@ func (w *iptablesWriter) statement(c clause) bool {
 		return w.log(e)
 	case decode.MetaExpr:
 		return w.setMark(c, e)
-	case decode.RejectExpr: // only native rules have it, but what it means can be written
-		return false
 	case *decode.XTMatch:
 		return w.extension(e)
 	case *decode.XTTarget:

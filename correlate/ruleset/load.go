@@ -10,7 +10,7 @@ import (
 // load writes a value to a register, or why it is not known.
 func (e *evaluation) load(r decode.Reg, b []byte, why string) bool {
 	if why != "" {
-		e.hide(r, max(len(b), 4), why)
+		e.note(r, max(len(b), 4), why)
 		return true
 	}
 	e.put(r, b)

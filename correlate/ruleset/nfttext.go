@@ -154,8 +154,6 @@ func (w nftWriter) cmp(c clause) string {
 		return name + " " + cmpWord(c.op) + w.value(k, c.value) + "/" + strconv.Itoa(n)
 	case flags && zero(c.value) && c.op == decode.CmpNotEqual:
 		return name + " " + w.value(k, o.mask)
-	case flags && zero(c.value) && c.op == decode.CmpEqual && k != kindTCPFlags:
-		return name + " ! " + w.value(k, o.mask)
 	case flags && zero(c.value) && c.op == decode.CmpEqual:
 		return name + " ! " + w.value(k, o.mask)
 	case k == kindTCPFlags:

@@ -83,3 +83,20 @@ func TestThePolicyIsTheEnginesWhereItsChainsAre(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatBridgesMayDropIsSaid(t *testing.T) {
+	router(t)
+	install(t, "testdata/docker-20.rules4")
+	p := packets()[0]
+	if o := parse(t, installed(t)["nft"]).Evaluate(p); !o.Certain() {
+		t.Errorf("without rules of bridges: %q", o.Unknown)
+	}
+	run(t, "table bridge quiet {\n chain forward {\n type filter hook forward priority 0;\n accept\n }\n}\n", "nft", "-f", "-")
+	if o := parse(t, installed(t)["nft"]).Evaluate(p); !o.Certain() {
+		t.Errorf("with rules that drop nothing: %q", o.Unknown)
+	}
+	run(t, "table bridge strict {\n chain forward {\n type filter hook forward priority 0;\n ip daddr 172.17.0.2 drop\n }\n}\n", "nft", "-f", "-")
+	if o := parse(t, installed(t)["nft"]).Evaluate(p); o.Certain() || o.Verdict != ruleset.Unclear {
+		t.Errorf("with rules that drop: %v, %q", o.Verdict, o.Unknown)
+	}
+}

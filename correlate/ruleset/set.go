@@ -22,6 +22,7 @@ type Set struct {
 	tables map[tableKey]*table
 	sets   map[chainKey]*decode.NamedSet // by name
 	hooks  map[hookKey][]*chain          // base chains in the order in which they are called
+	bridge string                        // a table that may drop frames; "" for none
 }
 
 type tableKey struct {
@@ -99,6 +100,7 @@ func New(r *decode.Rules) *Set {
 		t.owner = s.tableOwner(k)
 	}
 	s.order()
+	s.bridge = s.bridgeTable()
 	return s
 }
 

@@ -1,0 +1,127 @@
+package ruleset
+
+import (
+	"fmt"
+	"strconv"
+
+	"dnatrace/decode"
+)
+
+func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
+	switch i := e.Info.(type) {
+	case decode.XTNAT:
+		return natOptions(e.Name, i)
+	case decode.XTReject:
+		return " --reject-with " + w.rejectName(i.With)
+	case decode.XTLog:
+		return logOptions(i.Prefix, i.Level, i.Flags)
+	case decode.XTSetMark:
+		return fmt.Sprintf(" --set-xmark 0x%x/0x%x", i.Mark, i.Mask)
+	case decode.XTConnmark:
+		return connmarkOptions(i)
+	case decode.XTCT:
+		if i.Notrack && e.Name == "CT" {
+			return " --notrack"
+		}
+		return ""
+	case decode.XTMSS:
+		if i.Size == 0xffff {
+			return " --clamp-mss-to-pmtu"
+		}
+		return " --set-mss " + strconv.Itoa(int(i.Size))
+	}
+	if len(e.Raw) == 0 || zero(e.Raw) {
+		return ""
+	}
+	return " [not decoded]"
+}
+
+func natOptions(name string, i decode.XTNAT) string {
+	ports := ""
+	if i.Flags&decode.NATPorts != 0 {
+		ports = strconv.Itoa(int(i.PortMin))
+		if i.PortMax != i.PortMin {
+			ports += "-" + strconv.Itoa(int(i.PortMax))
+		}
+	}
+	t := ""
+	switch name {
+	case "DNAT":
+		t = " --to-destination " + endpoint(i, ports)
+	case "SNAT":
+		t = " --to-source " + endpoint(i, ports)
+	default:
+		if ports != "" {
+			t = " --to-ports " + ports
+		}
+	}
+	if i.Flags&decode.NATRandom != 0 {
+		t += " --random"
+	}
+	if i.Flags&decode.NATRandomFully != 0 {
+		t += " --random-fully"
+	}
+	if i.Flags&decode.NATPersistent != 0 {
+		t += " --persistent"
+	}
+	return t
+}
+
+func endpoint(i decode.XTNAT, ports string) string {
+	host := ""
+	if i.Flags&decode.NATMapIPs != 0 {
+		host = i.AddrMin.String()
+		if i.AddrMax != i.AddrMin {
+			host += "-" + i.AddrMax.String()
+		}
+		if i.AddrMin.Is6() && ports != "" {
+			host = "[" + host + "]"
+		}
+	}
+	if ports != "" {
+		ports = ":" + ports
+	}
+	return host + ports
+}
+
+var (
+	rejects4 = []string{"icmp-net-unreachable", "icmp-host-unreachable", "icmp-proto-unreachable", "icmp-port-unreachable", "echoreply", "icmp-net-prohibited", "icmp-host-prohibited", "tcp-reset", "icmp-admin-prohibited"}
+	rejects6 = []string{"icmp6-no-route", "icmp6-adm-prohibited", "icmp6-not-neighbour", "icmp6-addr-unreachable", "icmp6-port-unreachable", "echoreply", "tcp-reset", "icmp6-policy-fail", "icmp6-reject-route"}
+)
+
+func (w *iptablesWriter) rejectName(with uint32) string {
+	names := rejects4
+	if w.ip6 {
+		names = rejects6
+	}
+	if int(with) < len(names) {
+		return names[with]
+	}
+	return strconv.Itoa(int(with))
+}
+
+func logOptions(prefix string, level, flags uint8) string {
+	t := ""
+	if prefix != "" {
+		t += " --log-prefix " + quoted(prefix)
+	}
+	if level != 4 {
+		t += fmt.Sprintf(" --log-level %d", level)
+	}
+	for _, f := range []word{{0x1, "tcp-sequence"}, {0x2, "tcp-options"}, {0x4, "ip-options"}, {0x8, "uid"}, {0x20, "macdecode"}} {
+		if uint32(flags)&f.value != 0 {
+			t += " --log-" + f.name
+		}
+	}
+	return t
+}
+
+func connmarkOptions(i decode.XTConnmark) string {
+	switch i.Mode {
+	case 0:
+		return fmt.Sprintf(" --set-xmark 0x%x/0x%x", i.CtMark, i.CtMask)
+	case 1:
+		return fmt.Sprintf(" --save-mark --nfmask 0x%x --ctmask 0x%x", i.Mask, i.CtMask)
+	}
+	return fmt.Sprintf(" --restore-mark --nfmask 0x%x --ctmask 0x%x", i.Mask, i.CtMask)
+}
