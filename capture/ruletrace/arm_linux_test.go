@@ -206,13 +206,22 @@ func TestTwoRunsAtOnceDoNotDisturbEachOther(t *testing.T) {
 
 func TestBridgedFramesAreTracedWhereTheyAreFiltered(t *testing.T) {
 	path := netnstest.New(t)
+	web := bridged(t, path) // rules that are older than the first bridge see nothing of it
 	table := arm(t, path, ruletrace.Want{Ports: tcp(8080)})
 	if text := listed(t, path); strings.Contains(text, "table bridge") {
 		t.Errorf("nobody filters bridged frames, and there is\n%s", text)
 	}
-	netnstest.Run(t, path, "nft add table bridge story")
+	netnstest.Run(t, path, "nft add table bridge story",
+		"nft add chain bridge story forward { type filter hook forward priority 0 ; }",
+		"nft add rule bridge story forward tcp dport 9090 drop")
 	if err := ruletrace.Update(table, ruletrace.Want{Ports: tcp(9090)}); err != nil {
 		t.Fatal(err)
+	}
+	f := listen(t, path)
+	defer f.Close()
+	connect(t, web, "tcp4", "172.17.0.3:9090")
+	if !heardOf(t, f, unix.NFPROTO_BRIDGE, "story\x00") {
+		t.Error("the rule that drops between two ports of a bridge was not traced")
 	}
 	other := arm(t, path, ruletrace.Want{Ports: tcp(8080)})
 	if n := strings.Count(listed(t, path), "table bridge dnatrace"); n != 2 {
@@ -222,6 +231,34 @@ func TestBridgedFramesAreTracedWhereTheyAreFiltered(t *testing.T) {
 	other.Close()
 	if text := listed(t, path); strings.Contains(text, "dnatrace") {
 		t.Errorf("there is\n%s", text)
+	}
+}
+
+// bridged joins two namespaces by a bridge in the one at path, and returns the
+// one that has 172.17.0.2; the other has 172.17.0.3.
+func bridged(t *testing.T, path string) string {
+	t.Helper()
+	web, db := netnstest.New(t), netnstest.New(t)
+	netnstest.Run(t, path, "ip link add docker0 type bridge", "ip link set docker0 up")
+	netnstest.Link(t, path, "vethweb", "203.0.113.1/30", web, "eth0", "172.17.0.2/16")
+	netnstest.Link(t, path, "vethdb", "203.0.113.5/30", db, "eth0", "172.17.0.3/16")
+	netnstest.Run(t, path, "ip link set vethweb master docker0", "ip link set vethdb master docker0")
+	return web
+}
+
+// heardOf says whether there is a message about a family's table.
+func heardOf(t *testing.T, f *os.File, family byte, table string) bool {
+	t.Helper()
+	buf := make([]byte, 1<<16)
+	for {
+		f.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		n, err := f.Read(buf)
+		if err != nil {
+			return false
+		}
+		if n > unix.SizeofNlMsghdr && buf[unix.SizeofNlMsghdr] == family && strings.Contains(string(buf[:n]), table) {
+			return true
+		}
 	}
 }
 

@@ -14,25 +14,24 @@ import (
 // nothing is.
 type batch struct {
 	raw   []byte
-	names []string // what each message does, by sequence number
+	names []string // what each message does; its place is its sequence number
 	err   error    // the first
 }
 
-// What a table is made of is all in one place: flag NFT_TABLE_F_OWNER
-// (linux/netfilter/nf_tables.h), kernel 5.12, has it removed with the socket.
+// tableOwner is NFT_TABLE_F_OWNER (linux/netfilter/nf_tables.h): the table goes
+// with the socket that made it. Kernels before 5.12 refuse it.
 const tableOwner = 0x2
 
 func newBatch() *batch {
 	b := &batch{}
-	b.message("begin", unix.NFNL_MSG_BATCH_BEGIN, 0, 0, batchHeader)
+	b.message("begin", unix.NFNL_MSG_BATCH_BEGIN, 0, 0, nothing)
 	return b
 }
 
-func (b *batch) end() { b.message("commit", unix.NFNL_MSG_BATCH_END, 0, 0, batchHeader) }
+func (b *batch) end() { b.message("commit", unix.NFNL_MSG_BATCH_END, 0, 0, nothing) }
 
-// batchHeader marks the messages around a batch: their nfgenmsg names the
-// subsystem.
-func batchHeader(*netlink.AttributeEncoder) {}
+// nothing is what messages without attributes have.
+func nothing(*netlink.AttributeEncoder) {}
 
 // message adds one message. Its sequence number is its place.
 func (b *batch) message(name string, kind int, family byte, flags netlink.HeaderFlags, attrs func(*netlink.AttributeEncoder)) {
@@ -43,7 +42,7 @@ func (b *batch) message(name string, kind int, family byte, flags netlink.Header
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("encode %s: %w", name, err)
 	}
-	resource := uint16(0)
+	resource := uint16(0) // nfgenmsg.res_id: around a batch, the subsystem
 	if kind == unix.NFNL_MSG_BATCH_BEGIN || kind == unix.NFNL_MSG_BATCH_END {
 		resource = unix.NFNL_SUBSYS_NFTABLES
 	} else {

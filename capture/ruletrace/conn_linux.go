@@ -119,7 +119,7 @@ type tables struct {
 // list asks for the namespace's tables.
 func (c conn) list(name string) (tables, error) {
 	b := &batch{}
-	b.message("list tables", unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, netlink.Dump, batchHeader)
+	b.message("list tables", unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, netlink.Dump, nothing)
 	answers, err := c.ask(b.raw)
 	if err != nil {
 		return tables{}, err
