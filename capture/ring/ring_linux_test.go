@@ -110,7 +110,7 @@ func TestAFilterIsSwappedWhileTheRingRuns(t *testing.T) {
 	c := client.udp("198.51.100.100:40000")
 	inner.udp("172.17.0.2:80")
 	r := host.open(Config{Filter: build(t, Want{Ports: []Port{{protoUDP, 1}}})})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	go func() {
 		send(t, c, "172.17.0.2:80", 10)
@@ -151,7 +151,7 @@ func TestAnInterfaceThatComesAndIsRenamedMakesAPointEachTime(t *testing.T) {
 	host, peer := newSpace(t), newSpace(t)
 	r := host.open(Config{})
 	s := host.udp("0.0.0.0:40000")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	step := 0
 	w := collect(t, ctx, r, func(w *watched) {

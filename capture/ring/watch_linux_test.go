@@ -20,10 +20,10 @@ type watched struct {
 	broken  []string // promises not kept
 }
 
-// watch reads the ring until seen says it is enough, or 5 s have passed.
+// watch reads the ring until seen says it is enough, or 30 s have passed.
 func watch(t *testing.T, r *Ring, seen func(*watched) bool) *watched {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	return collect(t, ctx, r, func(w *watched) {
 		if seen(w) {
