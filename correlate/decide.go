@@ -166,6 +166,9 @@ func oneWay(p *path, j *judgement) bool {
 		return false
 	}
 	server := p.served().tuple
+	if _, filtered := p.filtered(request, p.entered()); filtered {
+		return false
+	}
 	if p.t.talkers[talker(server)] != 0 || p.paused() {
 		return false
 	}

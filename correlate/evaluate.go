@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"net/netip"
+	"slices"
 
 	"dnatrace/capture"
 	"dnatrace/capture/host"
@@ -10,34 +11,67 @@ import (
 )
 
 // evaluated asks the recorded rules what they do with a request's packet, where
-// the kernel's own trace is not in evidence. Only what is certain counts, and
-// it is inferred all the same: the rules were read before or after.
+// the kernel's own trace is not in evidence. Only a rule that decides with
+// certainty, and was there before the request as it is now, counts; it is
+// inferred all the same.
 func (p *path) evaluated(w way, inner bool) (filtering, bool) {
-	netns := capture.HostNetns
-	if inner {
-		netns = p.home
-	}
-	set, sample := p.t.world.ruleset(netns), p.t.world.host(netns)
-	if set == nil || sample == nil {
+	out, ok := p.evaluate(w, inner, p.now)
+	if !ok || out.Rule == nil || out.Verdict != ruleset.Dropped && out.Verdict != ruleset.Rejected {
 		return filtering{}, false
 	}
-	packet, ok := p.packetFor(w, inner, sample)
-	if !ok {
+	was, ok := p.evaluate(w, inner, p.r.opened)
+	if !ok || was.Rule == nil || was.Rule.Text != out.Rule.Text || was.Rule.Chain != out.Rule.Chain {
 		return filtering{}, false
 	}
-	out := set.Evaluate(packet)
-	if !out.Certain() || out.Rule == nil || out.Verdict != ruleset.Dropped && out.Verdict != ruleset.Rejected {
-		return filtering{}, false
-	}
-	f := filtering{at: p.r.lastNew, stage: out.Stage, reject: out.Verdict == ruleset.Rejected}
+	f := filtering{at: p.r.opened, stage: out.Stage}
 	f.hit = RuleHit{Kind: "rule", Table: out.Rule.Table, Chain: out.Rule.Chain}
 	if out.Rule.Policy {
 		f.hit.Kind = "policy"
 	}
-	rejects := f.reject
 	f.fill(*out.Rule)
-	f.reject = rejects
+	f.reject = out.Verdict == ruleset.Rejected
 	return f, true
+}
+
+// evaluate follows a packet through the rules as they were at a time. False
+// where that cannot be told: rules or state not in evidence, tables of
+// iptables-legacy beside them, an outcome that depends on what is not known, or
+// packets that are known to have got further.
+func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
+	netns := capture.HostNetns
+	if inner {
+		netns = p.home
+	}
+	set, sample := p.t.world.ruleset(netns, at), p.t.world.host(netns)
+	if set == nil || sample == nil || p.t.world.legacy[netns] || !inner && w == request && p.gotThrough() {
+		return ruleset.Outcome{}, false
+	}
+	packet, ok := p.packetFor(w, inner, sample)
+	if !ok {
+		return ruleset.Outcome{}, false
+	}
+	out := set.Evaluate(packet)
+	return out, out.Certain()
+}
+
+// gotThrough reports whether the request is known to have passed the host's
+// rules: it was seen behind them, or its entry was confirmed, which happens at
+// their end (nf_conntrack_confirm).
+func (p *path) gotThrough() bool {
+	return p.inner != nil || p.inside != nil || p.x.conntrack != nil
+}
+
+// surelyPassed reports whether it is known that no rule of the host stopped the
+// request.
+func (p *path) surelyPassed() bool {
+	if g := p.lastPassage(request, false); g != nil || !p.t.world.hasRules(capture.HostNetns) {
+		return true // a drop was found before
+	}
+	if p.x.conntrack != nil {
+		return true
+	}
+	out, ok := p.evaluate(request, false, p.now)
+	return ok && out.Verdict == ruleset.Passed
 }
 
 // packetFor is the packet that meets the rules of a namespace.
@@ -51,9 +85,11 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 		k.Tuple, k.IIF = p.served().tuple, linkOf(s, p.served().tuple.Dst.Addr())
 		return k, k.IIF != ""
 	case w == request:
-		k.IIF = bridgeOf(s, p.clientPoint().Name)
+		last := p.lastBefore()
+		k.IIF = bridgeOf(s, last.Name)
 		k.Sent = p.t.world.isHost(p.tuple.Src)
-		return k, p.clientPoint().Netns == capture.HostNetns
+		bridged := !k.Sent && isBridge(s, k.IIF) && k.Route(p.tuple.Dst.Addr()) == k.IIF
+		return k, last.Netns == capture.HostNetns && !bridged
 	}
 	last := p.lastReply()
 	if last == nil || last.at.Netns != capture.HostNetns {
@@ -68,6 +104,18 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 	}
 	k.Flow = &ruleset.Flow{Orig: p.tuple, Reply: p.served().tuple.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed | decode.StatusDstNAT}
 	return k, true
+}
+
+// lastBefore is the innermost interface of the host that saw the request before
+// translation: a VLAN's, where its parent saw it first.
+func (p *path) lastBefore() *point {
+	at := p.clientPoint()
+	for _, s := range p.going {
+		if s.leg == p.client && s.at.Netns == capture.HostNetns {
+			at = s.at
+		}
+	}
+	return at
 }
 
 // lastReply is the last stop of the answer on its way out, or nil.
@@ -105,6 +153,10 @@ func bridgeOf(s *host.Sample, name string) string {
 		}
 	}
 	return name
+}
+
+func isBridge(s *host.Sample, name string) bool {
+	return slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Name == name && l.Kind == "bridge" })
 }
 
 func linkName(s *host.Sample, index int) string {

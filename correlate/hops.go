@@ -59,6 +59,9 @@ func (p *path) filterHops(j *judgement) []Hop {
 		out = append(out, Hop{Time: unix(p.translator.Time), Point: "nat PREROUTING", Direction: "request", Kind: HopTranslated, Before: before, After: p.target.DstEnd(), Detail: p.ruleWords(p.translator)})
 		before = p.target.DstEnd()
 	}
+	if behind := j.stage == "forward" || j.stage == "postrouting"; behind && p.translator == nil && p.target != (decode.Tuple{}) {
+		before = p.target.DstEnd() // by the mapping: rules here meet it translated
+	}
 	switch {
 	case j.verdict == Dropped && j.rule != nil:
 		out = append(out, Hop{Time: unix(j.ruledAt), Point: placeOf(j.rule), Direction: "request", Kind: HopDropped, Before: before, Detail: j.rule.Owner + ": " + j.rule.Text})
@@ -76,6 +79,11 @@ func (p *path) translation(base decode.Tuple, s stop) Hop {
 		h.Point, h.Detail = "docker-proxy", "a connection of its own, from "+s.leg.tuple.SrcEnd()
 	case p.x.conntrack != nil:
 		h.Detail = "DNAT, told by conntrack"
+	}
+	if _, rule := p.tracedTranslation(); rule != nil && !p.proxied() {
+		if words := p.ruleWords(rule); words != "" {
+			h.Detail = words
+		}
 	}
 	return h
 }

@@ -60,7 +60,7 @@ func portTaken(p *path, e *engine.Snapshot) (finding, bool) {
 		if taken && p.wants(c) != nil {
 			return finding{cause: CausePortTaken, fact: fmt.Sprintf("%s could not start: %s", c.Name, c.Error),
 				why: fmt.Sprintf("%s failed to start because port %d was taken; whoever held it is gone now.", c.Name, p.tuple.DstPort),
-				fix: []string{"docker start " + c.Name}}, p.meantFor(c)
+				fix: []string{"docker start " + shell(c.Name)}}, p.meantFor(c)
 		}
 	}
 	return finding{}, false
@@ -111,7 +111,7 @@ func internalNetwork(p *path, e *engine.Snapshot) (finding, bool) {
 		if !slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return !internal(ep.Network) }) {
 			return finding{cause: CauseInternalNetwork, fact: fmt.Sprintf("%s is on internal networks only", c.Name),
 				why: fmt.Sprintf("%s is only on network %s, which is internal: nothing is published from there.", c.Name, c.Endpoints[0].Network),
-				fix: []string{fmt.Sprintf("docker network connect bridge %s, or recreate the network without --internal", c.Name)}}, p.meantFor(c)
+				fix: []string{fmt.Sprintf("docker network connect bridge %s, or recreate the network without --internal", shell(c.Name))}}, p.meantFor(c)
 		}
 	}
 	return finding{}, false
@@ -129,7 +129,7 @@ func notRunning(p *path, e *engine.Snapshot) (finding, bool) {
 		}
 		return finding{cause: CauseContainerNotRunning, why: why,
 			fact: fmt.Sprintf("%s is %s (exit code %d)", c.Name, c.State, c.ExitCode),
-			fix:  []string{"docker start " + c.Name}}, p.meantFor(c)
+			fix:  []string{"docker start " + shell(c.Name)}}, p.meantFor(c)
 	}
 	return finding{}, false
 }
@@ -175,7 +175,7 @@ func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
 	}
 	return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
 		why: fmt.Sprintf("The engine publishes %s on port %d, but the host refused it untranslated: the engine's NAT rule is not in force.", c.Name, b.HostPort),
-		fix: []string{"docker restart " + c.Name, "if that does not help: systemctl restart docker"}}, p.meantFor(c)
+		fix: []string{"docker restart " + shell(c.Name), "if that does not help: systemctl restart docker"}}, p.meantFor(c)
 }
 
 // maybeRejected reports that a reset on behalf of the host may be a rule's

@@ -36,7 +36,7 @@ func (j *judgement) deliver(p *path) {
 
 // undetermined says that the evidence does not suffice, and what is missing.
 func (j *judgement) undetermined(p *path, missing ...string) {
-	j.verdict, j.stage, j.between, j.cause, j.proof, j.fix = Undetermined, "", [2]string{}, CauseUnknown, Inferred, nil
+	j.verdict, j.stage, j.between, j.cause, j.proof, j.fix, j.rule = Undetermined, "", [2]string{}, CauseUnknown, Inferred, nil, nil
 	for _, m := range missing {
 		j.blind = appendNew(j.blind, m)
 	}
@@ -82,7 +82,7 @@ func misdelivered(p *path, j *judgement) {
 		p.container = c
 		j.verdict, j.stage, j.cause = Misdelivered, "host", CausePortTaken
 		j.why = fmt.Sprintf("%s of the host answered on port %d, which %s was meant to have.", processName(&k), p.tuple.DstPort, c.Name)
-		j.fix = []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", c.Name)}
+		j.fix = []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", shell(c.Name))}
 		j.fact("host", p.now, "%s listens on %s", processName(&k), k.Local)
 		return
 	}

@@ -35,10 +35,24 @@ func answerLost(p *path, j *judgement) bool {
 	}
 	if hit, ok := p.filtered(reply, false); ok && stage == "" {
 		p.blame(j, hit, reply)
-		j.stage, j.cause = "reply-"+hit.stage, CauseReplyFiltered
+		j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.hit.removal()
 	}
 	p.claim(j, p.clientPoint())
 	return true
+}
+
+// replyStage names the place where a rule met the answer. Replies are not
+// translated by rules: what acts at prerouting is one stage for them.
+func replyStage(stage string) string {
+	switch stage {
+	case "raw", "dnat", "ingress", "prerouting":
+		return "reply-prerouting"
+	case "egress":
+		return "reply-postrouting"
+	case "bridge", "":
+		return ""
+	}
+	return "reply-" + stage
 }
 
 // returnCause says from state why an answer did not come out.
@@ -223,6 +237,10 @@ func neighbourGone(p *path, j *judgement) {
 		j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip)
 		j.fix = []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}
 		j.fact("engine", p.now, "no running container has %s", ip)
+		if hit, ok := p.translatingRule(); ok {
+			j.rule, j.fix = &hit, hit.removal()
+			j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, hit.Text)
+		}
 		j.proof = proofOf(p.x.conntrack != nil && ownerOf(p.earlierEngine(), ip) == "")
 		return
 	}
@@ -250,12 +268,15 @@ func vanished(p *path, j *judgement) bool {
 	j.verdict, j.cause, j.proof = Dropped, CauseUnknown, Inferred
 	last := p.furthest()
 	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), last.at.Name)
-	if f, ok := p.filtered(request, false); ok {
+	if f, ok := p.filtered(request, false); ok && (!p.gotThrough() || f.stage == "postrouting") {
 		j.between = p.gapAfterLast()
 		if f.stage == "input" {
 			j.between[1] = "host"
 		}
 		p.blame(j, f, request)
+		if !f.proven {
+			p.claimDrop(j, f)
+		}
 		return true
 	}
 	if p.endsAtHost() {
@@ -274,6 +295,20 @@ func vanished(p *path, j *judgement) bool {
 	p.dropCause(j, last.at)
 	p.claim(j, p.clientPoint(), next)
 	return true
+}
+
+// claimDrop checks that a drop by a rule that was only evaluated can be claimed:
+// what is behind the rule has to have been watched.
+func (p *path) claimDrop(j *judgement, f filtering) {
+	next := p.next()
+	switch {
+	case f.stage == "input":
+		p.claim(j, p.clientPoint())
+	case next == nil:
+		j.undetermined(p, "nothing behind "+p.furthest().at.Name+" was watched")
+	default:
+		p.claim(j, p.clientPoint(), next)
+	}
 }
 
 // endsAtHost reports whether the request is for the host itself, as far as is

@@ -112,11 +112,24 @@ func (p *path) identify() {
 	}
 	if p.container != nil {
 		p.home = p.container.Name
+		p.leaveOutFlooded()
 	}
 	if c := p.servingContainer(); c != nil {
 		p.container = c
 	}
 	p.proven = p.target.Dst == p.tuple.Dst || (p.x.conntrack != nil || p.translator != nil) && !p.proxied()
+}
+
+// leaveOutFlooded forgets sightings at the veths of other containers: a bridge
+// that does not know yet where an address is sends to all its ports.
+func (p *path) leaveOutFlooded() {
+	_, door := p.t.world.wayTo(p.home, p.target.Dst)
+	if door == "" || p.t.world.containerAt(p.tuple.Src) != nil {
+		return
+	}
+	p.going = slices.DeleteFunc(p.going, func(s stop) bool {
+		return s.at.Role == capture.RoleVeth && s.at.Netns == capture.HostNetns && s.at.Name != door && s.point != p.r.point
+	})
 }
 
 // traced takes the target from the kernel's trace of the rules, where no point

@@ -16,7 +16,7 @@ func resetByContainer(p *path, j *judgement) {
 	}
 	j.cause, j.why, j.fix = c.cause, c.why, c.fix
 	j.proof = Inferred
-	if c.proof == Proven && p.proven && p.socketCause(p.served().tuple, p.earlierInside()).cause == c.cause {
+	if was := p.earlierInside(); c.proof == Proven && p.proven && was != nil && p.socketCause(p.served().tuple, was).cause == c.cause {
 		j.proof = Proven
 	}
 	if c.fact != "" {
@@ -35,8 +35,13 @@ func resetByHost(p *path, j *judgement) {
 	if f.fact != "" {
 		j.fact("engine", p.now, "%s", f.fact)
 	}
-	if f.proof == Proven && p.hostCause(p.earlierEngine(), p.earlierHost()).cause != f.cause {
+	was := p.earlierEngine()
+	if f.proof == Proven && (was == nil || p.hostCause(was, p.earlierHost()).cause != f.cause) {
 		j.proof = Inferred
+	}
+	if !p.surelyPassed() {
+		j.proof = Inferred
+		j.blind = append(j.blind, "whether a rule rejected the request is not in evidence")
 	}
 	if !p.t.world.known() {
 		j.blind = append(j.blind, "what the engine publishes is not in evidence")

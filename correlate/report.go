@@ -94,6 +94,9 @@ func (p *path) timing() Timing {
 }
 
 func (p *path) deliveredWhy(i *Incident) string {
+	if p.r.answered == 0 {
+		return "It was taken up, and no answer was called for."
+	}
 	switch i.Via {
 	case "dnat":
 		return fmt.Sprintf("Translated to %s, and the answer left towards the client.", p.translated())

@@ -121,7 +121,7 @@ func pausedContainer(p *path, j *judgement, _ *leg) bool {
 	}
 	j.cause = CauseContainerPaused
 	j.why = fmt.Sprintf("%s is paused: its kernel accepts, its processes do not run.", p.name())
-	j.fix = []string{"docker unpause " + p.name()}
+	j.fix = []string{"docker unpause " + shell(p.name())}
 	j.fact("engine", p.now, "%s is paused", p.name())
 	if e := p.earlierEngine(); e != nil && slices.ContainsFunc(e.Containers, sameState(p.container.ID, "paused")) {
 		j.proof = proofOf(p.proven)
@@ -142,7 +142,7 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 	p.blame(j, f, request)
 	j.stage, j.cause = "container", CauseContainerFirewall
 	j.why = fmt.Sprintf("A firewall inside %s drops what comes in for port %d: %s.", p.name(), inner.tuple.DstPort, f.hit.Text)
-	j.fix = p.insideFix(j.fix)
+	j.fix = p.insideFix(f.hit.removal())
 	return true
 }
 
@@ -150,7 +150,7 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 func (p *path) insideFix(commands []string) []string {
 	var out []string
 	for _, c := range commands {
-		out = append(out, fmt.Sprintf("nsenter -t $(docker inspect -f '{{.State.Pid}}' %s) -n %s", p.name(), c))
+		out = append(out, fmt.Sprintf("nsenter -t $(docker inspect -f '{{.State.Pid}}' %s) -n %s", shell(p.name()), c))
 	}
 	return out
 }
@@ -183,7 +183,7 @@ func backlogFull(p *path, j *judgement, inner *leg) bool {
 	for _, k := range listeners(s, decode.TCP) {
 		if k.Local.Port() == inner.tuple.DstPort && accepts(&k, inner.tuple.Dst.Addr()) && k.Queue > k.Backlog && (overflows > 0 || k.Queue > 0) {
 			j.cause = CauseBacklogFull
-			j.why = fmt.Sprintf("The accept queue of %s in %s is full: %d connections wait where %d may.", processName(&k), p.name(), k.Queue, k.Backlog)
+			j.why = fmt.Sprintf("The accept queue of %s in %s is full: waiting %d, allowed %d.", processName(&k), p.name(), k.Queue, k.Backlog)
 			j.fix = []string{"make the server accept faster, or raise its backlog and --sysctl net.core.somaxconn"}
 			j.fact("host", p.now, "%s: %d waiting, %d allowed; ListenOverflows +%d", k.Local, k.Queue, k.Backlog, max(0, overflows))
 			return true
@@ -203,7 +203,7 @@ func serverSilent(p *path, j *judgement, inner *leg) bool {
 	if spoke {
 		j.why = fmt.Sprintf("The server in %s has answered others, and not this request.", p.name())
 	}
-	j.fix = []string{fmt.Sprintf("see what the server in %s is waiting for: docker logs %s", p.name(), p.name())}
+	j.fix = []string{fmt.Sprintf("see what the server in %s is waiting for: docker logs %s", p.name(), shell(p.name()))}
 	return true
 }
 

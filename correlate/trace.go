@@ -87,25 +87,25 @@ type filtering struct {
 // filtered finds what ended the way of one direction's packets, in the host's
 // namespace or in the container's.
 func (p *path) filtered(w way, inner bool) (filtering, bool) {
-	for _, g := range p.x.passages {
-		if g.way != w || g.inner != inner || len(g.steps) == 0 {
-			continue
-		}
+	if g := p.lastPassage(w, inner); g != nil {
 		last := g.steps[len(g.steps)-1]
 		if last.Verdict.Code != decode.VerdictDrop || last.Type != decode.TraceRule && last.Type != decode.TracePolicy {
-			continue
+			return filtering{}, false // the kernel says that no rule did it
 		}
 		return p.describe(g, last), true
-	}
-	if p.wasTraced(w, inner) {
-		return filtering{}, false // the kernel says that no rule did it
 	}
 	return p.evaluated(w, inner)
 }
 
-// wasTraced reports whether a passage of one direction is in evidence.
-func (p *path) wasTraced(w way, inner bool) bool {
-	return slices.ContainsFunc(p.x.passages, func(g *passage) bool { return g.way == w && g.inner == inner })
+// lastPassage is the way that the latest traced packet of a direction went, or
+// nil: a rule that met an earlier attempt need not have met the last.
+func (p *path) lastPassage(w way, inner bool) *passage {
+	for i := len(p.x.passages) - 1; i >= 0; i-- {
+		if g := p.x.passages[i]; g.way == w && g.inner == inner && len(g.steps) > 0 {
+			return g
+		}
+	}
+	return nil
 }
 
 // tracedTranslation is where the rules sent the request, and the rule that did:
@@ -128,9 +128,23 @@ func (p *path) tracedTranslation() (decode.Tuple, *decode.TraceStep) {
 	return decode.Tuple{}, nil
 }
 
+// translatingRule is the rule that translated the request, by the trace.
+func (p *path) translatingRule() (RuleHit, bool) {
+	_, s := p.tracedTranslation()
+	if s == nil {
+		return RuleHit{}, false
+	}
+	set := p.t.world.ruleset(s.Netns, s.Time)
+	if set == nil {
+		return RuleHit{}, false
+	}
+	r, ok := set.Rule(s.Family, s.Table, s.Chain, s.Handle)
+	return RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}, ok
+}
+
 // ruleWords names a traced rule and its owner: "docker: -A DOCKER … -j DNAT …".
 func (p *path) ruleWords(s *decode.TraceStep) string {
-	set := p.t.world.ruleset(s.Netns)
+	set := p.t.world.ruleset(s.Netns, s.Time)
 	if set == nil {
 		return ""
 	}
@@ -146,7 +160,7 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 	f := filtering{at: last.Time, proven: true}
 	f.hit = RuleHit{Kind: "rule", Backend: ruleset.NFT, Table: last.Family.String() + " " + last.Table, Chain: last.Chain, Handle: last.Handle}
 	base := g.base()
-	set := p.t.world.ruleset(g.netns)
+	set := p.t.world.ruleset(g.netns, last.Time)
 	if set == nil {
 		f.hit.Owner = "user"
 		return f
@@ -167,7 +181,7 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 func (f *filtering) fill(r ruleset.Rule) {
 	f.hit.Backend, f.hit.Text, f.hit.Owner, f.hit.Handle = r.Backend, r.Text, r.Owner, r.Handle
 	f.engine = r.Owner == ruleset.OwnerDocker
-	f.reject = r.Rejects()
+	f.reject = r.Reject
 }
 
 // base is the step at which the last base chain was entered.
@@ -258,27 +272,41 @@ func (p *path) isIsolation(f filtering) bool {
 func (p *path) filterFix(f filtering) []string {
 	switch p.filterCause(f) {
 	case CauseRulesMissing:
-		return []string{"docker restart " + p.name(), "if that does not help: systemctl restart docker"}
+		return []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
 	case CauseDirectAccess:
 		return []string{fmt.Sprintf("ask for a published port of the host, or publish one: docker run -p %d:%d …", p.tuple.DstPort, p.tuple.DstPort)}
 	case CauseNetworkIsolated:
-		return []string{fmt.Sprintf("docker network connect %s %s", p.t.world.network(p.target.Dst), ownerOf(p.latestEngine(), p.tuple.Src.Addr()))}
+		return []string{fmt.Sprintf("docker network connect %s %s", shell(p.t.world.network(p.target.Dst)), shell(ownerOf(p.latestEngine(), p.tuple.Src.Addr())))}
 	}
 	return f.hit.removal()
 }
 
-// removal is the command that takes a rule away.
+// removal is the command that takes a rule away. What comes from the ruleset is
+// a stranger's text: it is quoted, or left out where the handle says it all.
 func (h *RuleHit) removal() []string {
 	family, table, _ := strings.Cut(h.Table, " ")
+	where := fmt.Sprintf("%s %s %s", family, shell(table), shell(h.Chain))
+	asWritten := h.Backend == ruleset.Iptables && strings.HasPrefix(h.Text, "-A ") && !strings.ContainsAny(h.Text, "`$;&|<>(){}*?~#\\\n\"'")
 	switch {
 	case h.Kind == "policy" && h.Backend == ruleset.Iptables:
-		return []string{fmt.Sprintf("%s -t %s -P %s ACCEPT", iptablesFor(family), table, h.Chain)}
+		return []string{fmt.Sprintf("%s -t %s -P %s ACCEPT", iptablesFor(family), shell(table), shell(h.Chain))}
 	case h.Kind == "policy":
-		return []string{fmt.Sprintf("nft chain %s %s '{ policy accept; }'", h.Table, h.Chain)}
-	case h.Backend == ruleset.Iptables && len(h.Text) > 3 && h.Text[:3] == "-A ":
-		return []string{fmt.Sprintf("%s -t %s -D %s", iptablesFor(family), table, h.Text[3:])}
+		return []string{fmt.Sprintf("nft chain %s '{ policy accept; }'", where)}
+	case asWritten:
+		return []string{fmt.Sprintf("%s -t %s -D %s", iptablesFor(family), shell(table), h.Text[3:])}
 	}
-	return []string{fmt.Sprintf("nft delete rule %s %s handle %d", h.Table, h.Chain, h.Handle)}
+	return []string{fmt.Sprintf("nft delete rule %s handle %d", where, h.Handle)}
+}
+
+// shell quotes a word for a POSIX shell, if it has to be.
+func shell(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./:@%+=-", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\\''`) + "'"
 }
 
 func iptablesFor(family string) string {

@@ -16,9 +16,10 @@ import (
 // judgement asks for what held before a request and what held after it.
 type world struct {
 	engines []version[engine.Snapshot]
-	hosts   map[string][]version[host.Sample] // by namespace
-	rules   map[string][]*decode.Ruleset
-	parsed  map[string]*ruleset.Set // of the latest rules; made when asked for
+	hosts   map[string][]version[host.Sample]    // by namespace
+	rules   map[string][]version[decode.Ruleset] // nf_tables, by namespace
+	parsed  map[*decode.Ruleset]*ruleset.Set     // made when asked for
+	legacy  map[string]bool                      // namespaces with tables of iptables-legacy
 	did     []*decode.EngineEvent
 
 	// Looked up at every new leg, so kept ready for the latest versions.
@@ -40,8 +41,9 @@ const mostVersions = 1000
 
 func (w *world) init() {
 	w.hosts = map[string][]version[host.Sample]{}
-	w.rules = map[string][]*decode.Ruleset{}
-	w.parsed = map[string]*ruleset.Set{}
+	w.rules = map[string][]version[decode.Ruleset]{}
+	w.parsed = map[*decode.Ruleset]*ruleset.Set{}
+	w.legacy = map[string]bool{}
 }
 
 // known reports whether anything but packets is in evidence.
@@ -54,19 +56,19 @@ func keep[T any](versions []version[T], v version[T]) []version[T] {
 	return append(versions, v)
 }
 
-// before returns the last version taken at or before time, or the first one
-// there is; nil if there is none.
+// before returns the last version taken at or before time; nil if there is
+// none.
 func before[T any](versions []version[T], time int64) *version[T] {
-	if len(versions) == 0 {
-		return nil
-	}
 	i, _ := slices.BinarySearchFunc(versions, time, func(v version[T], t int64) int {
 		if v.time <= t {
 			return -1
 		}
 		return 1
 	})
-	return &versions[max(0, i-1)]
+	if i == 0 {
+		return nil
+	}
+	return &versions[i-1]
 }
 
 func latest[T any](versions []version[T]) *T {
@@ -101,46 +103,46 @@ func (w *world) hostWas(e *decode.HostSample) {
 	}
 }
 
-// rulesWere keeps the first rulesets of a namespace and the latest ones: what
-// held before, and what holds now.
+// rulesWere keeps a back end's rules as they were at a time.
 func (w *world) rulesWere(e *decode.Ruleset) {
-	const most = 64
-	if list := w.rules[e.Netns]; len(list) >= most {
-		w.rules[e.Netns] = slices.Delete(list, most/4, most/2)
-	}
-	w.rules[e.Netns] = append(w.rules[e.Netns], e)
-	if e.Backend == "nft" && !e.Same {
-		delete(w.parsed, e.Netns)
+	switch e.Backend {
+	case "iptables-legacy", "ip6tables-legacy":
+		w.legacy[e.Netns] = w.legacy[e.Netns] || e.Same || len(e.Data) > 0
+	case "nft":
+		v := version[decode.Ruleset]{e.Time, e}
+		if last := latest(w.rules[e.Netns]); e.Same && last != nil {
+			v.value = last
+		}
+		w.rules[e.Netns] = keep(w.rules[e.Netns], v)
 	}
 }
 
-// ruleset is the latest nf_tables rules of a namespace, or nil.
-func (w *world) ruleset(netns string) *ruleset.Set {
-	if s, ok := w.parsed[netns]; ok {
+// ruleset is the nf_tables rules of a namespace at a time, or nil.
+func (w *world) ruleset(netns string, at int64) *ruleset.Set {
+	v := before(w.rules[netns], at)
+	if v == nil {
+		return nil
+	}
+	if s, ok := w.parsed[v.value]; ok {
 		return s
 	}
-	var set *ruleset.Set
-	for i := len(w.rules[netns]) - 1; i >= 0; i-- {
-		if r := w.rules[netns][i]; r.Backend == "nft" && !r.Same {
-			if parsed, err := decode.ParseNFTables(r.Data); err == nil && len(r.Data) > 0 {
-				set = ruleset.New(parsed)
-			}
-			break
-		}
+	const most = 16 // parsed sets are large, and made again in a millisecond
+	if len(w.parsed) >= most {
+		clear(w.parsed)
 	}
-	w.parsed[netns] = set
+	var set *ruleset.Set
+	if parsed, err := decode.ParseNFTables(v.value.Data); err == nil && len(v.value.Data) > 0 {
+		set = ruleset.New(parsed)
+	}
+	w.parsed[v.value] = set
 	return set
 }
 
 // hasRules reports whether any rules are in force in a namespace, as far as
 // they were read.
 func (w *world) hasRules(netns string) bool {
-	for i := len(w.rules[netns]) - 1; i >= 0; i-- {
-		if r := w.rules[netns][i]; r.Backend == "nft" || r.Backend == "iptables-legacy" {
-			return r.Same || len(r.Data) > 0
-		}
-	}
-	return false
+	last := latest(w.rules[netns])
+	return w.legacy[netns] || last != nil && len(last.Data) > 0
 }
 
 // engine is the engine's latest snapshot, or nil.

@@ -15,7 +15,6 @@ import (
 // nfnetlink_conntrack.h).
 const (
 	groupNew     = 1
-	groupUpdate  = 2
 	groupDestroy = 3
 
 	getConntrack = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1 // IPCTNL_MSG_CT_GET
@@ -25,10 +24,12 @@ const (
 // the CPU for a while.
 const receiveBuffer = 16 << 20
 
-// Listen opens a socket in the calling thread's namespace that hears of new,
-// changed and ended connections. It needs CAP_NET_ADMIN there.
+// Listen opens a socket in the calling thread's namespace that hears of new and
+// ended connections. Changes of state, three of five events of a short
+// connection, are left out: packets tell them better. It needs CAP_NET_ADMIN
+// there.
 func Listen() (*os.File, error) {
-	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groupNew, groupUpdate, groupDestroy)
+	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groupNew, groupDestroy)
 	if err != nil {
 		return nil, fmt.Errorf("listen for conntrack events: %w", err)
 	}

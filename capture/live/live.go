@@ -71,7 +71,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	resolved, err := target.ResolveAll(c.Targets, orEmpty(snapshot))
+	resolved, err := s.resolve(snapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +87,27 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	return s, nil
 }
 
-func orEmpty(s *engine.Snapshot) *engine.Snapshot {
-	if s == nil {
-		return &engine.Snapshot{}
+// resolve finds what the targets stand for. Names need an engine; where there
+// is none, why is what the user has to mend.
+func (s *Session) resolve(snapshot *engine.Snapshot) (target.Resolved, error) {
+	if snapshot == nil && s.config.Everything {
+		return target.Resolved{}, nil
 	}
-	return s
+	resolved, err := target.ResolveAll(s.config.Targets, snapshot)
+	if err != nil && snapshot == nil {
+		return resolved, fmt.Errorf("%w (%s)", err, s.engineWhy())
+	}
+	return resolved, err
+}
+
+// engineWhy is why there is no engine.
+func (s *Session) engineWhy() string {
+	for _, st := range s.states {
+		if st.Name == capture.OriginEngine {
+			return st.Why
+		}
+	}
+	return ""
 }
 
 // ask gets the engine's first snapshot, or notes why there is none.

@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"dnatrace/capture"
@@ -102,10 +103,23 @@ func (s *Session) openRings(snapshot *engine.Snapshot, resolved *target.Resolved
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoPackets, err)
 	}
+	if missing := s.missing(); missing != "" {
+		return fmt.Errorf("watch interface %s: the host has none of that name", missing)
+	}
 	s.state(capture.OriginPackets, "ok", "")
 	s.merger.Add(capture.OriginPackets, s.rings.host.Source())
 	s.enter(resolved)
 	return nil
+}
+
+// missing is an interface that was asked for and does not exist, or "".
+func (s *Session) missing() string {
+	for _, name := range s.config.Interfaces {
+		if !slices.ContainsFunc(s.rings.host.Points(), func(p capture.Point) bool { return p.Name == name }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // filter builds the in-kernel filter for what the targets stand for now.

@@ -70,6 +70,9 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 		return nil, err
 	}
 	if err := privileged(); err != nil {
+		if f.file != "" {
+			return nil, err // a recording is asked for, and none can be made
+		}
 		return a.replayDemo(ctx, f, sc.Name, err, p)
 	}
 	fmt.Fprintf(a.err, "%s: %s\n", sc.Name, sc.Story)

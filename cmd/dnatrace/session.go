@@ -85,7 +85,7 @@ func privileged() error {
 	for _, o := range missing {
 		names = append(names, o.Privilege)
 	}
-	return remedied{fmt.Errorf("watch live traffic: %s is missing: %s", strings.Join(names, ", "), m.Cost), m.Remedy + "; dnatrace replay FILE and demo work without it"}
+	return remedied{fmt.Errorf("watch live traffic: missing %s: %s", strings.Join(names, ", "), m.Cost), m.Remedy + "; dnatrace replay FILE and demo work without it"}
 }
 
 // create makes the recording's file, while there is privilege to.

@@ -72,6 +72,7 @@ type Rule struct {
 	Handle  uint64          // of the policy's chain, iff Policy
 	Text    string          // without counters
 	Comment string          // "" for none
+	Reject  bool            // it tells the sender
 	Owner   string          // one of the Owner constants
 	Counter *decode.Counter // nil if it counts nothing
 }
@@ -219,6 +220,10 @@ func (s *Set) describe(c *chain, r *decode.Rule) Rule {
 			if info, ok := e.Info.(decode.XTComment); ok {
 				d.Comment = info.Text
 			}
+		case *decode.XTTarget:
+			d.Reject = d.Reject || e.Name == "REJECT"
+		case decode.RejectExpr:
+			d.Reject = true
 		}
 	}
 	clauses := s.read(r)

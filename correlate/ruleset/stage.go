@@ -1,10 +1,6 @@
 package ruleset
 
-import (
-	"strings"
-
-	"dnatrace/decode"
-)
+import "dnatrace/decode"
 
 // Stage is where a base chain acts, in the words of the JSON document: "raw"
 // before connection tracking, "dnat" where translation happens, else the hook;
@@ -24,9 +20,4 @@ func (s *Set) Stage(f decode.Family, table, chain string) string {
 		return "raw"
 	}
 	return hookName(c.Family, c.Hook)
-}
-
-// Rejects reports whether a rule answers what it drops.
-func (r Rule) Rejects() bool {
-	return strings.Contains(r.Text, "-j REJECT") || strings.Contains(r.Text, "reject")
 }
