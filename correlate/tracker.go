@@ -226,17 +226,32 @@ func (t *Tracker) Event(e decode.Event) {
 		t.traced(e)
 	case *decode.EngineSnapshot:
 		t.advance(e.Time)
-		t.world.engineSaid(e)
+		if t.hasRoom(e.Size) {
+			t.world.engineSaid(e)
+		}
 	case *decode.EngineEvent:
 		t.advance(e.Time)
 		t.world.engineDid(e)
 	case *decode.HostSample:
 		t.advance(e.Time)
-		t.world.hostWas(e)
+		if t.hasRoom(e.Size) {
+			t.world.hostWas(e)
+		}
 	case *decode.Ruleset:
 		t.advance(e.Time)
-		t.world.rulesWere(e)
+		if t.hasRoom(e.Size) {
+			t.world.rulesWere(e)
+		}
 	}
+}
+
+// hasRoom reports whether a state can be kept, and says so if it cannot.
+func (t *Tracker) hasRoom(size int) bool {
+	ok := t.world.room(size)
+	if !ok {
+		t.journal.damaged("states of the host, the engine or its rules are too large to be kept: some are not")
+	}
+	return ok
 }
 
 // Advance says that nothing earlier than until will come any more, and judges

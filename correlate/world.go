@@ -21,6 +21,7 @@ type world struct {
 	parsed  map[*decode.Ruleset]*ruleset.Set     // made when asked for
 	legacy  map[string]bool                      // namespaces with tables of iptables-legacy
 	did     []*decode.EngineEvent
+	bytes   int // of the records that the versions were read from
 
 	// Looked up at every new leg, so kept ready for the latest versions.
 	local      map[netip.Addr]bool
@@ -32,12 +33,17 @@ type world struct {
 // version is a state and when it was taken.
 type version[T any] struct {
 	time  int64 // Unix ns
+	size  int   // bytes of the record; 0 if it shares its value with the version before
 	value *T
 }
 
-// mostVersions bounds what is kept of one kind: about a quarter of an hour at
-// one sample a second.
-const mostVersions = 1000
+// Bounds of what is kept: versions of one kind, about a quarter of an hour at
+// one sample a second, and bytes of the records they were all read from, which
+// take some times as much once decoded.
+const (
+	mostVersions = 1000
+	mostBytes    = 32 << 20
+)
 
 func (w *world) init() {
 	w.hosts = map[string][]version[host.Sample]{}
@@ -49,11 +55,40 @@ func (w *world) init() {
 // known reports whether anything but packets is in evidence.
 func (w *world) known() bool { return len(w.engines) > 0 || len(w.hosts[capture.HostNetns]) > 0 }
 
-func keep[T any](versions []version[T], v version[T]) []version[T] {
-	if len(versions) >= mostVersions {
-		versions = append(versions[:1], versions[len(versions)/2:]...)
+// keep adds a version to list.
+func keep[T any](w *world, list []version[T], v version[T]) []version[T] {
+	w.bytes += v.size
+	if len(list) >= mostVersions {
+		list = thinned(w, list)
 	}
-	return append(versions, v)
+	return append(list, v)
+}
+
+// thinned leaves the first version, which held before everything, and the later
+// half.
+func thinned[T any](w *world, list []version[T]) []version[T] {
+	if len(list) < 4 {
+		return list
+	}
+	for _, v := range list[1 : len(list)/2] {
+		w.bytes -= v.size
+	}
+	return slices.Delete(list, 1, len(list)/2)
+}
+
+// room makes room for a record, and reports whether there is any.
+func (w *world) room(size int) bool {
+	for before := -1; w.bytes+size > mostBytes && w.bytes != before; {
+		before = w.bytes
+		w.engines = thinned(w, w.engines)
+		for n := range w.hosts {
+			w.hosts[n] = thinned(w, w.hosts[n])
+		}
+		for n := range w.rules {
+			w.rules[n] = thinned(w, w.rules[n])
+		}
+	}
+	return w.bytes+size <= 2*mostBytes
 }
 
 // before returns the last version taken at or before time; nil if there is
@@ -79,7 +114,7 @@ func latest[T any](versions []version[T]) *T {
 }
 
 func (w *world) engineSaid(e *decode.EngineSnapshot) {
-	w.engines = keep(w.engines, version[engine.Snapshot]{e.Time, &e.Snapshot})
+	w.engines = keep(w, w.engines, version[engine.Snapshot]{e.Time, e.Size, &e.Snapshot})
 	w.refresh()
 }
 
@@ -91,13 +126,14 @@ func (w *world) engineDid(e *decode.EngineEvent) {
 }
 
 func (w *world) hostWas(e *decode.HostSample) {
-	s := &e.Sample
+	s, size := &e.Sample, e.Size
 	if s.Same {
 		if last := latest(w.hosts[e.Netns]); last != nil {
+			size = 0
 			s = &host.Sample{Same: true, State: last.State, Counters: s.Counters}
 		}
 	}
-	w.hosts[e.Netns] = keep(w.hosts[e.Netns], version[host.Sample]{e.Time, s})
+	w.hosts[e.Netns] = keep(w, w.hosts[e.Netns], version[host.Sample]{e.Time, size, s})
 	if !e.Same {
 		w.refresh()
 	}
@@ -109,11 +145,11 @@ func (w *world) rulesWere(e *decode.Ruleset) {
 	case "iptables-legacy", "ip6tables-legacy":
 		w.legacy[e.Netns] = w.legacy[e.Netns] || e.Same || len(e.Data) > 0
 	case "nft":
-		v := version[decode.Ruleset]{e.Time, e}
+		v := version[decode.Ruleset]{e.Time, e.Size, e}
 		if last := latest(w.rules[e.Netns]); e.Same && last != nil {
-			v.value = last
+			v.value, v.size = last, 0
 		}
-		w.rules[e.Netns] = keep(w.rules[e.Netns], v)
+		w.rules[e.Netns] = keep(w, w.rules[e.Netns], v)
 	}
 }
 

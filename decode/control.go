@@ -16,14 +16,18 @@ var ErrUnknown = errors.New("unknown record")
 // of a large host has tens of megabytes at most.
 const maxControl = 256 << 20
 
+// maxNote is the same for records that say one thing: a point, a loss, an event
+// of the engine.
+const maxNote = 64 << 10
+
 // Control decodes a record other than a packet. Most records are one event, a
 // conntrack dump one for each entry, a rule trace one for each step; the order
 // is that of the record. Events keep no reference to r.Data. Fields of a JSON
 // record that this version does not know are ignored. With an error there may
 // still be events: the entries of a dump, or the steps, that are not damaged.
 func Control(r capture.Record) ([]Event, error) {
-	if len(r.Data) > maxControl {
-		return nil, fmt.Errorf("decode %s %s: %d bytes are more than %d", r.Origin, r.Kind, len(r.Data), maxControl)
+	if most := largest(r); len(r.Data) > most {
+		return nil, fmt.Errorf("decode %s %s: %d bytes are more than %d", r.Origin, r.Kind, len(r.Data), most)
 	}
 	switch r.Origin {
 	case capture.OriginConntrack:
@@ -39,6 +43,14 @@ func Control(r capture.Record) ([]Event, error) {
 		return nil, fmt.Errorf("decode %s %s: %w", r.Origin, r.Kind, err)
 	}
 	return []Event{e}, nil
+}
+
+func largest(r capture.Record) int {
+	switch {
+	case r.Origin == capture.OriginMeta, r.Origin == capture.OriginPackets, r.Origin == capture.OriginEngine && r.Kind == capture.KindEvent:
+		return maxNote
+	}
+	return maxControl
 }
 
 func unknown(r capture.Record) error {
@@ -67,16 +79,16 @@ func eventFor(r capture.Record) (e Event, content any) {
 		e := &Loss{Time: r.Time}
 		return e, &e.Loss
 	case capture.OriginEngine + " " + capture.KindSnapshot:
-		e := &EngineSnapshot{Time: r.Time}
+		e := &EngineSnapshot{Time: r.Time, Size: len(r.Data)}
 		return e, &e.Snapshot
 	case capture.OriginEngine + " " + capture.KindEvent:
 		e := &EngineEvent{Time: r.Time}
 		return e, &e.Event
 	case capture.OriginHost + " " + capture.KindSample:
-		e := &HostSample{Time: r.Time, Netns: r.Netns}
+		e := &HostSample{Time: r.Time, Netns: r.Netns, Size: len(r.Data)}
 		return e, &e.Sample
 	case capture.OriginRules + " " + capture.KindRuleset:
-		e := &Ruleset{Time: r.Time, Netns: r.Netns}
+		e := &Ruleset{Time: r.Time, Netns: r.Netns, Size: len(r.Data)}
 		return e, &e.Ruleset
 	}
 	return nil, nil

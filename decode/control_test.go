@@ -55,6 +55,14 @@ func TestEveryJSONRecordIsAnEvent(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s %s: %v", r.origin, r.kind, err)
 		}
+		switch want := r.want.(type) {
+		case *decode.EngineSnapshot:
+			want.Size = len(data)
+		case *decode.HostSample:
+			want.Size = len(data)
+		case *decode.Ruleset:
+			want.Size = len(data)
+		}
 		if diff := cmp.Diff([]decode.Event{r.want}, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 			t.Errorf("%s %s: want (-), got (+):\n%s", r.origin, r.kind, diff)
 		}
@@ -90,6 +98,16 @@ func TestABadRecordSaysWhatIsBad(t *testing.T) {
 		case !strings.HasPrefix(err.Error(), "decode packets point: ") || !strings.Contains(err.Error(), says):
 			t.Errorf("%q: error %q does not say %q", data, err, says)
 		}
+	}
+}
+
+func TestANoteThatIsTooLongIsBad(t *testing.T) {
+	long := []byte(`{"name":"` + strings.Repeat("x", 64<<10) + `"}`)
+	if got, err := decode.Control(capture.Record{Origin: capture.OriginPackets, Kind: capture.KindPoint, Data: long}); err == nil {
+		t.Errorf("decoded to %v", got)
+	}
+	if _, err := decode.Control(capture.Record{Origin: capture.OriginHost, Kind: capture.KindSample, Data: long}); err != nil {
+		t.Errorf("a sample of a host may be long: %v", err)
 	}
 }
 

@@ -51,6 +51,7 @@ type Damage struct {
 // EngineSnapshot is what the engine said at Time.
 type EngineSnapshot struct {
 	Time int64
+	Size int // bytes of the record it was read from
 	engine.Snapshot
 }
 
@@ -64,6 +65,7 @@ type EngineEvent struct {
 type HostSample struct {
 	Time  int64
 	Netns string
+	Size  int // bytes of the record it was read from
 	host.Sample
 }
 
@@ -71,6 +73,7 @@ type HostSample struct {
 type Ruleset struct {
 	Time  int64
 	Netns string
+	Size  int // bytes of the record it was read from
 	rules.Ruleset
 }
 

@@ -179,7 +179,7 @@ func (p *partial) add(e entry) (whole, lost bool) {
 // journal reads a systemd journal export block (pcapng §4.7). An entry of
 // someone else is passed over.
 func (n *ng) journal(s *stream, b []byte) bool {
-	if len(s.pkts) > 0 || len(s.recs) >= capture.BatchSize {
+	if len(s.pkts) > 0 || len(s.recs) >= capture.BatchSize || s.bytes >= maxRecords {
 		return false
 	}
 	e, err := parseEntry(b[8 : len(b)-4])

@@ -28,6 +28,7 @@ type merge struct {
 	pkts  []capture.Packet
 	arena []byte
 	recs  []capture.Record
+	bytes int // of the data of recs
 	batch capture.Batch
 }
 
@@ -50,7 +51,7 @@ func newMerge(streams []*stream) *merge {
 
 // next returns the next batch, or io.EOF.
 func (m *merge) next() (*capture.Batch, error) {
-	m.pkts, m.arena, m.recs = m.pkts[:0], m.arena[:0], m.recs[:0]
+	m.pkts, m.arena, m.recs, m.bytes = m.pkts[:0], m.arena[:0], m.recs[:0], 0
 	if !m.primed {
 		m.primed = true
 		if err := m.prime(); err != nil {
@@ -74,7 +75,7 @@ func (m *merge) next() (*capture.Batch, error) {
 }
 
 func (m *merge) full() bool {
-	return len(m.pkts) == capture.BatchSize || len(m.recs) >= capture.BatchSize || len(m.arena) >= mergeArena
+	return len(m.pkts) == capture.BatchSize || len(m.recs) >= capture.BatchSize || len(m.arena) >= mergeArena || m.bytes >= maxRecords
 }
 
 // prime loads the first batch of every file. The points of foreign captures
@@ -124,6 +125,7 @@ func (m *merge) take(c *cursor) {
 	r := c.batch.Records[c.i]
 	if r.Origin != capture.OriginMeta || m.meta(r) {
 		m.recs = append(m.recs, r)
+		m.bytes += len(r.Data)
 	}
 }
 

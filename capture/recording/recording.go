@@ -29,6 +29,7 @@ const mark = "dnatrace recording, format "
 const (
 	maxBlock   = 16 << 20 // bytes of one block; Wireshark's own limit for those it writes is far below
 	maxRecord  = 64 << 20 // bytes of one record, unpacked
+	maxRecords = 1 << 20  // bytes of the records of a batch, but for one larger record
 	maxName    = 128      // bytes of an interface name
 	maxFiles   = 512      // files read side by side
 	readBuffer = 512 << 10

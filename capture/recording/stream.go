@@ -36,6 +36,7 @@ type stream struct {
 	store [capture.BatchSize]capture.Packet
 	pkts  []capture.Packet // of the batch being built, in store
 	recs  []capture.Record
+	bytes int // of the data of recs
 	batch capture.Batch
 
 	slack int64 // how far behind last a later record may be: 0 for recordings of ours
@@ -51,7 +52,7 @@ type stream struct {
 // next returns the next batch, or io.EOF. Any other error means that nothing
 // at all could be read.
 func (s *stream) next() (*capture.Batch, error) {
-	s.pkts, s.recs = s.store[:0], s.recs[:0]
+	s.pkts, s.recs, s.bytes = s.store[:0], s.recs[:0], 0
 	for !s.ended {
 		need, err := s.frames.scan(s)
 		if err == nil && need > 0 && !s.full() && s.win.more(need) {
@@ -112,7 +113,10 @@ func (s *stream) promise() {
 }
 
 // record adds a record of our own making or from the file.
-func (s *stream) record(r capture.Record) { s.recs = append(s.recs, r) }
+func (s *stream) record(r capture.Record) {
+	s.recs = append(s.recs, r)
+	s.bytes += len(r.Data)
+}
 
 // meta adds a record whose data is v in JSON.
 func (s *stream) meta(time int64, origin, kind string, v any) {

@@ -27,10 +27,12 @@ type Options struct {
 // Items travel in groups: as many as have come while the judging side was busy,
 // at most groupSize. When it waits, it gets the next one at once, so that
 // grouping costs no latency; when it does not, a hand-over is paid for once a
-// group. Depth bounds the groups under way.
+// group. Depth bounds the groups under way, groupBytes what a few large records
+// make of them.
 const (
-	groupSize = 16
-	depth     = 4
+	groupSize  = 16
+	groupBytes = 1 << 20
+	depth      = 4
 )
 
 // Run judges a whole stream. It returns the document with an error of the
@@ -95,6 +97,7 @@ type decoder struct {
 func (d *decoder) run(ctx context.Context, src capture.Source) {
 	defer close(d.out)
 	var group []judge.Item
+	var said int // bytes of the records in group
 	for b, err := range src(ctx) {
 		if err == nil {
 			err = d.keep(b)
@@ -104,13 +107,16 @@ func (d *decoder) run(ctx context.Context, src capture.Source) {
 			break
 		}
 		group = append(group, d.reader.Decode(b, d.batch()))
-		if len(group) < groupSize && len(d.out) > 0 {
+		for i := range b.Records {
+			said += len(b.Records[i].Data)
+		}
+		if len(group) < groupSize && said < groupBytes && len(d.out) > 0 {
 			continue
 		}
 		// Not a select with ctx: when ctx ends, the source still delivers what
 		// it has, and Run reads to the end.
 		d.out <- group
-		group = make([]judge.Item, 0, groupSize)
+		group, said = make([]judge.Item, 0, groupSize), 0
 	}
 	d.out <- group
 }
