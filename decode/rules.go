@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// Rules is what nf_tables has in one namespace, in the order of the kernel's
-// dump: tables and chains as they were made, rules as they are passed.
+// Rules is what nf_tables, ip_tables and ip6_tables have in one namespace, in the
+// order of the kernel's dump: tables and chains as they were made, rules as they
+// are passed.
 type Rules struct {
 	Tables     []Table
 	Chains     []Chain
@@ -19,6 +20,8 @@ type Rules struct {
 	// and the data of xtables extensions.
 	BigEndian bool
 	Skipped   int // messages of other kinds
+	// Missing says what is known to be in force and is not among these rules.
+	Missing []string
 }
 
 // Order is the byte order that BigEndian means.
@@ -66,6 +69,7 @@ type Table struct {
 	Family  Family
 	Name    string
 	Handle  uint64
+	Legacy  bool   // of ip_tables or ip6_tables, not of nf_tables
 	Dormant bool   // its chains are not called
 	Owner   uint32 // netlink port of the socket that owns it; 0 for none
 }
@@ -75,6 +79,7 @@ type Chain struct {
 	Family   Family
 	Table    string
 	Name     string
+	Legacy   bool // as in Table
 	Handle   uint64
 	Base     bool     // called from a hook, not from other rules
 	Type     string   // "filter", "nat", "route"
@@ -106,7 +111,9 @@ type Rule struct {
 	Family  Family
 	Table   string
 	Chain   string
-	Handle  uint64 // unique within the table
+	Legacy  bool   // as in Table
+	Handle  uint64 // unique within the table; 0 where it is not known: legacy tables, texts without handles
+	Text    string // as the program printed it that the rule was read from, without counters; "" if it was read in binary
 	Exprs   []Expr
 	Comment string // as nft keeps it, beside the expressions
 	Compat  *Compat

@@ -136,7 +136,14 @@ type (
 	}
 
 	// XTCT is of the target CT.
-	XTCT struct{ Notrack bool }
+	XTCT struct {
+		Notrack bool
+		Options string // others, as iptables-save prints them; only of rules read from text
+	}
+
+	// XTText is the options of an extension as iptables-save prints them, of rules
+	// read from text, where they are not understood any further.
+	XTText struct{ Options string }
 
 	// XTMSS is of the target TCPMSS.
 	XTMSS struct{ Size uint16 } // 65535: as the path allows
@@ -197,6 +204,7 @@ func (XTLog) xtInfo()       {}
 func (XTSetMark) xtInfo()   {}
 func (XTConnmark) xtInfo()  {}
 func (XTCT) xtInfo()        {}
+func (XTText) xtInfo()      {}
 func (XTMSS) xtInfo()       {}
 
 // xtData reads structs of the recorded machine. Beyond the end it reads zeros

@@ -13,7 +13,7 @@ func (s *Set) bridgeTable() string {
 	}
 	for i := range s.rules.Chains { // in order, so that the answer is always the same
 		c := &s.rules.Chains[i]
-		k := tableKey{c.Family, c.Table}
+		k := tableKey{c.Family, c.Table, c.Legacy}
 		if hooked[k] && (c.Drop || stops(s.chains[chainKey{k, c.Name}].rules)) {
 			return c.Table
 		}

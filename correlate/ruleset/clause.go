@@ -197,7 +197,7 @@ func firstField(o operand, load decode.PayloadExpr) int {
 func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 func (rd *reader) lookup(e decode.LookupExpr) {
-	set := rd.set.sets[chainKey{tableKey{rd.rule.Family, rd.rule.Table}, e.Set}]
+	set := rd.set.sets[chainKey{tableKey{rd.rule.Family, rd.rule.Table, false}, e.Set}]
 	key := rd.concat(e.Reg, set)
 	if e.Map && e.To != decode.VerdictReg {
 		rd.put(e.To, operand{load: e, key: key, set: set, l3: rd.l3, l4: rd.l4})

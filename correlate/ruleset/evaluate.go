@@ -83,6 +83,9 @@ func (s *Set) run(p Packet, choices []bool) *machine {
 	} else {
 		m.arrive(p.IIF, p.IIFIndex)
 	}
+	for _, why := range s.rules.Missing {
+		m.doubt(why)
+	}
 	if s.bridge != "" {
 		m.doubt("what bridges drop (table bridge " + s.bridge + ") is not evaluated")
 	}

@@ -90,7 +90,7 @@ func (e *evaluation) lookup(x decode.LookupExpr) bool {
 	if x.Dynamic {
 		return e.unsure("it depends on what is in set " + x.Set + " by then")
 	}
-	set := e.set.sets[chainKey{tableKey{e.rule.Family, e.rule.Table}, x.Set}]
+	set := e.set.sets[chainKey{tableKey{e.rule.Family, e.rule.Table, false}, x.Set}]
 	if set == nil || set.Absent {
 		return e.unsure("the elements of set " + x.Set + " are not known")
 	}

@@ -127,7 +127,7 @@ func chainOwner(name string) string {
 // ruleOwner is who wrote a rule: the chain's or table's owner; in a chain of
 // the kernel's or of the users', whoever leads from there to a chain of his, or
 // says so in the comment, or writes such rules.
-func ruleOwner(c *chain, r Rule) string {
+func ruleOwner(c *chain, raw *decode.Rule, r Rule) string {
 	if c.table.owner != "" {
 		return c.table.owner
 	}
@@ -140,7 +140,7 @@ func ruleOwner(c *chain, r Rule) string {
 	if o := chainOwner(c.Name); o != "" {
 		return o
 	}
-	if o := chainOwner(target(c, r.Handle)); o != "" {
+	if o := chainOwner(target(raw)); o != "" {
 		return o
 	}
 	if o := commentOwner(r.Comment); o != "" {
@@ -153,15 +153,10 @@ func ruleOwner(c *chain, r Rule) string {
 }
 
 // target is the chain that a rule leads to, "" for none.
-func target(c *chain, handle uint64) string {
-	for _, r := range c.rules {
-		if r.Handle != handle {
-			continue
-		}
-		for _, e := range r.Exprs {
-			if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil {
-				return im.Data.Verdict.Chain
-			}
+func target(r *decode.Rule) string {
+	for _, e := range r.Exprs {
+		if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil {
+			return im.Data.Verdict.Chain
 		}
 	}
 	return ""

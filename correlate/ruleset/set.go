@@ -2,8 +2,8 @@
 // rule's text as its owner would write it, whose rule it is, and what becomes
 // of a packet that meets them.
 //
-// It is pure: rules come from decode, packets from the caller. It must not
-// import anything that acts, nor capture.
+// It is pure: rules come from decode or as text, packets from the caller. It must
+// not import anything that acts; of capture only the words in capture/rules.
 package ruleset
 
 import (
@@ -17,17 +17,19 @@ import (
 // Set is the rules of one namespace at one time. It is not changed once made,
 // and safe for concurrent use.
 type Set struct {
-	rules  *decode.Rules
-	chains map[chainKey]*chain
-	tables map[tableKey]*table
-	sets   map[chainKey]*decode.NamedSet // by name
-	hooks  map[hookKey][]*chain          // base chains in the order in which they are called
-	bridge string                        // a table that may drop frames; "" for none
+	rules   *decode.Rules
+	chains  map[chainKey]*chain
+	tables  map[tableKey]*table
+	sets    map[chainKey]*decode.NamedSet // by name
+	hooks   map[hookKey][]*chain          // base chains in the order in which they are called
+	numbers map[*decode.Rule]int          // position in its chain, from 1
+	bridge  string                        // a table that may drop frames; "" for none
 }
 
 type tableKey struct {
 	family decode.Family
 	name   string
+	legacy bool
 }
 
 type chainKey struct {
@@ -59,6 +61,7 @@ type chain struct {
 const (
 	NFT      = "nft"
 	Iptables = "iptables-nft"
+	Legacy   = "iptables-legacy" // of IPv6, too
 )
 
 // Rule is one rule or policy, as a report names it.
@@ -69,7 +72,8 @@ type Rule struct {
 	Family  decode.Family
 	Table   string // with its family: "ip filter"
 	Chain   string
-	Handle  uint64          // of the policy's chain, iff Policy
+	Handle  uint64          // of the policy's chain, iff Policy; 0 if it is not known, and of legacy tables
+	Number  int             // the rule's position in its chain, from 1; 0 iff Policy
 	Text    string          // without counters
 	Comment string          // "" for none
 	Reject  bool            // it tells the sender
@@ -80,19 +84,20 @@ type Rule struct {
 // New makes a set of what was decoded, which must not be changed afterwards.
 func New(r *decode.Rules) *Set {
 	s := &Set{
-		rules:  r,
-		chains: map[chainKey]*chain{},
-		tables: map[tableKey]*table{},
-		sets:   map[chainKey]*decode.NamedSet{},
-		hooks:  map[hookKey][]*chain{},
+		rules:   r,
+		chains:  map[chainKey]*chain{},
+		tables:  map[tableKey]*table{},
+		sets:    map[chainKey]*decode.NamedSet{},
+		hooks:   map[hookKey][]*chain{},
+		numbers: map[*decode.Rule]int{},
 	}
 	for i := range r.Tables {
 		t := &r.Tables[i]
-		s.tables[tableKey{t.Family, t.Name}] = &table{Table: *t}
+		s.tables[tableKey{t.Family, t.Name, t.Legacy}] = &table{Table: *t}
 	}
 	for i := range r.Sets {
 		n := &r.Sets[i]
-		s.sets[chainKey{tableKey{n.Family, n.Table}, n.Name}] = n
+		s.sets[chainKey{tableKey{n.Family, n.Table, false}, n.Name}] = n
 	}
 	s.link()
 	for k, t := range s.tables {
@@ -109,25 +114,26 @@ func New(r *decode.Rules) *Set {
 func (s *Set) link() {
 	for i := range s.rules.Chains {
 		c := &chain{Chain: s.rules.Chains[i]}
-		c.table = s.tableOf(tableKey{c.Family, c.Chain.Table})
-		s.chains[chainKey{tableKey{c.Family, c.Chain.Table}, c.Name}] = c
+		c.table = s.tableOf(tableKey{c.Family, c.Chain.Table, c.Legacy})
+		s.chains[chainKey{tableKey{c.Family, c.Chain.Table, c.Legacy}, c.Name}] = c
 	}
 	for i := range s.rules.Rules {
 		r := &s.rules.Rules[i]
-		k := chainKey{tableKey{r.Family, r.Table}, r.Chain}
+		k := chainKey{tableKey{r.Family, r.Table, r.Legacy}, r.Chain}
 		c := s.chains[k]
 		if c == nil { // a torn dump
-			c = &chain{Chain: decode.Chain{Family: r.Family, Table: r.Table, Name: r.Chain}, table: s.tableOf(k.table)}
+			c = &chain{Chain: decode.Chain{Family: r.Family, Table: r.Table, Name: r.Chain, Legacy: r.Legacy}, table: s.tableOf(k.table)}
 			s.chains[k] = c
 		}
 		c.rules = append(c.rules, r)
+		s.numbers[r] = len(c.rules)
 	}
 }
 
 func (s *Set) tableOf(k tableKey) *table {
 	t := s.tables[k]
 	if t == nil {
-		t = &table{Table: decode.Table{Family: k.family, Name: k.name}}
+		t = &table{Table: decode.Table{Family: k.family, Name: k.name, Legacy: k.legacy}}
 		s.tables[k] = t
 	}
 	return t
@@ -138,7 +144,7 @@ func (s *Set) tableOf(k tableKey) *table {
 func (s *Set) order() {
 	for i := len(s.rules.Chains) - 1; i >= 0; i-- {
 		r := &s.rules.Chains[i]
-		c := s.chains[chainKey{tableKey{r.Family, r.Table}, r.Name}]
+		c := s.chains[chainKey{tableKey{r.Family, r.Table, r.Legacy}, r.Name}]
 		if !c.Base || c.table.Dormant {
 			continue
 		}
@@ -171,7 +177,7 @@ func families(f decode.Family) []decode.Family {
 // Rule returns the rule with that handle. The family is that of its table, the
 // table's name without it.
 func (s *Set) Rule(f decode.Family, table, chain string, handle uint64) (Rule, bool) {
-	c := s.chains[chainKey{tableKey{f, table}, chain}]
+	c := s.chains[chainKey{tableKey{f, table, false}, chain}]
 	if c == nil {
 		return Rule{}, false
 	}
@@ -185,7 +191,7 @@ func (s *Set) Rule(f decode.Family, table, chain string, handle uint64) (Rule, b
 
 // Policy returns the policy of a base chain.
 func (s *Set) Policy(f decode.Family, table, chain string) (Rule, bool) {
-	c := s.chains[chainKey{tableKey{f, table}, chain}]
+	c := s.chains[chainKey{tableKey{f, table, false}, chain}]
 	if c == nil || !c.Base {
 		return Rule{}, false
 	}
@@ -197,14 +203,13 @@ func (s *Set) Rules() []Rule {
 	var all []Rule
 	for i := range s.rules.Rules {
 		r := &s.rules.Rules[i]
-		all = append(all, s.describe(s.chains[chainKey{tableKey{r.Family, r.Table}, r.Chain}], r))
+		all = append(all, s.describe(s.chains[chainKey{tableKey{r.Family, r.Table, r.Legacy}, r.Chain}], r))
 	}
 	return all
 }
 
 func (s *Set) describe(c *chain, r *decode.Rule) Rule {
 	d := Rule{
-		Backend: NFT,
 		Family:  r.Family,
 		Table:   r.Family.String() + " " + r.Table,
 		Chain:   r.Chain,
@@ -226,24 +231,53 @@ func (s *Set) describe(c *chain, r *decode.Rule) Rule {
 			d.Reject = true
 		}
 	}
+	d.Number = s.numbers[r]
+	d.Backend, d.Text = s.written(c, r)
+	d.Owner = ruleOwner(c, r, d)
+	return d
+}
+
+// written is a rule as its owner would write it.
+func (s *Set) written(c *chain, r *decode.Rule) (backend, text string) {
+	if strings.HasPrefix(r.Text, "-A ") {
+		if c.table.Legacy {
+			return Legacy, r.Text
+		}
+		return Iptables, r.Text
+	}
+	if backend, text = s.render(c, r); backend == NFT && r.Text != "" {
+		return NFT, r.Text
+	}
+	return backend, text
+}
+
+// render writes a rule from its expressions.
+func (s *Set) render(c *chain, r *decode.Rule) (backend, text string) {
 	clauses := s.read(r)
 	if c.table.iptables {
 		if text, ok := s.iptablesText(r, clauses); ok {
-			d.Backend, d.Text = Iptables, text
+			return c.table.backend(), text
 		}
 	}
-	if d.Text == "" {
-		d.Text = s.nftText(r, clauses)
+	return NFT, s.nftText(r, clauses)
+}
+
+// backend is whose table it is.
+func (t *table) backend() string {
+	switch {
+	case t.Legacy:
+		return Legacy
+	case t.iptables:
+		return Iptables
 	}
-	d.Owner = ruleOwner(c, d)
-	return d
+	return NFT
 }
 
 func (s *Set) policy(c *chain) Rule {
 	d := Rule{
 		Policy:  true,
 		Drop:    c.Drop,
-		Backend: NFT,
+		Backend: c.table.backend(),
 		Family:  c.Family,
 		Table:   c.Family.String() + " " + c.Chain.Table,
 		Chain:   c.Name,
@@ -256,7 +290,6 @@ func (s *Set) policy(c *chain) Rule {
 	}
 	d.Text = "type " + c.Type + " hook " + hookName(c.Family, c.Hook) + " priority " + priorityName(c.Family, c.Hook, c.Priority) + "; policy " + word + ";"
 	if c.table.iptables {
-		d.Backend = Iptables
 		d.Text = "-P " + c.Name + " " + strings.ToUpper(word)
 	}
 	d.Owner = policyOwner(c)

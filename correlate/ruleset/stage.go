@@ -6,7 +6,7 @@ import "dnatrace/decode"
 // before connection tracking, "dnat" where translation happens, else the hook;
 // "" for a chain that is not known or has no hook.
 func (s *Set) Stage(f decode.Family, table, chain string) string {
-	c := s.chains[chainKey{tableKey{f, table}, chain}]
+	c := s.chains[chainKey{tableKey{f, table, false}, chain}]
 	switch {
 	case c == nil || !c.Base:
 		return ""

@@ -84,7 +84,7 @@ func (m *machine) walk(c *chain, depth int) decided {
 		case decode.VerdictReturn:
 			return undecided
 		case decode.VerdictJump, decode.VerdictGoto:
-			next := m.set.chains[chainKey{tableKey{c.Family, c.Chain.Table}, v.chain}]
+			next := m.set.chains[chainKey{tableKey{c.Family, c.Chain.Table, c.Legacy}, v.chain}]
 			if next == nil {
 				m.doubt("chain " + v.chain + " is not in the dump")
 				continue

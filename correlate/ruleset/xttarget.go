@@ -20,10 +20,9 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 	case decode.XTConnmark:
 		return connmarkOptions(i)
 	case decode.XTCT:
-		if i.Notrack && e.Name == "CT" {
-			return " --notrack"
-		}
-		return ""
+		return ctOptions(e.Name, i)
+	case decode.XTText:
+		return spaced(i.Options)
 	case decode.XTMSS:
 		if i.Size == 0xffff {
 			return " --clamp-mss-to-pmtu"
@@ -34,6 +33,21 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 		return ""
 	}
 	return " [not decoded]"
+}
+
+func ctOptions(name string, i decode.XTCT) string {
+	t := ""
+	if i.Notrack && name == "CT" {
+		t = " --notrack"
+	}
+	return t + spaced(i.Options)
+}
+
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
 }
 
 func natOptions(name string, i decode.XTNAT) string {

@@ -37,6 +37,8 @@ func (w *iptablesWriter) extension(e *decode.XTMatch) bool {
 		return w.another("limit", rate(i))
 	case decode.XTPhysdev:
 		return w.another("physdev", physdev(i))
+	case decode.XTText:
+		return w.another(e.Name, i.Options)
 	}
 	return w.another(e.Name, "[not decoded]")
 }
