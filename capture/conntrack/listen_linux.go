@@ -1,10 +1,13 @@
 package conntrack
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"dnatrace/capture/internal/multicast"
@@ -24,16 +27,49 @@ const (
 // the CPU for a while.
 const receiveBuffer = 16 << 20
 
-// Listen opens a socket in the calling thread's namespace that hears of new and
-// ended connections. Changes of state, three of five events of a short
-// connection, are left out: packets tell them better. It needs CAP_NET_ADMIN
-// there.
-func Listen() (*os.File, error) {
-	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groupNew, groupDestroy)
+// Listen opens a socket in the calling thread's namespace that hears of new
+// connections and, where ends is set, of ended ones. Changes of state, three of
+// five events of a short connection, are left out: packets tell them better. It
+// needs CAP_NET_ADMIN there.
+func Listen(ends bool) (*os.File, error) {
+	groups := []int{groupNew}
+	if ends {
+		groups = append(groups, groupDestroy)
+	}
+	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groups...)
 	if err != nil {
 		return nil, fmt.Errorf("listen for conntrack events: %w", err)
 	}
 	return f, nil
+}
+
+// Filter has the socket f, from Listen, hear only what prog passes, a program of
+// ring.BuildEvents; nil lets everything pass. The kernel puts nothing aside in
+// f's queue, and wakes nobody, for what does not pass. It replaces an earlier
+// filter and needs no privilege.
+func Filter(f *os.File, prog []bpf.RawInstruction) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("filter conntrack events: %w", err)
+	}
+	var failed error
+	err = conn.Control(func(fd uintptr) { failed = attach(int(fd), prog) })
+	if err := errors.Join(err, failed); err != nil {
+		return fmt.Errorf("filter conntrack events: %w", err)
+	}
+	return nil
+}
+
+func attach(fd int, prog []bpf.RawInstruction) error {
+	if len(prog) == 0 {
+		err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+		if err == unix.ENOENT {
+			return nil // there was none
+		}
+		return err
+	}
+	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: (*unix.SockFilter)(unsafe.Pointer(&prog[0]))}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &fprog)
 }
 
 // Dump returns the connections tracked in the namespace at path, IPv4 and IPv6,

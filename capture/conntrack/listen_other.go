@@ -5,12 +5,17 @@ package conntrack
 import (
 	"errors"
 	"os"
+
+	"golang.org/x/net/bpf"
 )
 
 var errUnsupported = errors.New("conntrack needs Linux")
 
 // Listen is Linux only.
-func Listen() (*os.File, error) { return nil, errUnsupported }
+func Listen(bool) (*os.File, error) { return nil, errUnsupported }
+
+// Filter is Linux only.
+func Filter(*os.File, []bpf.RawInstruction) error { return errUnsupported }
 
 // Dump is Linux only.
 func Dump(string) ([]byte, error) { return nil, errUnsupported }

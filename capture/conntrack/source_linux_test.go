@@ -36,7 +36,7 @@ func tracked(t *testing.T) string {
 func listen(t *testing.T, path string) (f *os.File) {
 	t.Helper()
 	netnstest.Do(t, path, func() (err error) {
-		f, err = conntrack.Listen()
+		f, err = conntrack.Listen(true)
 		return err
 	})
 	return f

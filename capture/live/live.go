@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ type Config struct {
 	Trace      bool     // have the rules traced that the targets' packets meet
 	Window     time.Duration
 	Program    string // "dnatrace 1.0", for the recording
+
+	// Unrecorded is set where nobody keeps the stream: what is of use in a
+	// recording alone is then not asked of the kernel.
+	Unrecorded bool
 
 	// BlockSize and Blocks are those of every ring, as ring.Config has them; 0
 	// leaves each ring its own default.
@@ -56,6 +61,7 @@ type Session struct {
 	points capture.Points
 	merger *capture.Merger
 	rings  rings
+	events *os.File // conntrack's; nil where there are none. Its source closes it.
 	watch  *watch
 	states []capture.SourceState // as they were when the session was opened
 	before []capture.Record      // taken while opening
@@ -81,7 +87,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		return nil, err
 	}
 	s.openTrace(&resolved)
-	s.openConntrack()
+	s.openConntrack(&resolved)
 	s.watch.start(ctx, snapshot, &resolved)
 	s.armed = time.Now()
 	return s, nil

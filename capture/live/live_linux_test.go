@@ -151,3 +151,33 @@ func TestTheTraceTellsOfTheRules(t *testing.T) {
 		t.Error("the kernel traced no rule of the host")
 	}
 }
+
+// refused asks the lab's host for a port that nobody publishes.
+func refused(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if conn, err := l.Dial(ctx, "client", "tcp", "198.51.100.1:9"); err == nil {
+		conn.Close()
+		t.Error("something answers on port 9 of the lab's host")
+	}
+}
+
+func TestConntrackTellsOfTheTargetsTrafficAlone(t *testing.T) {
+	w := watchLab(t, Config{}, func(l *lab.Lab, _ *Session) { refused(t, l) })
+	if n := w.count(capture.OriginConntrack, capture.KindEvent, ""); n != 0 {
+		t.Errorf("conntrack told of %d connections, want none: nobody asked about port 9", n)
+	}
+
+	w = watchLab(t, Config{}, func(l *lab.Lab, s *Session) {
+		resolved, err := target.ResolveAll([]target.Target{{Port: 9}}, s.config.Fixed)
+		if err != nil {
+			t.Error(err)
+		}
+		s.refilter(&resolved) // as when the engine says that something has changed
+		refused(t, l)
+	})
+	if w.count(capture.OriginConntrack, capture.KindEvent, "") == 0 {
+		t.Error("conntrack told nothing of what the target stands for now")
+	}
+}

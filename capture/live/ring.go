@@ -247,11 +247,15 @@ func (s *Session) namespace(c target.Container) (path string, inode uint64, rele
 }
 
 // refilter gives every ring the filter for what the targets stand for now.
+// Meanwhile all conntrack events pass: a packet that a ring lets pass, and of
+// which conntrack is not heard, would look as if it had gone past conntrack.
 func (s *Session) refilter(resolved *target.Resolved) {
 	filter, err := s.filter(resolved)
 	if err != nil {
 		return // the old filter is better than none
 	}
+	s.filterEvents(nil)
+	defer s.filterEvents(resolved)
 	s.rings.mu.Lock()
 	defer s.rings.mu.Unlock()
 	for _, g := range s.rings.all() {

@@ -15,6 +15,7 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/capture/host/kernel"
+	"dnatrace/capture/ring"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/rules/netfilter"
 	"dnatrace/capture/target"
@@ -22,12 +23,14 @@ import (
 
 // openConntrack listens first and dumps then: an entry made in between is in
 // both, and none is in neither.
-func (s *Session) openConntrack() {
-	f, err := s.config.Opener.Conntrack(s.config.Netns)
+func (s *Session) openConntrack(resolved *target.Resolved) {
+	f, err := s.config.Opener.Conntrack(s.config.Netns, !s.config.Unrecorded)
 	if err != nil {
 		s.state(capture.OriginConntrack, "absent", err.Error())
 		return
 	}
+	s.events = f
+	s.filterEvents(resolved)
 	s.merger.Add(capture.OriginConntrack, conntrack.Source(f, capture.HostNetns))
 	s.state(capture.OriginConntrack, "ok", "")
 	dump, err := s.config.Opener.ConntrackDump(s.config.Netns)
@@ -35,6 +38,19 @@ func (s *Session) openConntrack() {
 		return
 	}
 	s.before = append(s.before, capture.Record{Origin: capture.OriginConntrack, Kind: capture.KindDump, Netns: capture.HostNetns, Data: dump})
+}
+
+// filterEvents has the kernel keep to itself what is not the targets': on a busy
+// host, most of it. Nil lets everything pass.
+func (s *Session) filterEvents(resolved *target.Resolved) {
+	if s.events == nil || s.config.Everything {
+		return
+	}
+	var prog []ring.Instruction
+	if resolved != nil {
+		prog, _, _ = ring.BuildEvents(s.want(resolved)) // without a program everything passes
+	}
+	_ = conntrack.Filter(s.events, prog) // more than was wanted costs, but tells no lies
 }
 
 // sampleEvery bounds how often the host is looked at while target traffic

@@ -37,6 +37,7 @@ type request struct {
 	PID     int            `json:"pid,omitempty"`
 	Options host.Options   `json:"options,omitzero"`
 	Trace   ruletrace.Want `json:"trace,omitzero"`
+	Ends    bool           `json:"ends,omitempty"`
 
 	file *os.File // goes along with it
 }

@@ -31,9 +31,9 @@ func (o *Opener) PacketSocket(path string) (*os.File, error) {
 }
 
 // Conntrack opens a socket that hears conntrack events in the namespace at path,
-// see conntrack.Listen.
-func (o *Opener) Conntrack(path string) (*os.File, error) {
-	return o.open(request{Op: opConntrack, Path: path})
+// those of ended connections only if asked, see conntrack.Listen.
+func (o *Opener) Conntrack(path string, ends bool) (*os.File, error) {
+	return o.open(request{Op: opConntrack, Path: path, Ends: ends})
 }
 
 // RulesWatch opens a socket that hears of changed nf_tables rules in the

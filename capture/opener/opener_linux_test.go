@@ -91,7 +91,7 @@ func TestEveryRequestWorksInAnotherProcessAndInThisOne(t *testing.T) {
 	for name, o := range map[string]*opener.Opener{"another process": start(t), "this process": opener.Local()} {
 		t.Run(name, func(t *testing.T) {
 			for request, open := range map[string]func(string) (*os.File, error){
-				"packets": o.PacketSocket, "conntrack": o.Conntrack, "rules watch": o.RulesWatch, "host watch": o.HostWatch,
+				"packets": o.PacketSocket, "conntrack": func(path string) (*os.File, error) { return o.Conntrack(path, true) }, "rules watch": o.RulesWatch, "host watch": o.HostWatch,
 			} {
 				f, err := open(path)
 				if err != nil {
@@ -153,7 +153,7 @@ func socketNetns(t *testing.T, f *os.File) uint64 {
 
 func TestAReceivedSocketCanBeInterrupted(t *testing.T) {
 	o := start(t)
-	f, err := o.Conntrack(netnstest.New(t))
+	f, err := o.Conntrack(netnstest.New(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}

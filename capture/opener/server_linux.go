@@ -119,7 +119,7 @@ func (s *server) handle(r request) (a answer, err error) {
 	case opPackets:
 		a.file, err = openIn(r.Path, ring.Socket)
 	case opConntrack:
-		a.file, err = openIn(r.Path, conntrack.Listen)
+		a.file, err = openIn(r.Path, func() (*os.File, error) { return conntrack.Listen(r.Ends) })
 	case opRulesWatch:
 		a.file, err = openIn(r.Path, netfilter.Watch)
 	case opHostWatch:

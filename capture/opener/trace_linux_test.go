@@ -78,7 +78,7 @@ func TestAFileThatIsNoTraceTableIsNotUpdated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := o.Conntrack(path)
+	listener, err := o.Conntrack(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
