@@ -97,6 +97,7 @@ const (
 	KindDamage   = "damage"   // OriginMeta, JSON Damage: part of a file could not be read
 	KindEvent    = "event"    // conntrack: one raw netlink message; engine: JSON engine.Event
 	KindDump     = "dump"     // conntrack: raw netlink messages of a table dump, concatenated
+	KindText     = "text"     // conntrack: what conntrack -L prints
 	KindSnapshot = "snapshot" // engine: JSON engine.Snapshot
 	KindSample   = "sample"   // host: JSON host.Sample
 	KindRuleset  = "ruleset"  // rules: JSON rules.Ruleset

@@ -17,19 +17,31 @@ func (p *path) earlierInside() *host.Sample {
 	if p.home == "" {
 		return nil
 	}
-	return valueOf(before(p.t.world.hosts[p.home], p.r.opened))
+	return dated(valueOf(before(p.t.world.hosts[p.home], p.r.opened)))
 }
 
 func (p *path) latestHost() *host.Sample { return p.t.world.host(capture.HostNetns) }
 
 func (p *path) earlierHost() *host.Sample {
-	return valueOf(before(p.t.world.hosts[capture.HostNetns], p.r.opened))
+	return dated(valueOf(before(p.t.world.hosts[capture.HostNetns], p.r.opened)))
 }
 
 func (p *path) latestEngine() *engine.Snapshot { return p.t.world.engine() }
 
 func (p *path) earlierEngine() *engine.Snapshot {
-	return valueOf(before(p.t.world.engines, p.r.opened))
+	if e := valueOf(before(p.t.world.engines, p.r.opened)); e != nil && !e.Undated {
+		return e
+	}
+	return nil
+}
+
+// dated leaves out a state that was dumped at an unknown time: nobody knows
+// whether that was before.
+func dated(s *host.Sample) *host.Sample {
+	if s != nil && s.Undated {
+		return nil
+	}
+	return s
 }
 
 func valueOf[T any](v *version[T]) *T {

@@ -117,7 +117,7 @@ func (p *path) identify() {
 	if c := p.servingContainer(); c != nil {
 		p.container = c
 	}
-	p.proven = p.target.Dst == p.tuple.Dst || (p.x.conntrack != nil || p.translator != nil) && !p.proxied()
+	p.proven = p.target.Dst == p.tuple.Dst || (p.x.conntrack != nil && !p.x.conntrack.Undated || p.translator != nil) && !p.proxied()
 }
 
 // leaveOutFlooded forgets sightings at the veths of other containers: a bridge

@@ -27,7 +27,7 @@ func (p *path) socketCause(to decode.Tuple, s *host.Sample) finding {
 	f := finding{cause: CauseNoListener, proof: Inferred,
 		why: fmt.Sprintf("%s answered with a reset: nothing accepts on port %d/%s there.", name, port, to.Proto),
 		fix: []string{fmt.Sprintf("start the server in %s, or map the port it listens on", name)}}
-	if s == nil || to.Proto == decode.SCTP { // whose sockets are not sampled
+	if !looked(s, to.Proto) {
 		return f
 	}
 	f.proof = Proven
@@ -60,6 +60,13 @@ func (p *path) socketCause(to decode.Tuple, s *host.Sample) finding {
 		f.fact = fmt.Sprintf("no %s socket listens in %s", to.Proto, name)
 	}
 	return f
+}
+
+// looked reports whether the sockets of a protocol were looked at; those of
+// SCTP never are.
+func looked(s *host.Sample, proto decode.Proto) bool {
+	missing := map[decode.Proto]string{decode.TCP: host.MissingTCP, decode.UDP: host.MissingUDP}[proto]
+	return s != nil && proto != decode.SCTP && !slices.Contains(s.Missing, missing)
 }
 
 // remapFix says how to publish the port that is really served.

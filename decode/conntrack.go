@@ -32,6 +32,9 @@ var errCut = errors.New("message is cut")
 
 // conntrackRecord decodes the netlink messages of a conntrack record.
 func conntrackRecord(r capture.Record) ([]Event, error) {
+	if r.Kind == capture.KindText {
+		return conntrackText(r)
+	}
 	if r.Kind != capture.KindEvent && r.Kind != capture.KindDump {
 		return nil, unknown(r)
 	}

@@ -88,6 +88,7 @@ type Conntrack struct {
 	Reply   Tuple  // as answers are expected; Orig.Reverse() iff nothing is translated
 	Status  uint32 // IPS_* bits; valid iff Change is not ConntrackDestroyed
 	State   uint8  // TCP_CONNTRACK_*; valid iff TCP
+	Undated bool   // printed at a time that nobody noted
 	Started int64  // Unix ns: when the entry was confirmed; 0 unless the kernel keeps times (net.netfilter.nf_conntrack_timestamp)
 }
 

@@ -20,6 +20,8 @@ type Snapshot struct {
 	OS         string      `json:"os,omitempty"`       // OperatingSystem of docker info
 	Kernel     string      `json:"kernel,omitempty"`   // KernelVersion of docker info: the release the engine runs on
 	Rootless   bool        `json:"rootless,omitempty"`
+	Undated    bool        `json:"undated,omitempty"` // taken at a time that nobody noted: it proves nothing
+	Partial    bool        `json:"partial,omitempty"` // there may be containers and networks that it does not list
 	Containers []Container `json:"containers,omitempty"`
 	Networks   []Network   `json:"networks,omitempty"`
 }

@@ -19,6 +19,7 @@ type Sample struct {
 	State
 	Counters map[string]uint64 `json:"counters,omitempty"` // "TcpExt.ListenOverflows", … as in /proc/net/netstat and snmp; see Counter names
 	Took     int64             `json:"took,omitempty"`     // ns: it was read between Record.Time-Took and Record.Time
+	Undated  bool              `json:"undated,omitempty"`  // taken at a time that nobody noted: it proves nothing
 }
 
 // State is what a namespace is set to do. Lists are sorted, so that equal
@@ -36,6 +37,13 @@ type State struct {
 	Proxies    []Proxy           `json:"proxies,omitempty"` // docker-proxy processes; host only
 	Missing    []string          `json:"missing,omitempty"` // what could not be read, in words
 }
+
+// What State.Missing says where sockets were not looked at: that there are none
+// listed means nothing then.
+const (
+	MissingTCP = "TCP sockets"
+	MissingUDP = "UDP sockets"
+)
 
 // Link is one interface (rtnetlink IFLA_*).
 type Link struct {

@@ -31,6 +31,8 @@ type Ruleset struct {
 	// Torn says that the rules kept changing while they were read: Data may
 	// mix two generations. Only nft can tell.
 	Torn bool `json:"torn,omitempty"`
+	// Undated says that they were read at a time that nobody noted.
+	Undated bool `json:"undated,omitempty"`
 	// Error says why the back end is there and could not be read; Data is then
 	// empty.
 	Error string `json:"error,omitempty"`

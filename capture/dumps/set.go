@@ -1,0 +1,319 @@
+package dumps
+
+import (
+	"bytes"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+)
+
+// Set gathers dumps, which may tell of several namespaces. The zero value is
+// empty.
+type Set struct {
+	containers []engine.Container
+	members    []engine.Container // as networks list them: a name and addresses
+	networks   []engine.Network
+	joined     []engine.Network // as containers tell of them
+	places     map[string]*place
+}
+
+// place is what was dumped of one namespace.
+type place struct {
+	links      []host.Link
+	addrs      []host.Addr
+	routes     []namedRoute
+	neighbours []namedNeighbour
+	policies   []host.Rule
+	sysctls    map[string]string
+	socks      []namedSocket
+	rulesets   []ruleset
+	conntrack  [][]byte
+	dumped     struct{ routes, tcp, udp bool }
+}
+
+// ruleset is the text of one back end's rules; of several of one, the last
+// counts.
+type ruleset struct {
+	backend string
+	text    []byte
+}
+
+func (p *place) addRules(backend string, text []byte) {
+	p.rulesets = slices.DeleteFunc(p.rulesets, func(r ruleset) bool { return r.backend == backend })
+	p.rulesets = append(p.rulesets, ruleset{backend, text})
+}
+
+func (s *Set) place(netns string) *place {
+	if s.places == nil {
+		s.places = map[string]*place{}
+	}
+	p := s.places[netns]
+	if p == nil {
+		p = &place{}
+		s.places[netns] = p
+	}
+	return p
+}
+
+// addLinks takes the links and addresses of one document.
+func (s *Set) addLinks(netns string, ls links) {
+	if len(ls.links) == 0 {
+		return
+	}
+	ls.resolve()
+	p := s.place(netns)
+	for _, l := range ls.links {
+		i := slices.IndexFunc(p.links, func(o host.Link) bool { return o.Index == l.Index })
+		if i < 0 {
+			p.links = append(p.links, l)
+			continue
+		}
+		if l.Kind == "" { // the other one was printed with -d
+			l.Kind, l.Hairpin, l.Isolated = p.links[i].Kind, p.links[i].Hairpin, p.links[i].Isolated
+		}
+		p.links[i] = l
+	}
+	for _, a := range ls.addrs {
+		if !slices.Contains(p.addrs, a) {
+			p.addrs = append(p.addrs, a)
+		}
+	}
+}
+
+// Empty reports whether nothing was told.
+func (s *Set) Empty() bool {
+	return len(s.containers)+len(s.members)+len(s.networks)+len(s.joined)+len(s.places) == 0
+}
+
+// Engine is what docker inspect and docker network inspect tell; nil if there
+// is neither.
+func (s *Set) Engine() *engine.Snapshot {
+	if len(s.containers)+len(s.networks) == 0 {
+		return nil
+	}
+	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0}
+	for _, c := range slices.Concat(s.containers, s.members) {
+		if i := slices.IndexFunc(e.Containers, func(o engine.Container) bool { return o.ID == c.ID }); i < 0 {
+			e.Containers = append(e.Containers, c)
+		} else if n := &e.Containers[i]; len(c.Endpoints) > 0 && len(n.Mappings)+len(n.Exposed)+len(n.Bindings) == 0 {
+			n.Endpoints = addEndpoints(n.Endpoints, c.Endpoints)
+		}
+	}
+	names := map[string]string{}
+	for _, n := range slices.Concat(s.networks, s.joined) {
+		names[n.ID] = n.Name
+		if !slices.ContainsFunc(e.Networks, func(o engine.Network) bool { return o.ID == n.ID || o.Name == n.Name }) {
+			e.Networks = append(e.Networks, n)
+		}
+	}
+	for i := range e.Containers {
+		if name, ok := names[e.Containers[i].Mode]; ok {
+			e.Containers[i].Mode = name
+		}
+	}
+	slices.SortFunc(e.Containers, func(a, b engine.Container) int {
+		return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID)
+	})
+	slices.SortFunc(e.Networks, func(a, b engine.Network) int { return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID) })
+	return e
+}
+
+func addEndpoints(have, more []engine.Endpoint) []engine.Endpoint {
+	for _, m := range more {
+		if !slices.ContainsFunc(have, func(o engine.Endpoint) bool { return o.Network == m.Network }) {
+			have = append(have, m)
+		}
+	}
+	return have
+}
+
+// Netns tells, by the hardware addresses of its links, in which container's
+// namespace a dump of namespace "" was taken; "" is the host's, or unknown.
+func (s *Set) Netns() string {
+	p := s.places[""]
+	if p == nil {
+		return ""
+	}
+	for _, c := range slices.Concat(s.containers, s.members) {
+		for _, ep := range c.Endpoints {
+			for _, l := range p.links {
+				if l.MAC != "" && l.MAC == ep.MAC {
+					return c.Name
+				}
+			}
+			for _, a := range p.addrs {
+				if ip := a.Prefix.Addr(); ip == ep.IPv4 || ip == ep.IPv6 {
+					return c.Name
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// state is the state of a namespace, in the order that equal states have.
+func (p *place) state() host.State {
+	st := host.State{Links: p.links, Addrs: p.addrs, Rules: p.policies, Sysctls: p.sysctls}
+	index := map[string]int{}
+	for _, l := range p.links {
+		index[l.Name] = l.Index
+	}
+	for _, r := range p.routes {
+		r.Link = index[r.dev]
+		if !slices.Contains(st.Routes, r.Route) {
+			st.Routes = append(st.Routes, r.Route)
+		}
+	}
+	for _, n := range p.neighbours {
+		n.Link = index[n.dev]
+		st.Neighbours = append(st.Neighbours, n.Neighbour)
+	}
+	for _, k := range p.socks {
+		k.Link = index[k.dev]
+		if !slices.Contains(st.Sockets, k.Socket) {
+			st.Sockets = append(st.Sockets, k.Socket)
+		}
+	}
+	slices.SortFunc(st.Links, func(a, b host.Link) int { return a.Index - b.Index })
+	if !p.dumped.tcp {
+		st.Missing = append(st.Missing, host.MissingTCP)
+	}
+	if !p.dumped.udp {
+		st.Missing = append(st.Missing, host.MissingUDP)
+	}
+	return st
+}
+
+// told reports whether anything of the state was dumped, rules aside.
+func (p *place) told() bool {
+	return len(p.links)+len(p.addrs)+len(p.routes)+len(p.neighbours)+len(p.policies)+len(p.sysctls)+len(p.socks) > 0 || p.dumped.tcp || p.dumped.udp
+}
+
+// Hosts are the states of the namespaces that were dumped, by name.
+func (s *Set) Hosts() map[string]host.State {
+	out := map[string]host.State{}
+	for netns, p := range s.places {
+		if p.told() {
+			out[nameOf(netns)] = p.state()
+		}
+	}
+	s.pair(out)
+	if h, ok := out[capture.HostNetns]; ok {
+		h.Proxies = s.proxies(h)
+		out[capture.HostNetns] = h
+	}
+	return out
+}
+
+func nameOf(netns string) string {
+	if netns == "" {
+		return capture.HostNetns
+	}
+	return netns
+}
+
+// pair tells which veths of the host lead into which of the other namespaces:
+// each end says the other's number. Namespaces get made-up inode numbers.
+func (s *Set) pair(states map[string]host.State) {
+	h, ok := states[capture.HostNetns]
+	for i, netns := range slices.Sorted(maps.Keys(states)) {
+		if netns == capture.HostNetns {
+			continue
+		}
+		in := states[netns]
+		in.Inode = uint64(i) + 1
+		for _, c := range s.containers {
+			if c.Name == netns {
+				in.Container = c.ID
+			}
+		}
+		states[netns] = in
+		for n := range h.Links {
+			l := &h.Links[n]
+			if ok && l.Away && slices.ContainsFunc(in.Links, func(o host.Link) bool { return o.Index == l.Peer && o.Peer == l.Index }) {
+				l.PeerNetns = in.Inode
+			}
+		}
+	}
+}
+
+// proxies are the docker-proxy processes among the sockets of the host, with the
+// mappings that they serve.
+func (s *Set) proxies(h host.State) []host.Proxy {
+	var out []host.Proxy
+	for _, k := range h.Sockets {
+		if k.Process != "docker-proxy" {
+			continue
+		}
+		if to, ok := s.mapped(k); ok {
+			out = append(out, host.Proxy{PID: k.PID, Proto: k.Proto, Host: k.Local, Container: to})
+		}
+	}
+	return out
+}
+
+// mapped is where the mapping of a host's socket leads.
+func (s *Set) mapped(k host.Socket) (netip.AddrPort, bool) {
+	for _, c := range s.containers {
+		for _, b := range c.Mappings {
+			if b.Proto != k.Proto || b.HostPort != k.Local.Port() || b.HostIP != k.Local.Addr() || len(c.Endpoints) == 0 {
+				continue
+			}
+			for _, ip := range []netip.Addr{c.Endpoints[0].IPv4, c.Endpoints[0].IPv6} {
+				if ip.IsValid() {
+					return netip.AddrPortFrom(ip, b.Container), true
+				}
+			}
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// has reports whether any namespace has something.
+func (s *Set) has(what func(*place) bool) bool {
+	for _, p := range s.places {
+		if what(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// Merge takes over what another set has, of its namespace "" as that of netns.
+func (s *Set) Merge(o *Set, netns string) {
+	s.containers = append(s.containers, o.containers...)
+	s.members = append(s.members, o.members...)
+	s.networks = append(s.networks, o.networks...)
+	s.joined = append(s.joined, o.joined...)
+	for name, q := range o.places {
+		if name == "" {
+			name = netns
+		}
+		p := s.place(name)
+		s.addLinks(name, links{links: q.links, addrs: q.addrs})
+		p.routes = append(p.routes, q.routes...)
+		p.neighbours = append(p.neighbours, q.neighbours...)
+		p.policies = append(p.policies, q.policies...)
+		p.socks = append(p.socks, q.socks...)
+		p.conntrack = append(p.conntrack, q.conntrack...)
+		for _, r := range q.rulesets {
+			p.addRules(r.backend, r.text)
+		}
+		if p.sysctls == nil {
+			p.sysctls = q.sysctls
+		} else {
+			maps.Copy(p.sysctls, q.sysctls)
+		}
+		p.dumped.routes = p.dumped.routes || q.dumped.routes
+		p.dumped.tcp = p.dumped.tcp || q.dumped.tcp
+		p.dumped.udp = p.dumped.udp || q.dumped.udp
+	}
+}
+
+// joinedText is every part, each on lines of its own.
+func joinedText(parts [][]byte) []byte { return bytes.Join(parts, []byte{'\n'}) }
