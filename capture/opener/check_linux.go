@@ -3,6 +3,7 @@ package opener
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,17 +22,25 @@ var privileges = []struct {
 // Check returns the privileges that this process does not have, the most
 // important first, and what to do about it; nil when all are there.
 func Check() []Missing {
+	return slices.DeleteFunc(Privileges(), func(m Missing) bool { return m.Remedy == "" })
+}
+
+// Privileges returns every privilege that evidence takes, the most important
+// first. Remedy is "" for those that this process has.
+func Privileges() []Missing {
 	have, err := capabilities()
 	if err != nil {
 		have = 0
 	}
-	var missing []Missing
+	var all []Missing
 	for _, p := range privileges {
+		m := Missing{Privilege: p.name, Cost: p.cost}
 		if have&(1<<p.bit) == 0 {
-			missing = append(missing, Missing{Privilege: p.name, Cost: p.cost, Remedy: remedy()})
+			m.Remedy = remedy()
 		}
+		all = append(all, m)
 	}
-	return missing
+	return all
 }
 
 // remedy differs for root, who lacks a capability only where someone took it.

@@ -27,7 +27,10 @@ func (*Opener) Close() error { return nil }
 func (*Opener) ask(request) (answer, error) { return answer{}, errUnsupported }
 
 // Check says that live capture needs Linux.
-func Check() []Missing {
+func Check() []Missing { return Privileges() }
+
+// Privileges says that live capture needs Linux.
+func Privileges() []Missing {
 	return []Missing{{
 		Privilege: "Linux",
 		Cost:      "nothing can be captured on this system",

@@ -49,7 +49,14 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
-	root.AddCommand(a.diagnoseCommand(), a.recordCommand(), a.replayCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(
+		a.diagnoseCommand(),
+		a.recordCommand(),
+		a.replayCommand(),
+		a.demoCommand(),
+		a.doctorCommand(),
+		a.versionCommand(),
+	)
 	return root
 }
 

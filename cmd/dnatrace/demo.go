@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
-	"dnatrace/correlate/judge"
 	"dnatrace/fixtures"
 	"dnatrace/fixtures/lab"
 )
@@ -76,23 +74,8 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 		return a.replayDemo(ctx, f, sc.Name, err, p)
 	}
 	fmt.Fprintf(a.err, "%s: %s\n", sc.Name, sc.Story)
-	l, err := lab.New()
-	if err != nil {
-		return nil, err
-	}
-	defer l.Close()
-	if err := sc.Setup(l); err != nil {
-		return nil, fmt.Errorf("break the lab: %w", err)
-	}
-	s, err := a.openLab(ctx, l, sc.Target, f.file)
-	if err != nil {
-		return nil, err
-	}
 	f.expect = expected(sc.Want)
-	o := pipeline.Options{Record: s.record, Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
-	f.tell(&o, p)
-	d, err := pipeline.Run(ctx, s.Source(), o)
-	return d, errors.Join(err, s.close())
+	return a.diagnoseLab(ctx, sc, f.file, func(o *pipeline.Options) { f.tell(o, p) })
 }
 
 // replayDemo tells the story of a scenario from the recording that was made of
