@@ -39,5 +39,13 @@ const (
 	CauseProxyBackendFailed  Cause = "proxy-backend-failed"
 	CauseMTU                 Cause = "mtu"
 	CauseZeroWindow          Cause = "zero-window"
+	CauseReplyMisrouted      Cause = "reply-misrouted"
+	CauseUntranslatedSource  Cause = "untranslated-source"
+	CauseLoopbackNotRouted   Cause = "loopback-not-routed"
+	CauseDuplicateAddress    Cause = "duplicate-address"
+	CauseConntrackFull       Cause = "conntrack-full"
+	CauseConntrackInvalid    Cause = "conntrack-invalid"
+	CauseOtherTranslation    Cause = "other-translation"
+	CauseUpstream            Cause = "upstream"
 	CauseUnknown             Cause = "unknown"
 )
