@@ -336,15 +336,21 @@ func (p *path) dropCause(j *judgement, in *point) {
 		return
 	}
 	if p.filteredByReversePath(now, in) {
-		j.stage, j.cause = "route", CauseReversePathFilter
-		j.why = fmt.Sprintf("The host's way back to %s is not through %s, and strict reverse path filtering drops such packets.", p.tuple.Src.Addr(), in.Name)
-		j.fix = []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", in.Name)}
+		f := reversePath(p.tuple.Src.Addr(), in.Name)
+		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
 		j.fact("host", p.now, "rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", in.Name)
 		return
 	}
 	j.why = fmt.Sprintf("The request came in at %s and never reached %s: the host dropped it in between, by a rule or a setting.", in.Name, j.between[1])
 	j.fix = []string{"look for rules that match it: nft list ruleset, iptables-save"}
 	j.blind = append(j.blind, "which rule or setting dropped it is not in evidence")
+}
+
+// reversePath says that what comes from an address at a link is filtered.
+func reversePath(src netip.Addr, in string) finding {
+	return finding{cause: CauseReversePathFilter,
+		why: fmt.Sprintf("The host's way back to %s is not through %s, and strict reverse path filtering drops such packets.", src, in),
+		fix: []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", in)}}
 }
 
 // filteredByReversePath reports whether strict rp_filter applies and its

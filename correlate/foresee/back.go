@@ -1,0 +1,128 @@
+package foresee
+
+import (
+	"fmt"
+
+	"dnatrace/capture"
+	"dnatrace/correlate"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// back takes the answer from the container to whoever asked.
+func (w *walk) back() {
+	w.pass("reply-container", nil, "the answer leaves %s", w.h.Container.Name)
+	if w.host == nil {
+		w.deliver()
+		return
+	}
+	bridge, _ := w.s.Door(w.h.Home, w.h.Target.Dst.Addr())
+	if bridge == "" {
+		bridge = leaves(w.host)(w.h.Target.Dst.Addr())
+	}
+	bridged := w.bridged()
+	if bridged && !w.bridgeCallsRules() {
+		w.deliver()
+		return
+	}
+	out, ok := w.rules(capture.HostNetns, w.reply(bridge))
+	before, after := w.split(out)
+	w.tellBack(before)
+	if stopped(out) && len(after) == 0 {
+		w.finish(w.s.Replied(w.h, out), told)
+		return
+	}
+	if f, lost := w.lostAtRoute(bridge, bridged); lost {
+		w.finish(f, Drop)
+		return
+	}
+	w.tellBack(after)
+	if ok && stopped(out) {
+		w.finish(w.s.Replied(w.h, out), told)
+		return
+	}
+	if w.via == "proxy" {
+		w.fromHost()
+		return
+	}
+	w.deliver()
+}
+
+// lostAtRoute: the host cannot send the answer on.
+func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool) {
+	if bridged || w.r.Link == "" || w.via == "proxy" {
+		return correlate.Finding{}, false
+	}
+	if f, lost := w.s.NotReturned(w.h, bridge); lost {
+		return f, true
+	}
+	if r := route(w.host, lookup{src: w.h.Target.Dst.Addr(), dst: w.r.Tuple.Src.Addr(), iif: bridge}); r != nil {
+		w.pass("reply-route", nil, "%s leads to %s", r.Dst, nameOf(w.host, r.Link))
+	}
+	return correlate.Finding{}, false
+}
+
+// reply is the answer of the container, as the host's rules meet it.
+func (w *walk) reply(bridge string) ruleset.Packet {
+	orig := w.r.Tuple
+	if w.via == "proxy" {
+		orig = w.h.Target
+	}
+	p := w.packet()
+	p.Tuple, p.Sent, p.IIF, p.IIFIndex, p.State = w.h.Target.Reverse(), false, bridge, 0, decode.CtEstablished
+	if l := linkByName(w.host, bridge); l != nil {
+		p.IIFIndex = uint32(l.Index)
+	}
+	if p.TCPFlags != 0 {
+		p.TCPFlags |= byte(decode.ACK)
+	}
+	p.Flow = &ruleset.Flow{Orig: orig, Reply: w.h.Target.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed}
+	if orig.Dst != w.h.Target.Dst || orig.DstPort != w.h.Target.DstPort {
+		p.Flow.Status |= decode.StatusDstNAT
+	}
+	return p
+}
+
+// fromHost takes the answer of a process of the host to whoever asked.
+func (w *walk) fromHost() {
+	p := answer(w.packet())
+	if w.r.Link != "" && route(w.host, lookup{src: w.r.Tuple.Dst.Addr(), dst: w.r.Tuple.Src.Addr()}) == nil {
+		src := w.r.Tuple.Src.Addr()
+		w.finish(correlate.Finding{Verdict: correlate.Unanswered, Stage: "reply-route", Cause: correlate.CauseReplyNoRoute,
+			Why: fmt.Sprintf("The host has no route back to %s, so its answers go nowhere.", src),
+			Fix: []string{fmt.Sprintf("ip route add %s/%d via GATEWAY", src, src.BitLen())}}, Drop)
+		return
+	}
+	out, ok := w.rules(capture.HostNetns, p)
+	if ok {
+		w.tellBack(out.Steps)
+	}
+	if ok && stopped(out) {
+		f := w.s.Replied(w.h, out)
+		f.Verdict = correlate.Unanswered // nobody sees it leave
+		w.finish(f, told)
+		return
+	}
+	w.deliver()
+}
+
+// deliver ends the walk well.
+func (w *walk) deliver() {
+	w.end = correlate.Finding{Verdict: correlate.Delivered, Cause: correlate.CauseNone, Container: w.h.Container, Why: w.deliveredWhy()}
+}
+
+func (w *walk) deliveredWhy() string {
+	name := "a process of the host"
+	if w.h.Container != nil {
+		name = w.h.Container.Name
+	}
+	switch w.via {
+	case "dnat":
+		return fmt.Sprintf("Translated to %s, and %s takes it.", w.h.Target.DstEnd(), name)
+	case "proxy":
+		return fmt.Sprintf("docker-proxy takes it and hands it on to %s at %s.", name, w.h.Target.DstEnd())
+	case "direct":
+		return fmt.Sprintf("%s takes it at its own address.", name)
+	}
+	return fmt.Sprintf("It stays on the host: %s takes it.", name)
+}

@@ -1,0 +1,240 @@
+package foresee
+
+import (
+	"fmt"
+
+	"dnatrace/capture"
+	"dnatrace/capture/host"
+	"dnatrace/correlate"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// enter takes the request over the bridge into the container's namespace.
+func (w *walk) enter(t decode.Tuple) {
+	owner := w.s.ContainerAt(t.Dst.Addr())
+	if owner == nil {
+		w.nobody(t)
+		return
+	}
+	if f, ok := w.astray(owner.ID); ok {
+		w.finish(f, Refuse)
+		return
+	}
+	w.h.Container, w.h.Target, w.h.Home = owner, t, w.s.Home(owner)
+	if f, ok := w.door(t); !ok {
+		w.finish(f, Refuse)
+		return
+	}
+	w.inside()
+}
+
+// nobody: no running container has the address that the request goes to.
+func (w *walk) nobody(t decode.Tuple) {
+	ip := t.Dst.Addr()
+	w.h.Target = t
+	switch {
+	case w.s.Engine() == nil:
+		w.hole("who owns " + ip.String() + " is not in evidence: the engine is not")
+	case w.s.Network(ip) != "":
+		w.finish(w.s.Stale(w.h, w.by), Refuse)
+		return
+	case w.h.Binding != nil:
+		w.finish(w.otherTranslation(), Refuse)
+		return
+	default:
+		w.hole("the request leaves this host for " + t.DstEnd() + ", and what becomes of it there is not in evidence")
+	}
+	w.deliver()
+}
+
+// astray: a translation leads to another container than the mapping intends.
+func (w *walk) astray(owner string) (correlate.Finding, bool) {
+	if w.via != "dnat" || w.h.Binding == nil || w.h.Container.ID == owner {
+		return correlate.Finding{}, false
+	}
+	f := w.otherTranslation()
+	if w.by != nil && w.by.Owner == ruleset.OwnerDocker {
+		f.Cause = correlate.CauseStaleTranslation
+	}
+	return f, true
+}
+
+func (w *walk) otherTranslation() correlate.Finding {
+	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: "dnat", Cause: causeOtherTranslation, Rule: w.by,
+		Why: fmt.Sprintf("A translation sends the request to %s, which is not %s, the container that publishes the port.", w.h.Target.DstEnd(), w.h.Container.Name)}
+	if w.by != nil {
+		f.Why = fmt.Sprintf("%s The rule: %s.", f.Why, w.by.Text)
+		f.Fix = correlate.Removal(w.by)
+	}
+	return f
+}
+
+// door passes the neighbour, the bridge and the veth. False if nobody would
+// answer ARP or ND behind it.
+func (w *walk) door(t decode.Tuple) (correlate.Finding, bool) {
+	if w.host == nil || w.h.Home == "" {
+		return correlate.Finding{}, true
+	}
+	bridge, veth := w.s.Door(w.h.Home, t.Dst.Addr())
+	in := w.s.Host(w.h.Home)
+	switch port := w.portOf(in); {
+	case bridge == "" || port == nil: // no bridge network, or the link is not known
+		return correlate.Finding{}, true
+	case nameOf(w.host, port.Master) != bridge && veth != "" && linkByName(w.host, veth).Master == 0:
+		return w.unresolved(bridge, fmt.Sprintf("%s, the veth of %s, is no port of %s", port.Name, w.h.Container.Name, bridge), fmt.Sprintf("ip link set %s master %s", port.Name, bridge)), false
+	case veth != "" && !linkByName(w.host, veth).Up:
+		return w.unresolved(bridge, fmt.Sprintf("%s, the veth of %s, is down", veth, w.h.Container.Name), fmt.Sprintf("ip link set %s up", veth)), false
+	}
+	if l := linkByName(in, linkWith(in, t.Dst.Addr())); l != nil && !l.Up {
+		return w.unresolved(bridge, fmt.Sprintf("%s in %s is down", l.Name, w.h.Container.Name), fmt.Sprintf("docker restart %s", correlate.Shell(w.h.Container.Name))), false
+	}
+	w.pass("neighbour", nil, "%s is on %s", t.Dst.Addr(), bridge)
+	w.pass("veth", nil, "%s leads into %s", veth, w.h.Container.Name)
+	return correlate.Finding{}, true
+}
+
+// portOf is the host's end of a namespace's veth, or nil.
+func (w *walk) portOf(in *host.Sample) *host.Link {
+	for i := range w.host.Links {
+		if l := &w.host.Links[i]; l.PeerNetns != 0 && l.PeerNetns == in.Inode {
+			return l
+		}
+	}
+	return nil
+}
+
+func (w *walk) unresolved(bridge, what, fix string) correlate.Finding {
+	return correlate.Finding{Verdict: correlate.Refused, Stage: "neighbour", Cause: correlate.CauseNeighbourUnresolved,
+		Why: fmt.Sprintf("Nobody on %s answers for %s: %s.", bridge, w.h.Target.Dst.Addr(), what), Fix: []string{fix}}
+}
+
+// inside is what the container's own namespace does with the request.
+func (w *walk) inside() {
+	silent, isSilent := w.s.Silent(w.h)
+	if w.h.Home == "" {
+		if isSilent {
+			w.finish(silent, Drop)
+			return
+		}
+		w.hole("the namespace of " + w.h.Container.Name + " is not in evidence")
+		w.deliver()
+		return
+	}
+	if f, ok := w.firewallInside(); !ok {
+		if isSilent && silent.Cause == correlate.CauseContainerPaused {
+			f = silent
+		}
+		w.finish(f, outcomeOf(f))
+		return
+	}
+	taken := w.s.Listener(w.h.Home, w.h.Target)
+	switch {
+	case isSilent && (taken != nil || silent.Cause == correlate.CauseReplyNoRoute):
+		w.finish(silent, Drop)
+	case w.r.Tuple.Proto == decode.SCTP:
+		w.hole("whether anything in " + w.h.Container.Name + " listens is not in evidence: sockets of SCTP are not sampled")
+		w.deliver()
+	case taken == nil:
+		w.finish(w.s.NotTaken(w.h), Refuse)
+	default:
+		if c := w.s.Serving(w.h); c != nil {
+			w.h.Container = c
+		}
+		w.pass("container", nil, "%s listens on %s", holder(taken), taken.Local)
+		w.back()
+	}
+}
+
+func holder(k *host.Socket) string {
+	if k.Process == "" {
+		return "a process"
+	}
+	return fmt.Sprintf("%s (pid %d)", k.Process, k.PID)
+}
+
+// firewallInside follows request and answer through the container's own rules.
+func (w *walk) firewallInside() (correlate.Finding, bool) {
+	in := w.s.Host(w.h.Home)
+	p := ruleset.Packet{Tuple: w.h.Target, IIF: linkWith(in, w.h.Target.Dst.Addr()), AddrType: ruleset.LocalAddrs(addresses(in)...), Route: leaves(in)}
+	if p.Tuple.Proto == decode.TCP {
+		p.TCPFlags = byte(decode.SYN)
+	}
+	out, ok := w.rules(w.h.Home, p)
+	if !ok || !stopped(out) {
+		back := answer(p)
+		if out, ok = w.rules(w.h.Home, back); !ok || !stopped(out) {
+			return correlate.Finding{}, true
+		}
+	}
+	return w.s.FilteredInside(w.h, out), false
+}
+
+// answer is what answers a packet from where that went.
+func answer(p ruleset.Packet) ruleset.Packet {
+	orig := p.Tuple
+	p.Tuple, p.Sent, p.IIF, p.State = orig.Reverse(), true, "", decode.CtEstablished
+	if p.TCPFlags != 0 {
+		p.TCPFlags |= byte(decode.ACK)
+	}
+	p.Flow = &ruleset.Flow{Orig: orig, Reply: orig.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed}
+	return p
+}
+
+// local is for a process of the host: docker-proxy, or a listener of its own.
+func (w *walk) local() {
+	t := w.r.Tuple
+	if w.h.Target != (decode.Tuple{}) { // redirected
+		t = w.h.Target
+	}
+	if proxy := w.s.Proxy(t); proxy != nil {
+		w.proxied(proxy)
+		return
+	}
+	k := w.s.Listener(capture.HostNetns, t)
+	if k == nil {
+		w.finish(w.s.Refused(w.h), Refuse)
+		return
+	}
+	if f, ok := w.s.Taken(w.h); ok {
+		w.finish(f, Refuse)
+		return
+	}
+	w.onHost(k, t)
+}
+
+// onHost: a process of the host takes it, be it a host-mode container's.
+func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
+	if k.Process == "dockerd" {
+		w.hole("dockerd holds the port, and what it does with a connection is not in evidence")
+	}
+	h := correlate.Hypothesis{Tuple: t, Target: t, Home: capture.HostNetns, Container: w.h.Container}
+	if f, ok := w.s.Silent(h); ok {
+		f.Stage = "host"
+		w.finish(f, Drop)
+		return
+	}
+	w.pass("host", nil, "%s listens on %s", holder(k), k.Local)
+	w.fromHost()
+}
+
+// proxied goes on with the connection that docker-proxy makes.
+func (w *walk) proxied(proxy *host.Proxy) {
+	w.via = "proxy"
+	w.pass("proxy", nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
+	t := w.r.Tuple
+	t.Dst, t.DstPort = decode.IPFrom(proxy.Container.Addr()), proxy.Container.Port()
+	t.Src = decode.IPFrom(sourceFor(w.host, proxy.Container.Addr()))
+	w.h.Target = t
+	p := w.packet()
+	p.Sent, p.IIF, p.IIFIndex, p.Tuple = true, "", 0, t
+	out, ok := w.rules(capture.HostNetns, p)
+	if ok {
+		w.tell(out.Steps)
+		if stopped(out) {
+			w.filtered(out)
+			return
+		}
+	}
+	w.enter(t)
+}

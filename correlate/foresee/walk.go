@@ -1,0 +1,286 @@
+package foresee
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/host"
+	"dnatrace/correlate"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// walk is a request on its way.
+type walk struct {
+	s      *correlate.State
+	r      Request
+	h      correlate.Hypothesis
+	host   *host.Sample
+	via    string
+	by     *correlate.RuleHit // that translated it
+	stages []Stage
+	blind  []string
+	holes  []string // what is not known on the way, so that delivery cannot be claimed
+	end    correlate.Finding
+}
+
+func newWalk(s *correlate.State, r Request) *walk {
+	w := &walk{s: s, r: r, host: s.Host(capture.HostNetns)}
+	w.h.Tuple = r.Tuple
+	w.h.Container, w.h.Binding = s.Mapping(r.Tuple)
+	if c := s.ContainerAt(r.Tuple.Dst.Addr()); c != nil {
+		w.h.Container, w.h.Target, w.h.Home, w.via = c, r.Tuple, s.Home(c), "direct"
+	}
+	return w
+}
+
+// forth takes the request as far as it gets.
+func (w *walk) forth() {
+	if w.host == nil {
+		w.withoutHost()
+		return
+	}
+	if l := linkByName(w.host, w.r.Link); l != nil && !l.Up {
+		w.finish(correlate.Finding{Verdict: correlate.Dropped, Stage: "nic", Cause: correlate.CauseNoRoute,
+			Why: fmt.Sprintf("Interface %s of the host is down.", l.Name), Fix: []string{fmt.Sprintf("ip link set %s up", correlate.Shell(l.Name))}}, Drop)
+		return
+	}
+	w.pass(w.entrance(), nil, "%s", w.entranceDetail())
+	if w.bridged() && !w.bridgeCallsRules() {
+		w.enter(w.r.Tuple)
+		return
+	}
+	out, ok := w.rules(capture.HostNetns, w.packet())
+	if !ok {
+		out = w.intended()
+	}
+	w.through(out)
+}
+
+// withoutHost judges by what the engine says alone.
+func (w *walk) withoutHost() {
+	w.hole("the state of the host is not in evidence")
+	out := w.intended()
+	if out.Local || out.Tuple == w.r.Tuple && w.h.Target == (decode.Tuple{}) {
+		w.finish(w.s.Refused(w.h), Refuse)
+		return
+	}
+	w.enter(out.Tuple)
+}
+
+// entrance is the stage that a request starts at.
+func (w *walk) entrance() string {
+	switch {
+	case w.r.Link == "":
+		return "host"
+	case w.r.From == SameNetwork || w.r.From == OtherNetwork:
+		return "bridge"
+	}
+	return "nic"
+}
+
+func (w *walk) entranceDetail() string {
+	if w.r.Link == "" {
+		return fmt.Sprintf("sent by the host from %s", w.r.Tuple.Src.Addr())
+	}
+	return fmt.Sprintf("comes in at %s from %s", w.r.Link, w.r.Tuple.Src.Addr())
+}
+
+// bridged reports whether a request stays on the bridge that it comes in by.
+func (w *walk) bridged() bool {
+	l := linkByName(w.host, w.r.Link)
+	return l != nil && l.Kind == "bridge" && !w.s.IsHost(w.r.Tuple.Dst.Addr()) && leaves(w.host)(w.r.Tuple.Dst.Addr()) == w.r.Link
+}
+
+// bridgeCallsRules reports whether what a bridge forwards meets the rules of IP.
+func (w *walk) bridgeCallsRules() bool {
+	key := "net.bridge.bridge-nf-call-iptables"
+	if !w.r.Tuple.Dst.Is4() {
+		key = "net.bridge.bridge-nf-call-ip6tables"
+	}
+	return w.host.Sysctls[key] == "1"
+}
+
+// packet is the request's first packet, as the host's rules meet it.
+func (w *walk) packet() ruleset.Packet {
+	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(addresses(w.host)...), Route: leaves(w.host)}
+	if l := linkByName(w.host, w.r.Link); l != nil {
+		p.IIFIndex = uint32(l.Index)
+	}
+	if p.Tuple.Proto == decode.TCP {
+		p.TCPFlags = byte(decode.SYN)
+	}
+	return p
+}
+
+// rules follows a packet through the rules of a namespace. False if they are
+// not known: that is noted as missing.
+func (w *walk) rules(netns string, p ruleset.Packet) (ruleset.Outcome, bool) {
+	set, why := w.s.Rules(netns)
+	if set == nil && why != "" {
+		w.hole(why)
+		return ruleset.Outcome{}, false
+	}
+	if set == nil {
+		local := !p.Sent && p.AddrType(p.Tuple.Dst.Addr()) == ruleset.TypeLocal
+		return ruleset.Outcome{Verdict: ruleset.Passed, Tuple: p.Tuple, Local: local || p.Sent && w.s.IsHost(p.Tuple.Dst.Addr())}, true
+	}
+	out := set.Evaluate(p)
+	if !out.Certain() {
+		for _, u := range out.Unknown {
+			w.hole(u)
+		}
+		if out.Verdict = ruleset.Passed; out.Rule != nil {
+			out.Verdict = ruleset.Unclear
+		}
+	}
+	return out, true
+}
+
+// intended is what the engine's rules for a mapping would do.
+func (w *walk) intended() ruleset.Outcome {
+	out := ruleset.Outcome{Verdict: ruleset.Passed, Tuple: w.r.Tuple, Local: w.s.IsHost(w.r.Tuple.Dst.Addr())}
+	if w.h.Binding == nil || w.r.Tuple.Dst.Addr().IsLoopback() {
+		return out
+	}
+	for _, ep := range w.h.Container.Endpoints {
+		ip := ep.IPv4
+		if !w.r.Tuple.Dst.Is4() {
+			ip = ep.IPv6
+		}
+		if ip.IsValid() {
+			out.Tuple.Dst, out.Tuple.DstPort, out.Local = decode.IPFrom(ip), w.h.Binding.Container, false
+			return out
+		}
+	}
+	return out
+}
+
+// through goes through what the rules say and the routing between them.
+func (w *walk) through(out ruleset.Outcome) {
+	before, after := w.split(out)
+	w.tell(before)
+	w.translate(out)
+	if stopped(out) && len(after) == 0 {
+		w.filtered(out)
+		return
+	}
+	if f, ok := w.routed(out); !ok {
+		w.finish(f, outcomeOf(f))
+		return
+	}
+	w.tell(after)
+	if out.Local {
+		w.bound()
+	}
+	switch {
+	case out.Verdict == ruleset.Unclear:
+		w.unclear(out)
+	case stopped(out):
+		w.filtered(out)
+	case out.Local:
+		w.local()
+	default:
+		w.enter(w.leaving(out))
+	}
+}
+
+// bound notes whose process of the host the request is for.
+func (w *walk) bound() {
+	if w.s.Proxy(w.r.Tuple) != nil || w.s.Listener(capture.HostNetns, w.r.Tuple) == nil {
+		return
+	}
+	w.via = "host"
+	if c := w.s.Serving(correlate.Hypothesis{Tuple: w.r.Tuple}); c != nil {
+		w.h.Container = c
+	}
+}
+
+func stopped(out ruleset.Outcome) bool {
+	return out.Rule != nil && (out.Verdict == ruleset.Dropped || out.Verdict == ruleset.Rejected)
+}
+
+// split parts the steps at the routing decision: what arrives is routed behind
+// prerouting, what is sent before output.
+func (w *walk) split(out ruleset.Outcome) (before, after []ruleset.Step) {
+	i := slices.IndexFunc(out.Steps, func(s ruleset.Step) bool {
+		return slices.Contains([]string{"input", "forward", "output", "postrouting", "egress"}, s.Stage)
+	})
+	if i < 0 {
+		return out.Steps, nil
+	}
+	return out.Steps[:i], out.Steps[i:]
+}
+
+// translate takes over where the rules send it.
+func (w *walk) translate(out ruleset.Outcome) {
+	t := w.r.Tuple
+	if out.Translation != nil {
+		w.by = correlate.HitOf(*out.Translation)
+	}
+	if out.Tuple.Dst == t.Dst && out.Tuple.DstPort == t.DstPort {
+		return
+	}
+	w.h.Target, w.via = out.Tuple, "dnat"
+	w.h.Target.Src, w.h.Target.SrcPort = t.Src, t.SrcPort
+}
+
+// leaving is the packet as it leaves towards the container.
+func (w *walk) leaving(out ruleset.Outcome) decode.Tuple {
+	t := out.Tuple
+	if out.Masqueraded {
+		if a := sourceFor(w.host, t.Dst.Addr()); a.IsValid() {
+			t.Src = decode.IPFrom(a)
+		}
+	}
+	return t
+}
+
+// filtered ends at a rule of the host.
+func (w *walk) filtered(out ruleset.Outcome) { w.finish(w.s.Filtered(w.h, out), told) }
+
+// unclear ends where it cannot be told what a rule does.
+func (w *walk) unclear(out ruleset.Outcome) {
+	w.blind = append(w.blind, w.holes...)
+	w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown, Rule: correlate.HitOf(*out.Rule), Container: w.h.Container,
+		Why: fmt.Sprintf("Whether this rule stops it cannot be told from state: %s.", out.Rule.Text)}
+	w.stages = append(w.stages, Stage{Stage: out.Stage, Outcome: Unknown, Rule: correlate.HitOf(*out.Rule), Detail: join(out.Unknown)})
+}
+
+// told is the outcome of what is told already.
+const told Outcome = ""
+
+func outcomeOf(f correlate.Finding) Outcome {
+	if f.Verdict == correlate.Refused {
+		return Refuse
+	}
+	return Drop
+}
+
+// pass notes a stage that lets the request by.
+func (w *walk) pass(stage string, rule *correlate.RuleHit, format string, args ...any) {
+	w.stages = append(w.stages, Stage{Stage: stage, Outcome: Pass, Rule: rule, Detail: fmt.Sprintf(format, args...)})
+}
+
+// finish ends the walk with a finding, at its stage unless that is told already.
+func (w *walk) finish(f correlate.Finding, o Outcome) {
+	if f.Container == nil {
+		f.Container = w.h.Container
+	}
+	w.end = f
+	if o != told {
+		w.stages = append(w.stages, Stage{Stage: f.Stage, Outcome: o, Rule: f.Rule, Detail: string(f.Cause)})
+	}
+	w.blind = append(w.blind, w.holes...)
+}
+
+// hole notes something that is missing on the way.
+func (w *walk) hole(why string) {
+	if why != "" && !slices.Contains(w.holes, why) {
+		w.holes = append(w.holes, why)
+	}
+}
+
+func join(list []string) string { return strings.Join(list, "; ") }

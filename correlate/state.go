@@ -1,0 +1,303 @@
+package correlate
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// State is what the engine and the kernel said of themselves, without any
+// packets: it names causes as a judgement does, for a request that nobody has
+// made yet. The latest of each kind counts.
+type State struct {
+	t       *Tracker
+	sources map[string]SourceReport
+}
+
+// NewState returns a State that knows nothing.
+func NewState() *State {
+	t := New(Config{})
+	t.points = make([]point, 1) // a request that was not seen was seen at no point that has a name
+	return &State{t: t, sources: map[string]SourceReport{}}
+}
+
+// Take keeps what an event says of the state, and leaves all others out.
+func (s *State) Take(e decode.Event) {
+	switch e := e.(type) {
+	case *decode.EngineSnapshot, *decode.HostSample, *decode.Ruleset:
+		s.t.Event(e)
+	case *decode.Source:
+		s.sources[e.Name] = SourceReport{Name: e.Name, State: e.State, Why: e.Why}
+	}
+}
+
+// Known reports whether there is anything to judge by.
+func (s *State) Known() bool { return s.t.world.known() }
+
+// Source is what a source said of itself last; the zero value if nothing.
+func (s *State) Source(name string) SourceReport { return s.sources[name] }
+
+// Engine is the latest snapshot of the engine, or nil.
+func (s *State) Engine() *engine.Snapshot { return s.t.world.engine() }
+
+// Host is the latest sample of a namespace, by the name of its container or
+// capture.HostNetns; nil if there is none.
+func (s *State) Host(netns string) *host.Sample { return s.t.world.host(netns) }
+
+// Home is the name under which the namespace of a container was sampled, "" if
+// it was not. Containers that share one may have it under another's name.
+func (s *State) Home(c *engine.Container) string {
+	if s.Host(c.Name) != nil {
+		return c.Name
+	}
+	for netns := range s.t.world.hosts {
+		if h := s.Host(netns); netns != capture.HostNetns && h.Container != "" && h.Container == c.ID {
+			return netns
+		}
+	}
+	return ""
+}
+
+// Rules are the rules of a namespace; nil, and why, if they cannot be followed.
+func (s *State) Rules(netns string) (set *ruleset.Set, why string) {
+	switch {
+	case s.t.world.legacy[netns]:
+		return nil, fmt.Sprintf("%s has tables of iptables-legacy, which are not followed", netns)
+	case len(s.t.world.rules[netns]) == 0:
+		return nil, fmt.Sprintf("the rules of %s are not in evidence", netns)
+	}
+	if set = s.t.world.ruleset(netns, math.MaxInt64); set == nil && s.t.world.hasRules(netns) {
+		why = fmt.Sprintf("the rules of %s cannot be read", netns)
+	}
+	return set, why
+}
+
+// IsHost reports whether an address is the host's own.
+func (s *State) IsHost(ip netip.Addr) bool { return s.t.world.isHost(decode.IPFrom(ip)) }
+
+// ContainerAt is the running container that owns an address, or nil.
+func (s *State) ContainerAt(ip netip.Addr) *engine.Container {
+	return s.t.world.containerAt(decode.IPFrom(ip))
+}
+
+// Network names the engine's network that an address belongs to, "" for none.
+func (s *State) Network(ip netip.Addr) string { return s.t.world.network(decode.IPFrom(ip)) }
+
+// Mapping is the mapping in force for what a request asks for; nil for none.
+func (s *State) Mapping(t decode.Tuple) (*engine.Container, *engine.Binding) {
+	return s.t.world.mapping(s.Engine(), t)
+}
+
+// Proxy is the docker-proxy that listens for what a request asks for, or nil.
+func (s *State) Proxy(t decode.Tuple) *host.Proxy { return s.t.world.proxyFor(t) }
+
+// Door names the bridge and the host-side veth that lead to an address in a
+// container's namespace; "" where that is not known.
+func (s *State) Door(netns string, ip netip.Addr) (bridge, veth string) {
+	return s.t.world.wayTo(netns, decode.IPFrom(ip))
+}
+
+// Listener is the socket of a namespace that takes what t carries to its
+// destination, or nil.
+func (s *State) Listener(netns string, t decode.Tuple) *host.Socket {
+	for _, k := range listeners(s.Host(netns), t.Proto) {
+		if k.Local.Port() == t.DstPort && accepts(&k, t.Dst.Addr()) {
+			return &k
+		}
+	}
+	return nil
+}
+
+// Hypothesis is a request that was not made.
+type Hypothesis struct {
+	Tuple     decode.Tuple      // as it is sent
+	Target    decode.Tuple      // as it reaches the container; zero if it goes nowhere, or nobody knows where
+	Container *engine.Container // what it is meant for; nil unknown
+	Binding   *engine.Binding   // the mapping that it asks for; nil for none
+	Home      string            // netns in which it ends, a container's; "" unknown
+}
+
+// Finding is what state says of a hypothesis.
+type Finding struct {
+	Verdict   Verdict
+	Stage     string
+	Cause     Cause
+	Why       string
+	Fix       []string
+	Rule      *RuleHit
+	Container *engine.Container // whom it concerns; nil for none
+}
+
+// path lays out a hypothesis as if it had been seen at one nameless point.
+func (s *State) path(h Hypothesis) *path {
+	p := &path{t: s.t, r: &reqRecord{}, x: &extra{}, now: math.MaxInt64, tuple: h.Tuple, client: &leg{tuple: h.Tuple},
+		container: h.Container, binding: h.Binding, home: h.Home, target: h.Target}
+	if h.Target != (decode.Tuple{}) && h.Target != h.Tuple {
+		p.inner = &leg{tuple: h.Target}
+	}
+	return p
+}
+
+// Refused says why the host itself refuses what nothing on it takes.
+func (s *State) Refused(h Hypothesis) Finding {
+	p := s.path(h)
+	f := p.hostCause(s.Engine(), s.Host(capture.HostNetns))
+	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: f.why, Fix: f.fix, Container: p.container}
+}
+
+// NotTaken says why a container's namespace refuses a request.
+func (s *State) NotTaken(h Hypothesis) Finding {
+	f := s.path(h).socketCause(h.Target, s.Host(h.Home))
+	return Finding{Verdict: Refused, Stage: "container", Cause: f.cause, Why: strings.Replace(f.why, "answered with a reset", "would answer with a reset", 1), Fix: f.fix, Container: h.Container}
+}
+
+// Silent looks for what keeps a container from answering: it is paused, it has
+// no route back, its accept queue is full. False if nothing of it holds.
+func (s *State) Silent(h Hypothesis) (Finding, bool) {
+	p := s.path(h)
+	for _, look := range []func(*path, *judgement, *leg) bool{pausedContainer, noRouteBack, backlogFull} {
+		j := judgement{verdict: Unanswered, stage: "container"}
+		if look(p, &j, &leg{tuple: h.Target}) {
+			return found(p, &j), true
+		}
+	}
+	return Finding{}, false
+}
+
+// NotForwarded says why the host would not forward what comes in at a link:
+// forwarding is off. False if it is not.
+func (s *State) NotForwarded(h Hypothesis, in string) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Dropped}
+	p.dropCause(&j, &point{Point: capture.Point{Name: in}})
+	return found(p, &j), j.cause == CauseForwardingDisabled
+}
+
+// NotReturned says why an answer that comes from a bridge would go nowhere: no
+// route leads back, or forwarding is off. False if neither.
+func (s *State) NotReturned(h Hypothesis, bridge string) (Finding, bool) {
+	f, stage := s.path(h).returnCause(stop{at: &point{Point: capture.Point{Name: bridge, Role: capture.RoleBridge}}})
+	return Finding{Verdict: AnswerLost, Stage: stage, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}, stage != ""
+}
+
+// Replied says that the rules stop an answer.
+func (s *State) Replied(h Hypothesis, o ruleset.Outcome) Finding {
+	f := s.blamed(h, o, reply)
+	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, replyStage(o.Stage), CauseReplyFiltered, f.Rule.removal()
+	return f
+}
+
+// Filtered says that the rules of the host stop a request.
+func (s *State) Filtered(h Hypothesis, o ruleset.Outcome) Finding { return s.blamed(h, o, request) }
+
+// FilteredInside says that the rules in a container's namespace stop a request.
+func (s *State) FilteredInside(h Hypothesis, o ruleset.Outcome) Finding {
+	f, p := s.blamed(h, o, request), s.path(h)
+	f.Stage, f.Cause = "container", CauseContainerFirewall
+	f.Why = fmt.Sprintf("A firewall inside %s %s what comes in for port %d: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), h.Target.DstPort, f.Rule.Text)
+	f.Fix = p.insideFix(f.Rule.removal())
+	if f.Verdict == Dropped {
+		f.Verdict = Unanswered
+	}
+	return f
+}
+
+func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
+	p, j := s.path(h), judgement{verdict: Dropped}
+	if o.Verdict == ruleset.Rejected {
+		j.verdict = Refused
+	}
+	f := filtering{stage: o.Stage, hit: *HitOf(*o.Rule)}
+	f.fill(*o.Rule)
+	f.reject = o.Verdict == ruleset.Rejected
+	p.blame(&j, f, w)
+	return found(p, &j)
+}
+
+// HitOf is a rule as the document shows it.
+func HitOf(r ruleset.Rule) *RuleHit {
+	hit := &RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}
+	if r.Policy {
+		hit.Kind = "policy"
+	}
+	return hit
+}
+
+// Stale says that a request is sent to an address that nobody owns, by a rule if
+// one translates it.
+func (s *State) Stale(h Hypothesis, by *RuleHit) Finding {
+	ip := h.Target.Dst.Addr()
+	f := Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseStaleTranslation, Rule: by,
+		Why: fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip),
+		Fix: []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}}
+	if by != nil {
+		f.Fix = by.removal()
+		f.Why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, by.Text)
+	}
+	return f
+}
+
+// Taken says that a process of the host has the port that a container was meant
+// to have. False if it has not, or it is that container's own process.
+func (s *State) Taken(h Hypothesis) (Finding, bool) {
+	k := s.Listener(capture.HostNetns, h.Tuple)
+	p := s.path(h)
+	c := p.container
+	if c == nil {
+		c = p.failedToGet()
+	}
+	if k == nil || c == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" || strings.HasPrefix(c.Mode, "host") {
+		return Finding{}, false
+	}
+	return Finding{Verdict: Misdelivered, Stage: "host", Cause: CausePortTaken, Container: c,
+		Why: fmt.Sprintf("%s of the host answers on port %d, which %s was meant to have.", processName(k), h.Tuple.DstPort, c.Name),
+		Fix: []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", shell(c.Name))}}, true
+}
+
+// Serving is the container whose process listens where a request ends; nil if
+// that is not known, or a process of the host's.
+func (s *State) Serving(h Hypothesis) *engine.Container { return s.path(h).servingContainer() }
+
+// Others are the running containers on a network, but for one.
+func (s *State) Others(network string, but *engine.Container) []*engine.Container {
+	var out []*engine.Container
+	e := s.Engine()
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		on := slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return ep.Network == network })
+		if on && isUp(c) && c.ID != but.ID {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Up reports whether a container's network exists.
+func Up(c *engine.Container) bool { return isUp(c) }
+
+// Shell quotes a word for a POSIX shell, if it has to be.
+func Shell(word string) string { return shell(word) }
+
+func found(p *path, j *judgement) Finding {
+	return Finding{Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Fix: j.fix, Rule: j.rule, Container: p.container}
+}
+
+// ReversePath says that reverse path filtering drops what comes from src at a
+// link.
+func (s *State) ReversePath(src netip.Addr, in string) Finding {
+	f := reversePath(src, in)
+	return Finding{Verdict: Dropped, Stage: "route", Cause: f.cause, Why: f.why, Fix: f.fix}
+}
+
+// ReplyStage is the stage at which a rule of that stage meets an answer.
+func ReplyStage(stage string) string { return replyStage(stage) }
+
+// Removal is the command that takes a rule away.
+func Removal(h *RuleHit) []string { return h.removal() }
