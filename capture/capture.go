@@ -113,6 +113,8 @@ type Start struct {
 	Window  int64    `json:"window"`  // judgement window, ns; 0 is the default
 	Filter  []string `json:"filter,omitempty"`
 	Origin  string   `json:"origin,omitempty"` // of a fixture: live, recorded or composed
+	// Redacted says that names and addresses are pseudonyms and payload is gone.
+	Redacted bool `json:"redacted,omitempty"`
 }
 
 // End closes a recording that was ended in order. A recording without one was
