@@ -132,28 +132,36 @@ func addEndpoints(have, more []engine.Endpoint) []engine.Endpoint {
 	return have
 }
 
-// Netns tells, by the hardware addresses of its links, in which container's
-// namespace a dump of namespace "" was taken; "" is the host's, or unknown.
-func (s *Set) Netns() string {
-	p := s.places[""]
-	if p == nil {
-		return ""
+// Learn takes over what another set says of the engine.
+func (s *Set) Learn(o *Set) {
+	s.containers = append(s.containers, o.containers...)
+	s.members = append(s.members, o.members...)
+	s.networks = append(s.networks, o.networks...)
+	s.joined = append(s.joined, o.joined...)
+}
+
+// Netns tells in which container's namespace the links and addresses of another
+// set are, by what s says of the engine; "" is none of theirs: the host's. False
+// without any.
+func (s *Set) Netns(o *Set) (string, bool) {
+	p := o.places[""]
+	if p == nil || len(p.links) == 0 {
+		return "", false
 	}
 	for _, c := range slices.Concat(s.containers, s.members) {
 		for _, ep := range c.Endpoints {
-			for _, l := range p.links {
-				if l.MAC != "" && l.MAC == ep.MAC {
-					return c.Name
-				}
-			}
-			for _, a := range p.addrs {
-				if ip := a.Prefix.Addr(); ip == ep.IPv4 || ip == ep.IPv6 {
-					return c.Name
-				}
+			if p.is(ep) {
+				return c.Name, true
 			}
 		}
 	}
-	return ""
+	return "", true
+}
+
+// is reports whether an endpoint is one of the links.
+func (p *place) is(ep engine.Endpoint) bool {
+	return slices.ContainsFunc(p.links, func(l host.Link) bool { return l.MAC != "" && l.MAC == ep.MAC }) ||
+		slices.ContainsFunc(p.addrs, func(a host.Addr) bool { return a.Prefix.Addr() == ep.IPv4 || a.Prefix.Addr() == ep.IPv6 })
 }
 
 // state is the state of a namespace, in the order that equal states have.
@@ -284,12 +292,9 @@ func (s *Set) has(what func(*place) bool) bool {
 	return false
 }
 
-// Merge takes over what another set has, of its namespace "" as that of netns.
+// Merge takes over what another set says of namespaces, of its "" as that of
+// netns.
 func (s *Set) Merge(o *Set, netns string) {
-	s.containers = append(s.containers, o.containers...)
-	s.members = append(s.members, o.members...)
-	s.networks = append(s.networks, o.networks...)
-	s.joined = append(s.joined, o.joined...)
 	for name, q := range o.places {
 		if name == "" {
 			name = netns

@@ -12,7 +12,7 @@ import (
 // No losses are counted there, and everything but a container's own interface
 // is taken to be in the host's namespace.
 func foreign(p *capture.Point) {
-	p.Netns, p.Role = capture.HostNetns, guessRole(p.Name)
+	p.Netns, p.Role = capture.HostNetns, GuessRole(p.Name)
 	if p.Role == capture.RoleContainer {
 		p.Container, _, _ = strings.Cut(p.Name, ":")
 		p.Netns = p.Container
@@ -33,7 +33,9 @@ var roleNames = []struct {
 	{regexp.MustCompile(`^(eth\d|en[opsx]|enP|em\d|wl|bond\d|ib\d|ens|venet\d|wan|lan\d)`), capture.RoleNIC},
 }
 
-func guessRole(name string) capture.Role {
+// GuessRole is the role of an interface of the host by its name alone; RoleOther
+// if the name says nothing.
+func GuessRole(name string) capture.Role {
 	for _, r := range roleNames {
 		if r.name.MatchString(name) {
 			return r.role

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dnatrace/capture/recording"
+	"dnatrace/capture/inputs"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
@@ -20,7 +21,7 @@ import (
 // replayFlags are the command line of replay.
 type replayFlags struct {
 	outputFlags
-	files   []recording.Named
+	files   []inputs.Input
 	targets []string
 	window  durationFlag
 }
@@ -29,19 +30,28 @@ func (a *app) replayCommand() *cobra.Command {
 	f := replayFlags{window: durationFlag(defaultWindow)}
 	var points []string
 	c := &cobra.Command{
-		Use:   "replay FILE… [--target TARGET]… [--point NAME=FILE]…",
-		Short: "Diagnose from recordings, or from anyone's captures",
-		Long: `Diagnose from recordings, or from anyone's captures. Needs no privilege and no
-Docker, on any OS. Files are known by their content: recordings of dnatrace,
-pcapng and pcap, gzipped or not.
+		Use:   "replay FILE|FOLDER… [--target TARGET]… [--point NAME=FILE]…",
+		Short: "Diagnose from recordings, or from anyone's captures and dumps",
+		Long: `Diagnose from recordings, or from anyone's captures and dumps. Needs no privilege
+and no Docker, on any OS. Files are known by their content, gzipped or not; a
+folder stands for its files:
+
+  recordings of dnatrace, pcapng, pcap (tcpdump -i any, or one for each interface)
+  docker inspect, docker network inspect      containers, networks, mappings
+  iptables-save, nft list ruleset             rules
+  ip -j -d addr, route, neigh; sysctl -a      what the kernel is set to do
+  ss -lnp, conntrack -L                       who listens, what is translated
 
 A capture of one interface was taken at the point that it names itself, or else
 that its file is named after; --point NAME=FILE says better. Such a FILE is read
-whether or not it is given again.`,
+whether or not it is given again. Dumps are of the host, unless their addresses
+are a container's, or --point CONTAINER=FILE says so; of a container's, all in
+one folder are.`,
 		Example: `  dnatrace replay incident.pcapng
   dnatrace replay incident.pcapng -o json | jq '.requests[].why'
   dnatrace replay incident.pcapng --expect dropped:firewall-drop
-  dnatrace replay eth0.pcap docker0.pcap --point web:eth0=inside.pcap`,
+  dnatrace replay eth0.pcap docker0.pcap --point web:eth0=inside.pcap
+  dnatrace replay incident/ --target 8080`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args)+len(points) == 0 {
 				return usagef(c, "no file to replay")
@@ -70,20 +80,20 @@ whether or not it is given again.`,
 
 // namedFiles joins the files given as arguments with those that --point names.
 // A file given both ways is read once.
-func namedFiles(c *cobra.Command, args, points []string) ([]recording.Named, error) {
-	var files []recording.Named
+func namedFiles(c *cobra.Command, args, points []string) ([]inputs.Input, error) {
+	var files []inputs.Input
 	for _, path := range args {
-		files = append(files, recording.Named{Path: path})
+		files = append(files, inputs.Input{Path: path})
 	}
 	for _, s := range points {
 		name, path, ok := strings.Cut(s, "=")
 		if !ok || name == "" || path == "" {
 			return nil, usagef(c, "--point %q: write NAME=FILE", s)
 		}
-		i := slices.IndexFunc(files, func(f recording.Named) bool { return sameFile(f.Path, path) })
+		i := slices.IndexFunc(files, func(f inputs.Input) bool { return sameFile(f.Path, path) })
 		switch {
 		case i < 0:
-			files = append(files, recording.Named{Path: path, Point: name})
+			files = append(files, inputs.Input{Path: path, Point: name})
 		case files[i].Point == "":
 			files[i].Point = name
 		default:
@@ -108,13 +118,31 @@ func sameFile(a, b string) bool {
 
 // replay judges what files hold.
 func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
-	src, _, err := recording.OpenNamed(f.files...)
+	in, err := inputs.Open(f.files...)
 	if err != nil {
 		return nil, err
 	}
+	a.passedOver(in)
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
-	return pipeline.Run(ctx, src, o)
+	return pipeline.Run(ctx, in.Source, o)
+}
+
+// passedOver says which files of folders, and parts of dumps, were of no use.
+func (a *app) passedOver(in *inputs.Opened) {
+	const most = 5
+	for i, why := range in.Unknown {
+		if i == most {
+			fmt.Fprintf(a.err, "and %d more\n", len(in.Unknown)-most)
+			break
+		}
+		fmt.Fprintf(a.err, "passed over: %s\n", render.Clean(why))
+	}
+	for _, d := range in.Dumps {
+		if d.Err != nil {
+			fmt.Fprintf(a.err, "read in part: %s: %s\n", render.Clean(d.Path), render.Clean(d.Err.Error()))
+		}
+	}
 }
 
 // tell makes a run report to a printer as it goes, where its format does.

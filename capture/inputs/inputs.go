@@ -1,0 +1,327 @@
+// Package inputs opens what people have: recordings, captures and dumps, files
+// and folders of them, plain or gzipped, each known by its content. All of it
+// becomes one stream: dumps come before the first packet, and tell what the
+// interfaces of captures are.
+//
+// The package works on any OS. It must not import decode, correlate or cmd.
+package inputs
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"dnatrace/capture"
+	"dnatrace/capture/dumps"
+	"dnatrace/capture/recording"
+)
+
+// Bounds of what a folder stands for: levels of folders within it, files, and
+// bytes of all dumps together.
+const (
+	maxDepth = 2
+	maxFiles = 2000
+	maxBytes = 256 << 20
+)
+
+// ErrNothing is wrapped by the error about input of which nothing could be
+// made out.
+var ErrNothing = errors.New("no recording, capture or dump that is known here")
+
+// Input is a file, or a folder, which stands for the files in it.
+type Input struct {
+	Path string
+	// Point names the point of a capture of one interface, as in
+	// recording.Named. Of a dump, it names the container in whose namespace it
+	// was taken: "web", or "web:" with anything behind it.
+	Point string
+}
+
+// Opened is what was found.
+type Opened struct {
+	Source capture.Source
+	Info   *recording.Info // of the captures; complete when the iteration is over
+	Dumps  []Dump          // in the order of the files
+	// Unknown are the files of folders that are none of any kind, or that
+	// cannot be read: one sentence each.
+	Unknown []string
+}
+
+// Dump is a dump that was read.
+type Dump struct {
+	Path string
+	Kind dumps.Kind
+	Err  error // of a part that could not be read
+}
+
+// Open finds out what the inputs are and returns one stream over all of them.
+// What is given by itself must be of a known kind; of a folder's files, those of
+// no known kind are passed over, unless there are no others.
+func Open(inputs ...Input) (*Opened, error) {
+	f, err := find(inputs)
+	if err != nil {
+		return nil, err
+	}
+	o := &Opened{Unknown: f.unknown}
+	set := f.merged(o)
+	if len(f.captures)+len(f.dumps) == 0 {
+		return nil, fmt.Errorf("read %s: %w", inputs[0].Path, ErrNothing)
+	}
+	if len(f.captures) == 0 && set.Empty() {
+		for _, d := range o.Dumps {
+			if d.Err != nil {
+				return nil, fmt.Errorf("read %s: %w", d.Path, d.Err)
+			}
+		}
+	}
+	var src capture.Source
+	src, o.Info, err = recording.OpenNamed(f.captures...)
+	if err != nil {
+		return nil, err
+	}
+	o.Source = with(src, known(set, f.captures), o.damage(), set)
+	return o, nil
+}
+
+// files are what the inputs stand for, sorted out by kind.
+type files struct {
+	captures []recording.Named
+	dumps    []dumped
+	unknown  []string
+	bytes    int
+}
+
+// dumped is the content of a dump.
+type dumped struct {
+	path, folder string
+	netns        string // as it was given; "" unknown
+	set          *dumps.Set
+	kind         dumps.Kind
+	err          error
+}
+
+func find(inputs []Input) (*files, error) {
+	f := &files{}
+	named := map[string]string{}
+	for _, in := range inputs {
+		if in.Point != "" {
+			named[filepath.Clean(in.Path)] = in.Point
+		}
+	}
+	for _, in := range inputs {
+		st, err := os.Stat(in.Path)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", in.Path, cause(err))
+		}
+		if !st.IsDir() {
+			if err := f.add(in, ""); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if in.Point != "" {
+			return nil, fmt.Errorf("name the point of %s: it is a folder", in.Path)
+		}
+		if err := f.folder(in.Path, named); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// cause is an error without the path that the message names already.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// folder takes the files of a folder, in the order of their names. What is
+// hidden, and no regular file, is left out; links are not followed out of it.
+func (f *files) folder(root string, named map[string]string) error {
+	n := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			f.unknown = append(f.unknown, fmt.Sprintf("%s cannot be read: %v", path, cause(err)))
+			return nil
+		}
+		depth := strings.Count(filepath.ToSlash(strings.TrimPrefix(path, root)), "/")
+		hidden := path != root && strings.HasPrefix(d.Name(), ".")
+		if d.IsDir() {
+			if hidden || depth > maxDepth {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if hidden || !d.Type().IsRegular() || named[filepath.Clean(path)] != "" {
+			return nil
+		}
+		if n++; n > maxFiles {
+			return fmt.Errorf("read %s: it holds more than %d files", root, maxFiles)
+		}
+		if err := f.add(Input{Path: path}, filepath.Dir(path)); err != nil {
+			f.unknown = append(f.unknown, unknown(path, err))
+		}
+		return nil
+	})
+	return err
+}
+
+// unknown says why a file of a folder is passed over.
+func unknown(path string, err error) string {
+	if errors.Is(err, dumps.ErrUnknown) {
+		return path + " is neither a capture nor a dump that is known here"
+	}
+	return err.Error()
+}
+
+// add takes one file in, as what its content says it is.
+func (f *files) add(in Input, folder string) error {
+	kind, head, err := sniff(in.Path)
+	switch {
+	case err != nil:
+		return err
+	case kind != "" && kind != recording.FormatEmpty:
+		f.captures = append(f.captures, recording.Named{Path: in.Path, Point: in.Point})
+		return nil
+	}
+	b := head
+	if kind == "" {
+		if b, err = f.content(in.Path); err != nil {
+			return err
+		}
+	}
+	d := dumped{path: in.Path, folder: folder, set: &dumps.Set{}}
+	d.netns, _, _ = strings.Cut(in.Point, ":")
+	d.kind, d.err = d.set.Add("", b)
+	if errors.Is(d.err, dumps.ErrUnknown) {
+		return fmt.Errorf("read %s: %w", in.Path, dumps.ErrUnknown)
+	}
+	f.dumps = append(f.dumps, d)
+	return nil
+}
+
+// sniff tells the format of a capture by its first bytes, through gzip; "" is
+// none.
+func sniff(path string) (format string, head []byte, err error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	if !st.Mode().IsRegular() { // a pipe is read once: it has to be a capture
+		return recording.FormatPcapng, nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	defer f.Close()
+	head = make([]byte, 12)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return "", nil, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	if format = recording.Recognise(head[:n]); format != recording.FormatGzip {
+		return format, head[:n], nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", nil, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return recording.FormatGzip, nil, nil // it is cut: the reader of captures says where
+	}
+	n, _ = io.ReadFull(z, head)
+	return recording.Recognise(head[:n]), head[:n], nil
+}
+
+// content reads a whole file that is no capture, unpacked.
+func (f *files) content(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	defer file.Close()
+	head := make([]byte, 2)
+	n, _ := io.ReadFull(file, head)
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	var r io.Reader = file
+	if bytes.Equal(head[:n], []byte{0x1f, 0x8b}) {
+		if r, err = gzip.NewReader(file); err != nil {
+			return nil, fmt.Errorf("unpack %s: %w", path, err)
+		}
+	}
+	first := make([]byte, 64<<10)
+	n, err = io.ReadFull(r, first)
+	first = first[:n]
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	if n == cap(first) && bytes.IndexByte(first, 0) >= 0 { // no text: it need not be read to the end
+		return nil, fmt.Errorf("read %s: %w", path, dumps.ErrUnknown)
+	}
+	b, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(first), r), dumps.MaxSize+1))
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	if f.bytes += len(b); f.bytes > maxBytes {
+		return nil, fmt.Errorf("read %s: all dumps together are larger than %d MB", path, maxBytes>>20)
+	}
+	return b, nil
+}
+
+// merged puts the dumps of each namespace together. Whose namespace it is, is
+// told by the links and addresses that the engine knows; dumps that do not say
+// so are of the same namespace as the others in their folder.
+func (f *files) merged(o *Opened) *dumps.Set {
+	all := &dumps.Set{}
+	for _, d := range f.dumps {
+		o.Dumps = append(o.Dumps, Dump{d.path, d.kind, d.err})
+		all.Learn(d.set)
+	}
+	inside := map[string][]string{} // by folder, the namespaces of its dumps that say so
+	for i := range f.dumps {
+		d := &f.dumps[i]
+		if where, ok := all.Netns(d.set); ok && d.folder != "" {
+			inside[d.folder] = append(inside[d.folder], cmp.Or(where, capture.HostNetns))
+		}
+	}
+	for i := range f.dumps {
+		d := &f.dumps[i]
+		netns := d.netns
+		if where, ok := all.Netns(d.set); netns == "" && ok {
+			netns = where
+		} else if said := slices.Compact(slices.Sorted(slices.Values(inside[d.folder]))); netns == "" && len(said) == 1 && said[0] != capture.HostNetns {
+			netns = said[0]
+		}
+		if netns == capture.HostNetns {
+			netns = ""
+		}
+		all.Merge(d.set, netns)
+	}
+	return all
+}
+
+// damage says of which dumps a part could not be read.
+func (o *Opened) damage() []capture.Damage {
+	var out []capture.Damage
+	for _, d := range o.Dumps {
+		if d.Err != nil {
+			out = append(out, capture.Damage{File: d.Path, Why: fmt.Sprintf("%s: %v", d.Path, d.Err)})
+		}
+	}
+	return out
+}

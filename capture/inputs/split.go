@@ -1,0 +1,133 @@
+package inputs
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	"dnatrace/capture"
+)
+
+// linkCooked2 is LINKTYPE_LINUX_SLL2: captures of all interfaces, whose packets
+// say by which they came.
+const linkCooked2 = 276
+
+// splitter numbers the points of a stream anew: one of a capture of all
+// interfaces is as many as there are interfaces.
+type splitter struct {
+	known  *interfaces
+	ids    map[uint16]uint16  // the stream's numbers to ours
+	cooked map[uint16]*cooked // by the stream's number
+	next   int
+}
+
+// cooked is a capture of all interfaces. All of its points share a ring.
+type cooked struct {
+	point  capture.Point
+	points map[uint32]uint16 // by interface index
+}
+
+// split returns what stands for b: points that b's packets are the first of,
+// and b itself.
+func (s *splitter) split(b *capture.Batch) []*capture.Batch {
+	if len(b.Packets) > 0 {
+		return s.packets(b)
+	}
+	var recs []capture.Record
+	for i, r := range b.Records {
+		if r.Origin != capture.OriginPackets || r.Kind != capture.KindPoint {
+			if recs != nil {
+				recs = append(recs, r)
+			}
+			continue
+		}
+		if recs == nil {
+			recs = append(make([]capture.Record, 0, len(b.Records)+8), b.Records[:i]...)
+		}
+		recs = append(recs, s.point(r)...)
+	}
+	if recs == nil {
+		return []*capture.Batch{b}
+	}
+	return []*capture.Batch{{Records: recs, Until: b.Until}}
+}
+
+// point is what a record that announces a point stands for.
+func (s *splitter) point(r capture.Record) []capture.Record {
+	var p capture.Point
+	if json.Unmarshal(r.Data, &p) != nil {
+		return []capture.Record{r}
+	}
+	if _, again := s.ids[p.ID]; again || s.cooked[p.ID] != nil {
+		return nil
+	}
+	if p.Link != linkCooked2 || p.Counting {
+		old := p.ID
+		s.known.describe(&p)
+		if out, ok := s.number(p, r.Time); ok {
+			s.ids[old] = uint16(s.next - 1)
+			return []capture.Record{out}
+		}
+		return nil
+	}
+	c := &cooked{point: p, points: map[uint32]uint16{}}
+	s.cooked[p.ID] = c
+	var out []capture.Record
+	for _, index := range s.known.indexes() {
+		if rec, ok := s.add(c, index, r.Time); ok {
+			out = append(out, rec)
+		}
+	}
+	return out
+}
+
+// add makes the point of one interface.
+func (s *splitter) add(c *cooked, index uint32, at int64) (capture.Record, bool) {
+	p := c.point
+	p.Index, p.Netns, p.Role = int(index), capture.HostNetns, capture.RoleOther
+	p.Name = fmt.Sprintf("if%d", index)
+	s.known.describe(&p)
+	r, ok := s.number(p, at)
+	if ok {
+		c.points[index] = uint16(s.next - 1)
+	}
+	return r, ok
+}
+
+func (s *splitter) number(p capture.Point, at int64) (capture.Record, bool) {
+	if s.next > 1<<16-2 {
+		return capture.Record{}, false
+	}
+	p.ID = uint16(s.next)
+	s.next++
+	return record(at, capture.OriginPackets, capture.KindPoint, p), true
+}
+
+// packets renumbers the points of packets, in place.
+func (s *splitter) packets(b *capture.Batch) []*capture.Batch {
+	var fresh []capture.Record
+	for i := range b.Packets {
+		p := &b.Packets[i]
+		c := s.cooked[p.Point]
+		if c == nil {
+			p.Point = s.ids[p.Point]
+			continue
+		}
+		var index uint32
+		if end := uint64(p.Off) + 8; p.Len >= 8 && end <= uint64(len(b.Arena)) {
+			index = binary.BigEndian.Uint32(b.Arena[p.Off+4:])
+		}
+		id, ok := c.points[index]
+		if !ok {
+			if r, added := s.add(c, index, p.Time); added {
+				fresh = append(fresh, r)
+				id = c.points[index]
+			}
+		}
+		p.Point = id
+	}
+	if len(fresh) > 0 {
+		return []*capture.Batch{{Records: fresh}, b}
+	}
+	return []*capture.Batch{b}
+}
