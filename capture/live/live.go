@@ -18,6 +18,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/engine/docker"
+	"dnatrace/capture/filter"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/target"
@@ -26,11 +27,12 @@ import (
 // Config says what to watch.
 type Config struct {
 	Targets    []target.Target
-	Everything bool     // capture all traffic, not the targets' alone
-	Interfaces []string // only these of the host; empty: all
-	SnapLen    int      // bytes kept of a frame; 0: all
-	Netns      string   // path of the host's namespace; "": this process's
-	Trace      bool     // have the rules traced that the targets' packets meet
+	Everything bool           // capture all traffic, not the targets' alone
+	Filter     *filter.Filter // of what would be captured, only what this passes; nil: all
+	Interfaces []string       // only these of the host; empty: all
+	SnapLen    int            // bytes kept of a frame; 0: all
+	Netns      string         // path of the host's namespace; "": this process's
+	Trace      bool           // have the rules traced that the targets' packets meet
 	Window     time.Duration
 	Program    string // "dnatrace 1.0", for the recording
 
@@ -183,10 +185,14 @@ func (s *Session) opening() []capture.Record {
 		names = append(names, t.Text)
 	}
 	now := s.opened.UnixNano()
-	out := []capture.Record{meta(now, capture.KindStart, capture.Start{
+	start := capture.Start{
 		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(),
 		Started: s.armed.UnixNano(), Window: int64(s.config.Window), Origin: "live",
-	})}
+	}
+	if f := s.config.Filter; f != nil {
+		start.Filter = []string{f.Text}
+	}
+	out := []capture.Record{meta(now, capture.KindStart, start)}
 	for _, st := range s.states {
 		out = append(out, meta(now, capture.KindSource, st))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/filter/program"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/ring"
 	"dnatrace/capture/target"
@@ -122,16 +123,22 @@ func (s *Session) missing() string {
 	return ""
 }
 
-// filter builds the in-kernel filter for what the targets stand for now.
+// filter builds the in-kernel filter for what the targets stand for now, and the
+// expression that narrows it.
 func (s *Session) filter(resolved *target.Resolved) ([]ring.Instruction, error) {
-	if s.config.Everything {
-		return nil, nil
+	var narrow, wanted []ring.Instruction
+	var err error
+	if s.config.Filter != nil {
+		if narrow, err = program.Build(s.config.Filter); err != nil {
+			return nil, err
+		}
 	}
-	prog, _, err := ring.Build(s.want(resolved))
-	if err != nil {
-		return nil, fmt.Errorf("build capture filter: %w", err)
+	if !s.config.Everything {
+		if wanted, _, err = ring.Build(s.want(resolved)); err != nil {
+			return nil, fmt.Errorf("build capture filter: %w", err)
+		}
 	}
-	return prog, nil
+	return ring.Both(narrow, wanted), nil
 }
 
 // want is what the targets stand for now, in ports and addresses.
