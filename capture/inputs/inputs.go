@@ -66,9 +66,21 @@ type Dump struct {
 // Open finds out what the inputs are and returns one stream over all of them.
 // What is given by itself must be of a known kind; of a folder's files, those of
 // no known kind are passed over, unless there are no others.
-func Open(inputs ...Input) (*Opened, error) {
-	f, err := find(inputs)
-	if err != nil {
+func Open(inputs ...Input) (*Opened, error) { return open(disk{}, inputs) }
+
+// OpenFS is Open for files of another file system, such as one in memory.
+func OpenFS(fsys fs.FS, inputs ...Input) (*Opened, error) { return open(fsys, inputs) }
+
+// disk is the file system, by the paths that the operating system knows.
+type disk struct{}
+
+func (disk) Open(name string) (fs.File, error)          { return os.Open(name) }
+func (disk) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
+func (disk) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+
+func open(fsys fs.FS, inputs []Input) (*Opened, error) {
+	f := &files{fsys: fsys}
+	if err := f.find(inputs); err != nil {
 		return nil, err
 	}
 	o := &Opened{Unknown: f.unknown}
@@ -83,17 +95,18 @@ func Open(inputs ...Input) (*Opened, error) {
 			}
 		}
 	}
-	var src capture.Source
-	src, o.Info, err = recording.OpenNamed(f.captures...)
+	src, info, err := recording.OpenNamed(f.captures...)
 	if err != nil {
 		return nil, err
 	}
+	o.Info = info
 	o.Source = with(src, known(set, f.captures), o.damage(), set)
 	return o, nil
 }
 
 // files are what the inputs stand for, sorted out by kind.
 type files struct {
+	fsys     fs.FS
 	captures []recording.Named
 	dumps    []dumped
 	unknown  []string
@@ -109,8 +122,7 @@ type dumped struct {
 	err          error
 }
 
-func find(inputs []Input) (*files, error) {
-	f := &files{}
+func (f *files) find(inputs []Input) error {
 	named := map[string]string{}
 	for _, in := range inputs {
 		if in.Point != "" {
@@ -118,24 +130,24 @@ func find(inputs []Input) (*files, error) {
 		}
 	}
 	for _, in := range inputs {
-		st, err := os.Stat(in.Path)
+		st, err := fs.Stat(f.fsys, in.Path)
 		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", in.Path, cause(err))
+			return fmt.Errorf("open %s: %w", in.Path, cause(err))
 		}
 		if !st.IsDir() {
 			if err := f.add(in, ""); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
 		if in.Point != "" {
-			return nil, fmt.Errorf("name the point of %s: it is a folder", in.Path)
+			return fmt.Errorf("name the point of %s: it is a folder", in.Path)
 		}
 		if err := f.folder(in.Path, named); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // cause is an error without the path that the message names already.
@@ -151,12 +163,12 @@ func cause(err error) error {
 // hidden, and no regular file, is left out; links are not followed out of it.
 func (f *files) folder(root string, named map[string]string) error {
 	n := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(f.fsys, root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			f.unknown = append(f.unknown, fmt.Sprintf("%s cannot be read: %v", path, cause(err)))
 			return nil
 		}
-		depth := strings.Count(filepath.ToSlash(strings.TrimPrefix(path, root)), "/")
+		depth := strings.Count(strings.TrimPrefix(path, root), "/")
 		hidden := path != root && strings.HasPrefix(d.Name(), ".")
 		if d.IsDir() {
 			if hidden || depth > maxDepth {
@@ -188,12 +200,12 @@ func unknown(path string, err error) string {
 
 // add takes one file in, as what its content says it is.
 func (f *files) add(in Input, folder string) error {
-	kind, head, err := sniff(in.Path)
+	kind, head, err := f.sniff(in.Path)
 	switch {
 	case err != nil:
 		return err
 	case kind != "" && kind != recording.FormatEmpty:
-		f.captures = append(f.captures, recording.Named{Path: in.Path, Point: in.Point})
+		f.captures = append(f.captures, f.named(in))
 		return nil
 	}
 	b := head
@@ -214,31 +226,28 @@ func (f *files) add(in Input, folder string) error {
 
 // sniff tells the format of a capture by its first bytes, through gzip; "" is
 // none.
-func sniff(path string) (format string, head []byte, err error) {
-	st, err := os.Stat(path)
+func (f *files) sniff(path string) (format string, head []byte, err error) {
+	st, err := fs.Stat(f.fsys, path)
 	if err != nil {
 		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	if !st.Mode().IsRegular() { // a pipe is read once: it has to be a capture
 		return recording.FormatPcapng, nil, nil
 	}
-	f, err := os.Open(path)
+	file, err := f.fsys.Open(path)
 	if err != nil {
 		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
-	defer f.Close()
+	defer file.Close()
 	head = make([]byte, 12)
-	n, err := io.ReadFull(f, head)
+	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return "", nil, fmt.Errorf("read %s: %w", path, cause(err))
 	}
 	if format = recording.Recognise(head[:n]); format != recording.FormatGzip {
 		return format, head[:n], nil
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", nil, fmt.Errorf("read %s: %w", path, cause(err))
-	}
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(io.MultiReader(bytes.NewReader(head[:n]), file))
 	if err != nil {
 		return recording.FormatGzip, nil, nil // it is cut: the reader of captures says where
 	}
@@ -246,21 +255,27 @@ func sniff(path string) (format string, head []byte, err error) {
 	return recording.Recognise(head[:n]), head[:n], nil
 }
 
+// named is the capture for package recording to open.
+func (f *files) named(in Input) recording.Named {
+	n := recording.Named{Path: in.Path, Point: in.Point}
+	if f.fsys != (disk{}) {
+		n.Open = func() (io.ReadCloser, error) { return f.fsys.Open(in.Path) }
+	}
+	return n
+}
+
 // content reads a whole file that is no capture, unpacked.
 func (f *files) content(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := f.fsys.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	defer file.Close()
 	head := make([]byte, 2)
 	n, _ := io.ReadFull(file, head)
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, cause(err))
-	}
-	var r io.Reader = file
+	r := io.MultiReader(bytes.NewReader(head[:n]), file)
 	if bytes.Equal(head[:n], []byte{0x1f, 0x8b}) {
-		if r, err = gzip.NewReader(file); err != nil {
+		if r, err = gzip.NewReader(r); err != nil {
 			return nil, fmt.Errorf("unpack %s: %w", path, err)
 		}
 	}

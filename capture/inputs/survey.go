@@ -26,10 +26,12 @@ const (
 func survey(captures []recording.Named) map[uint32]capture.Role {
 	v := &sightings{seed: maphash.MakeSeed(), arp: map[uint32]uint16{}, inner: map[uint32]int{}, outer: map[uint32]int{}, came: map[uint32]bool{}}
 	for _, c := range captures {
-		if st, err := os.Stat(c.Path); err != nil || !st.Mode().IsRegular() {
-			continue // it can be read once only
+		if c.Open == nil {
+			if st, err := os.Stat(c.Path); err != nil || !st.Mode().IsRegular() {
+				continue // it can be read once only
+			}
 		}
-		v.read(c.Path)
+		v.read(c)
 	}
 	return v.roles()
 }
@@ -52,8 +54,8 @@ type sighting struct {
 	out   bool
 }
 
-func (v *sightings) read(path string) {
-	src, _, err := recording.Open(path)
+func (v *sightings) read(c recording.Named) {
+	src, _, err := recording.OpenNamed(c)
 	if err != nil {
 		return
 	}

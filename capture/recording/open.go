@@ -115,6 +115,9 @@ type Named struct {
 	// A capture of several interfaces, and a recording of dnatrace, cannot be
 	// named so: reading one ends with an error.
 	Point string
+	// Open opens it, from its beginning, whenever it is read; nil is a file of
+	// that path.
+	Open func() (io.ReadCloser, error)
 }
 
 // OpenNamed is Open for files whose points may be named.
@@ -124,8 +127,7 @@ func OpenNamed(files ...Named) (capture.Source, *Info, error) {
 	}
 	inputs := make([]input, len(files))
 	for i, f := range files {
-		in, err := openPath(f.Path)
-		in.point = f.Point
+		in, err := f.input()
 		if err != nil {
 			for _, earlier := range inputs[:i] {
 				earlier.drop()
@@ -136,6 +138,16 @@ func OpenNamed(files ...Named) (capture.Source, *Info, error) {
 	}
 	source, info := fromInputs(inputs)
 	return source, info, nil
+}
+
+func (f Named) input() (in input, err error) {
+	if f.Open == nil {
+		in, err = openPath(f.Path)
+	} else {
+		in = input{name: f.Path, open: f.Open}
+	}
+	in.point = f.Point
+	return in, err
 }
 
 // OpenReader is Open for one stream, such as standard input or a fixture in
@@ -291,6 +303,9 @@ func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.B
 		if err != nil {
 			return err
 		}
+	}
+	if len(streams) == 0 {
+		return nil
 	}
 	next := streams[0].next
 	if len(streams) > 1 {

@@ -247,9 +247,9 @@ func TestWhatIsNoRecordingIsTroubleOnOneLine(t *testing.T) {
 		want       string
 	}{
 		{"an empty file is an absent source", file("empty", nil), exitNothing, "0 packets captured, 0 lost"},
-		{"a text", file("text", []byte("198.51.100.1 web\n")), exitTrouble, "neither a pcapng nor a pcap file"},
-		{"a compressed text", file("text.gz", zipped(t, []byte("198.51.100.1 web\n"), 0)), exitTrouble, "neither a pcapng nor a pcap file"},
-		{"nothing but zeros, compressed", file("zeros.gz", zipped(t, nil, gib)), exitTrouble, "neither a pcapng nor a pcap file"},
+		{"a text", file("text", []byte("198.51.100.1 web\n")), exitTrouble, "neither a capture nor a dump that is known here"},
+		{"a compressed text", file("text.gz", zipped(t, []byte("198.51.100.1 web\n"), 0)), exitTrouble, "neither a capture nor a dump that is known here"},
+		{"nothing but zeros, compressed", file("zeros.gz", zipped(t, nil, gib)), exitTrouble, "neither a capture nor a dump that is known here"},
 		{"zeros behind the head of a pcapng", file("pcapng.gz", zipped(t, manyInterfaces(1), gib)), exitTrouble, "a block claims a length of 0 bytes"},
 		{"zeros behind the head of a pcap: a million packets of nothing", file("pcap.gz", zipped(t, pcap(), gib/64)), exitNothing, "1048576 packets captured, 0 lost"},
 		{"a capture of more interfaces than can be numbered", file("interfaces.pcapng", manyInterfaces(1<<16)), exitTrouble, "more than 65535 points"},
