@@ -97,6 +97,10 @@ func (p *parser) dump(d rules.Ruleset) error {
 		p.merged.BigEndian = r.BigEndian
 		p.add(r)
 		return err
+	case textNFT:
+		r, err := parseListing(d.Data)
+		p.listed = r
+		return err
 	case textSave, textSave6, textLegacy, textLegacy6:
 		legacy := strings.Contains(d.Backend, "legacy") || isLegacySave(d)
 		s, err := parseSave(d.Data, family, legacy)

@@ -102,9 +102,9 @@ func install(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	switch filepath.Ext(file) {
-	case ".rules4":
+	case ".rules4", ".iptables":
 		run(t, string(text), "iptables-nft-restore")
-	case ".rules6":
+	case ".rules6", ".ip6tables":
 		run(t, string(text), "ip6tables-nft-restore")
 	default:
 		run(t, string(text), "nft", "-f", "-")

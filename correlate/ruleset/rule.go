@@ -112,7 +112,11 @@ func (e *evaluation) run(x decode.Expr) bool {
 		e.byteorder(x)
 	case decode.LookupExpr:
 		return e.lookup(x)
-	case decode.CounterExpr, decode.LastExpr, decode.LogExpr, decode.DupExpr, decode.ObjrefExpr:
+	case decode.ObjrefExpr:
+		if x.Type == 2 || x.Type == 4 || x.Type == 5 { // quota, limit, connections
+			return e.within(false, "it depends on what came before ("+x.Name+")")
+		}
+	case decode.CounterExpr, decode.LastExpr, decode.LogExpr, decode.DupExpr:
 	case decode.LimitExpr:
 		return e.within(x.Over, "it depends on how many packets came before (limit)")
 	case decode.QuotaExpr:

@@ -1,0 +1,310 @@
+package ruleset
+
+import (
+	"strconv"
+	"strings"
+
+	"dnatrace/decode"
+)
+
+// listRule makes the expressions of one rule of nft's list.
+type listRule struct {
+	listCursor
+	p       *listParser
+	rule    *decode.Rule
+	l3      decode.Family // that the rule is known to be about
+	l4      decode.Proto
+	unknown []string    // words that are not understood, since the last that were
+	cut     []listToken // what is left out of the rule's text: counters and handle
+}
+
+func (p *listParser) rule(chain string, s *listCursor) {
+	r := decode.Rule{Family: p.family, Table: p.name, Chain: chain}
+	b := listRule{listCursor: *s, p: p, rule: &r}
+	if p.family == decode.FamilyIPv4 || p.family == decode.FamilyIPv6 {
+		b.l3 = p.family
+	}
+	for !b.done() {
+		if at := b.at; !b.statement() {
+			b.at = at
+			b.skip()
+			continue
+		}
+		b.flush()
+	}
+	b.flush()
+	r.Text = b.written()
+	p.rules.Rules = append(p.rules.Rules, r)
+}
+
+func (b *listRule) add(e ...decode.Expr) {
+	b.flush()
+	b.rule.Exprs = append(b.rule.Exprs, e...)
+}
+
+// skip passes a word that is not understood.
+func (b *listRule) skip() {
+	t := b.next()
+	if t.text == "{" {
+		b.block()
+	}
+	b.unknown = append(b.unknown, t.text)
+}
+
+// flush adds what was not understood, so that it is not known whether the rule
+// matches.
+func (b *listRule) flush() {
+	if len(b.unknown) > 0 {
+		b.rule.Exprs = append(b.rule.Exprs, decode.UnknownExpr{Name: strings.Join(b.unknown, " ")})
+		b.unknown = nil
+	}
+}
+
+// written is the rule's text as nft wrote it, without counters, comments of nft's
+// own and handle.
+func (b *listRule) written() string {
+	var words []string
+	from := -1
+	end := 0
+	take := func() {
+		if from >= 0 {
+			words = append(words, b.p.text[from:end])
+		}
+		from = -1
+	}
+	for _, t := range b.tokens {
+		if len(b.cut) > 0 && t.start == b.cut[0].start {
+			take()
+			b.cut = b.cut[1:]
+			continue
+		}
+		if from < 0 {
+			from = t.start
+		}
+		end = t.end
+	}
+	take()
+	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
+}
+
+// omit leaves tokens from at up to here out of the rule's text.
+func (b *listRule) omit(at int) bool {
+	b.cut = append(b.cut, b.tokens[at:min(b.at, len(b.tokens))]...)
+	return true
+}
+
+// statement reads one condition or statement. It reports false, with nothing
+// added, if it is not understood.
+func (b *listRule) statement() bool {
+	t := b.peek(0)
+	switch {
+	case t.kind == listComment:
+		return b.remark()
+	case t.kind != listWord:
+		return false
+	}
+	if v, ok := b.verdictAt(); ok {
+		b.add(immediate(v))
+		return true
+	}
+	if read := listStatements[t.text]; read != nil {
+		at := b.at
+		b.at++
+		if read(b) {
+			return true
+		}
+		b.at = at
+	}
+	if (t.text == "meta" || t.text == "ct" || t.text == "mark") && b.sets() {
+		return true
+	}
+	return b.condition()
+}
+
+// remark reads the handle. Other comments stand for what nft cannot print.
+func (b *listRule) remark() bool {
+	at := b.at
+	n, ok := handleIn(b.next())
+	if !ok {
+		return false
+	}
+	b.rule.Handle = n
+	return b.omit(at)
+}
+
+// listStatements read statements behind their first word.
+var listStatements map[string]func(*listRule) bool
+
+func init() {
+	listStatements = map[string]func(*listRule) bool{
+		"counter":    (*listRule).counter,
+		"comment":    func(b *listRule) bool { b.rule.Comment = b.next().text; return true },
+		"limit":      (*listRule).limit,
+		"quota":      (*listRule).quota,
+		"log":        (*listRule).log,
+		"reject":     (*listRule).reject,
+		"masquerade": (*listRule).masquerade,
+		"redirect":   (*listRule).redirect,
+		"dnat":       func(b *listRule) bool { return b.nat(false) },
+		"snat":       func(b *listRule) bool { return b.nat(true) },
+		"notrack":    func(b *listRule) bool { b.add(decode.NotrackExpr{}); return true },
+		"queue":      (*listRule).queue,
+		"tproxy":     (*listRule).tproxy,
+		"flow":       (*listRule).flow,
+		"xt":         (*listRule).extension,
+		"add":        (*listRule).update,
+		"update":     (*listRule).update,
+		"last":       func(b *listRule) bool { b.words("used", "never"); b.add(decode.LastExpr{}); return true },
+	}
+}
+
+// counter reads counter, counter packets N bytes N, or counter name X.
+func (b *listRule) counter() bool {
+	at := b.at - 1
+	var c decode.Counter
+	switch {
+	case b.word("name"):
+		b.add(decode.ObjrefExpr{Type: 1, Name: b.next().text})
+		return true
+	case b.word("packets"):
+		n, err := strconv.ParseUint(b.next().text, 10, 64)
+		if err != nil || !b.word("bytes") {
+			return false
+		}
+		c.Packets = n
+		if c.Bytes, err = strconv.ParseUint(b.next().text, 10, 64); err != nil {
+			return false
+		}
+	default: // -s: what was counted is not said
+		return b.omit(at)
+	}
+	b.add(decode.CounterExpr{Counter: c})
+	return b.omit(at)
+}
+
+var limitUnit = map[string]uint64{"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+// limit reads limit rate [over] N/UNIT [burst N packets], or limit name X.
+func (b *listRule) limit() bool {
+	if b.word("name") {
+		b.add(decode.ObjrefExpr{Type: 4, Name: b.next().text})
+		return true
+	}
+	if !b.word("rate") {
+		return false
+	}
+	e := decode.LimitExpr{Over: b.word("over")}
+	rate, unit, slash := strings.Cut(b.next().text, "/")
+	scale := uint64(1)
+	if !slash {
+		var size string
+		size, unit, _ = strings.Cut(b.next().text, "/")
+		e.Bytes, scale = true, byteUnits[size]
+	}
+	n, err := strconv.ParseUint(rate, 10, 64)
+	e.Rate, e.Unit = n*scale, limitUnit[unit]
+	if err != nil || e.Unit == 0 || scale == 0 {
+		return false
+	}
+	if !e.Bytes {
+		e.Burst = 5
+	}
+	if b.word("burst") {
+		n, err := strconv.ParseUint(b.next().text, 10, 32)
+		size := b.next().text
+		if err != nil {
+			return false
+		}
+		e.Burst = uint32(n * max(1, byteUnits[size]))
+	}
+	b.add(e)
+	return true
+}
+
+var byteUnits = map[string]uint64{"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
+
+func (b *listRule) quota() bool {
+	if b.word("name") {
+		b.add(decode.ObjrefExpr{Type: 2, Name: b.next().text})
+		return true
+	}
+	e := decode.QuotaExpr{Over: b.word("over")}
+	b.word("until")
+	n, err := strconv.ParseUint(b.next().text, 10, 64)
+	size := byteUnits[b.next().text]
+	if err != nil || size == 0 {
+		return false
+	}
+	e.Bytes = n * size
+	if b.word("used") {
+		b.at += 2
+	}
+	b.add(e)
+	return true
+}
+
+func (b *listRule) queue() bool {
+	var e decode.QueueExpr
+	for !b.done() {
+		t := b.peek(0)
+		switch first, last, _ := strings.Cut(t.text, "-"); {
+		case t.kind == listWord && len(t.text) > 0 && digit(t.text[0]):
+			n, _ := strconv.ParseUint(first, 10, 16)
+			e.Number, e.Total = uint16(n), 1
+			if m, err := strconv.ParseUint(last, 10, 16); err == nil {
+				e.Total = uint16(m-n) + 1
+			}
+		case t.text == "flags", t.text == "to", t.text == "num":
+		case strings.Contains(t.text, "bypass"), strings.Contains(t.text, "fanout"):
+			if strings.Contains(t.text, "bypass") {
+				e.Flags |= 1
+			}
+			if strings.Contains(t.text, "fanout") {
+				e.Flags |= 2
+			}
+		default:
+			b.add(e)
+			return true
+		}
+		b.at++
+	}
+	b.add(e)
+	return true
+}
+
+func (b *listRule) flow() bool {
+	name := ""
+	if b.word("add") || b.word("offload") {
+		name = strings.TrimPrefix(b.next().text, "@")
+	}
+	b.add(decode.FlowExpr{Table: name})
+	return name != ""
+}
+
+// extension reads what nft cannot translate: xt match "NAME", xt target "NAME".
+func (b *listRule) extension() bool {
+	kind, name := b.next().text, b.next().text
+	switch kind {
+	case "match":
+		b.add(&decode.XTMatch{Name: name})
+	case "target":
+		b.add(&decode.XTTarget{Name: name})
+	default:
+		return false
+	}
+	return true
+}
+
+// update reads add @SET { … } and update @SET { … }.
+func (b *listRule) update() bool {
+	set := b.next().text
+	if !strings.HasPrefix(set, "@") || !b.word("{") {
+		return false
+	}
+	body := b.block()
+	key := listRule{listCursor: *body, p: b.p, rule: b.rule, l3: b.l3, l4: b.l4}
+	_, ok := key.key()
+	b.l3, b.l4 = key.l3, key.l4
+	b.add(decode.LookupExpr{Set: set[1:], Reg: 1, Dynamic: true})
+	return ok || set != ""
+}
