@@ -51,6 +51,8 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	root.AddCommand(
 		a.diagnoseCommand(),
+		a.explainCommand(),
+		a.portsCommand(),
 		a.recordCommand(),
 		a.replayCommand(),
 		a.demoCommand(),

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine/docker"
+	"dnatrace/capture/inputs"
+	"dnatrace/capture/live"
+	"dnatrace/capture/opener"
+	"dnatrace/cmd/internal/render"
+	"dnatrace/correlate"
+	"dnatrace/decode"
+)
+
+// lookFlags say what state is looked at: that of this host, or that in files.
+type lookFlags struct {
+	from   []string
+	host   string
+	netns  string
+	format lookFormat
+}
+
+func (f *lookFlags) add(c *cobra.Command) {
+	f.format = lookFormat(render.FormatTable)
+	fl := c.Flags()
+	fl.VarP(&f.format, "output", "o", "how to print the result")
+	fl.StringArrayVar(&f.from, "from", nil, "recording, or folder of recordings and dumps, to read instead of this host; may be given more than once")
+	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
+	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
+}
+
+// state reads the state once. What is missing is said; with nothing at all it is
+// an error.
+func (a *app) state(ctx context.Context, f *lookFlags) (*correlate.State, error) {
+	s := correlate.NewState()
+	var err error
+	if len(f.from) > 0 {
+		err = a.lookAtFiles(ctx, f, s)
+	} else {
+		err = a.lookAround(ctx, f, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !s.Known() {
+		return nil, errNothingKnown(s)
+	}
+	return s, nil
+}
+
+func errNothingKnown(s *correlate.State) error {
+	for _, source := range []string{capture.OriginEngine, capture.OriginHost} {
+		if why := s.Source(source).Why; why != "" {
+			return remedied{fmt.Errorf("nothing is known of the host: %s", why), "run it on the Docker host (sudo), or give it a recording with --from"}
+		}
+	}
+	return errors.New("nothing is known of the host: what was read holds neither what the engine says nor the state of the host")
+}
+
+// lookAtFiles takes the state from what replay reads.
+func (a *app) lookAtFiles(ctx context.Context, f *lookFlags, s *correlate.State) error {
+	var files []inputs.Input
+	for _, path := range f.from {
+		files = append(files, inputs.Input{Path: path})
+	}
+	in, err := inputs.Open(files...)
+	if err != nil {
+		return err
+	}
+	a.passedOver(in)
+	for b, err := range in.Source(ctx) {
+		if err != nil {
+			return err
+		}
+		take(s, b.Records)
+	}
+	return nil
+}
+
+func take(s *correlate.State, records []capture.Record) {
+	for _, r := range records {
+		events, _ := decode.Control(r) // what is damaged is missing
+		for _, e := range events {
+			s.Take(e)
+		}
+	}
+}
+
+// lookAround takes the state of this host, and drops all privilege before it is
+// judged.
+func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) error {
+	if runtime.GOOS != "linux" {
+		return remedied{errors.New("look at this host: needs Linux"), "--from FILE works on any system"}
+	}
+	g := live.Glance{Netns: f.netns, Program: "dnatrace " + buildVersion(), Opener: opener.Local()}
+	e, err := docker.Dial(ctx, f.host)
+	if err != nil {
+		g.NoEngine = err.Error()
+	} else {
+		defer e.Close()
+		g.Engine = e
+	}
+	records, err := live.Look(ctx, g)
+	if err != nil {
+		return err
+	}
+	if err := opener.Drop(); err != nil && !errors.Is(err, fs.ErrPermission) {
+		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))
+	}
+	take(s, records)
+	a.without(s)
+	return nil
+}
+
+// without says what could not be read.
+func (a *app) without(s *correlate.State) {
+	for _, source := range []string{capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
+		if st := s.Source(source); st.State != "ok" && st.State != "" {
+			fmt.Fprintf(a.err, "without %s: %s\n", source, render.Clean(st.Why))
+		}
+	}
+}
+
+// lookFormat is the value of -o where Markdown is to be had too.
+type lookFormat render.Format
+
+func (f *lookFormat) String() string { return string(*f) }
+func (*lookFormat) Type() string     { return "table|json|jsonl|markdown" }
+
+func (f *lookFormat) Set(s string) error {
+	if s == "markdown" {
+		*f = lookFormat(s)
+		return nil
+	}
+	v, err := render.ParseFormat(s)
+	*f = lookFormat(v)
+	return err
+}
