@@ -195,6 +195,7 @@ type Recording struct {
 	Started time.Time      `json:"started"`
 	Ended   time.Time      `json:"ended"`
 	Damage  []string       `json:"damage,omitempty"` // what could not be read of it
+	Filter  []string       `json:"filter,omitempty"` // tcpdump expressions that it was narrowed by
 }
 
 // PointReport is one point of a recording.

@@ -17,6 +17,7 @@ type journal struct {
 
 	opening *decode.Start
 	closing *decode.End
+	filters filters
 	sources map[string]capture.SourceState
 	losses  map[uint16][]capture.Loss
 	damage  []string
@@ -38,8 +39,12 @@ func (g *journal) init(c Config) {
 	g.byID = map[uint32]*Incident{}
 }
 
-func (g *journal) start(e *decode.Start) { g.opening = e }
-func (g *journal) end(e *decode.End)     { g.closing = e }
+func (g *journal) start(e *decode.Start) {
+	g.opening = e
+	g.filters.add(e.Filter)
+}
+
+func (g *journal) end(e *decode.End) { g.closing = e }
 
 func (g *journal) source(e *decode.Source) { g.sources[e.Name] = e.SourceState }
 
@@ -182,7 +187,7 @@ func (g *journal) worst() (Verdict, Cause) {
 
 // recording says what was watched and what was lost.
 func (g *journal) recording(t *Tracker) Recording {
-	r := Recording{Damage: g.damage, Started: unix(t.began), Ended: unix(t.now), Points: []PointReport{}, Rings: []RingReport{}}
+	r := Recording{Damage: g.damage, Filter: g.filters.texts(), Started: unix(t.began), Ended: unix(t.now), Points: []PointReport{}, Rings: []RingReport{}}
 	if g.opening != nil {
 		r.Started = unix(g.opening.Started)
 	}

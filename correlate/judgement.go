@@ -127,6 +127,9 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	}
 	p := t.path(req, at)
 	j, ok := decide(p, last)
+	if ok {
+		p.unhide(&j)
+	}
 	if !ok && last && r.marks&markMiddle != 0 {
 		r.phase = judged // delivered or not judged
 		t.armIdle(req, r)

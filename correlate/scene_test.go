@@ -19,6 +19,7 @@ type scene struct {
 	config  correlate.Config
 	points  []capture.Point
 	sources []capture.SourceState
+	filter  []string                // what the capture was narrowed by
 	engine  *engine.Snapshot        // nil: no engine in evidence
 	samples map[string]*host.Sample // by namespace
 	change  func()                  // makes the state what it is after the last line; nil: what it was
@@ -191,7 +192,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
 
 // opening is what a stream begins with.
 func (s *scene) opening() []decode.Event {
-	out := []decode.Event{&decode.Start{Time: epoch, Start: capture.Start{Format: 1, Started: epoch}}}
+	out := []decode.Event{&decode.Start{Time: epoch, Start: capture.Start{Format: 1, Started: epoch, Filter: s.filter}}}
 	for _, st := range s.sources {
 		out = append(out, &decode.Source{Time: epoch, SourceState: st})
 	}

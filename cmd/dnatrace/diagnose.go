@@ -23,6 +23,7 @@ type diagnoseFlags struct {
 
 func (a *app) diagnoseCommand() *cobra.Command {
 	var f diagnoseFlags
+	var expr string
 	c := &cobra.Command{
 		Use:   "diagnose [TARGET…] [-- CMD…]",
 		Short: "Watch live requests to a port and say what became of each, and why",
@@ -43,12 +44,16 @@ output goes to standard error.`,
 			if c.ArgsLenAtDash() >= 0 && len(f.command) == 0 {
 				return usagef(c, "no command after --")
 			}
+			if err := f.narrow(c, expr); err != nil {
+				return err
+			}
 			p := a.printer(f.outputFlags)
 			d, err := a.diagnose(c.Context(), f, p)
 			return a.conclude(p, d, f.outputFlags, err)
 		},
 	}
 	f.captureFlags.add(c, "requests")
+	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes, such as 'host 198.51.100.100'; what it hides is not judged")
 	f.trace = true
 	f.outputFlags.add(c)
 	f.addJudgement(c)

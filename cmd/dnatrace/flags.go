@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dnatrace/capture/filter"
 	"dnatrace/cmd/internal/render"
 )
 
@@ -47,6 +48,8 @@ type captureFlags struct {
 	window     durationFlag
 	trace      bool // have rules traced, unless noTrace
 	noTrace    bool
+	filter     *filter.Filter // nil: none
+	unaimed    bool           // the filter alone says what is captured
 }
 
 func (f *captureFlags) add(c *cobra.Command, counted string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,18 +20,26 @@ type recordFlags struct {
 func (a *app) recordCommand() *cobra.Command {
 	var f recordFlags
 	c := &cobra.Command{
-		Use:   "record -w FILE [--target TARGET]…",
+		Use:   "record -w FILE [--target TARGET]… [FILTER…]",
 		Short: "Write a recording: the packets of every point and all other evidence",
 		Long: `Write a recording: the packets of every point and all other evidence, in one
 pcapng file that dnatrace replays and that Wireshark, tshark and tcpdump open.
-The file is created with mode 0600. Without --target, the traffic of all
-published ports is recorded. The run ends with Ctrl-C, -c or -d.`,
+The file is created with mode 0600. The run ends with Ctrl-C, -c or -d.
+
+FILTER is an expression as tcpdump takes it: host, net, port, portrange, proto
+and ether addresses with src and dst, protocols, vlan, and, or, not. With
+--target, it narrows what is recorded of the target's traffic; alone, it says
+what is recorded. Without either, it is the traffic of all published ports. What
+a filter hid is not judged in replay.`,
 		Example: `  dnatrace record -w incident.pcapng
-  dnatrace record -w web.pcapng --target 8080 -d 1m`,
+  dnatrace record -w web.pcapng --target 8080 -d 1m
+  dnatrace record -w dns.pcapng udp port 53 or icmp
+  dnatrace record -w one.pcapng --target web host 198.51.100.100`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef(c, "unexpected argument %q: name a target with --target", args[0])
+			if err := f.narrow(c, strings.Join(args, " ")); err != nil {
+				return err
 			}
+			f.unaimed = len(f.targets) == 0
 			if f.file == "" {
 				return usagef(c, "no file to write: name one with -w")
 			}
