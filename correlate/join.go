@@ -181,7 +181,7 @@ func (t *Tracker) sameRequest(req uint32, g *leg, p *decode.Packet, middle bool)
 	// Two exchanges from one client end are told apart by their destinations:
 	// only an address of the host can have been translated.
 	return sameEnd && (c.tuple.Dst == g.tuple.Dst && c.tuple.DstPort == g.tuple.DstPort ||
-		!t.world.known() || t.world.isHost(c.tuple.Dst) && !t.world.isHost(g.tuple.Dst))
+		!t.world.addressed() || t.world.isHost(c.tuple.Dst) && !t.world.isHost(g.tuple.Dst))
 }
 
 // asks reports whether a leg can be a request: to an address of the host or of
@@ -199,6 +199,11 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	}
 	if t.world.isHost(g.tuple.Dst) || t.world.containerAt(g.tuple.Dst) != nil {
 		return true
+	}
+	if !t.world.addressed() && pt.Role != capture.RoleNIC {
+		// To an address of the host, for all that is known of the engine alone.
+		_, published := t.world.mapping(t.world.engine(), g.tuple)
+		return published != nil || !t.world.isContainerNet(g.tuple.Src)
 	}
 	// An address that a stale rule or route still leads to.
 	return pt.Role == capture.RoleNIC && inward(p) && !t.world.isContainerNet(g.tuple.Src)
@@ -240,7 +245,7 @@ func (t *Tracker) answers(p *decode.Packet) bool {
 // proxies looks for the request whose docker-proxy opened leg g. The proxy
 // dials as soon as it accepts, in order, so the oldest that waits is the one.
 func (t *Tracker) proxies(g *leg, p *decode.Packet, middle bool) (uint32, bool) {
-	if middle || len(t.proxied) == 0 || t.world.known() && !t.world.isHost(g.tuple.Src) {
+	if middle || len(t.proxied) == 0 || t.world.addressed() && !t.world.isHost(g.tuple.Src) {
 		return 0, false
 	}
 	for i, w := range t.proxied {

@@ -55,6 +55,13 @@ func (w *world) init() {
 // known reports whether anything but packets is in evidence.
 func (w *world) known() bool { return len(w.engines) > 0 || len(w.hosts[capture.HostNetns]) > 0 }
 
+// addressed reports whether the host's own addresses are in evidence. Dumps may
+// tell of the engine alone.
+func (w *world) addressed() bool {
+	h := w.host(capture.HostNetns)
+	return h != nil && len(h.Addrs) > 0
+}
+
 // keep adds a version to list.
 func keep[T any](w *world, list []version[T], v version[T]) []version[T] {
 	w.bytes += v.size

@@ -18,6 +18,7 @@ var (
 	tableLine   = regexp.MustCompile(`^\*(raw|mangle|nat|filter|security|broute)$`)
 	nftTable    = regexp.MustCompile(`^table (ip|ip6|inet|arp|bridge|netdev) \S+ \{( # handle \d+)?$`)
 	tracked     = regexp.MustCompile(`^(ipv[46] +\d+ +)?[a-z0-9-]+ +\d+ +.*\bsrc=\S+ dst=\S+ .*\bsrc=\S+ dst=\S+`)
+	counted     = regexp.MustCompile(`^conntrack v\S+ \(conntrack-tools\): \d+ flow entr`)
 	sysctlLine  = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[A-Za-z0-9_@/:-]+)+ ?= ?`)
 	socketTitle = regexp.MustCompile(`^(Netid +)?State +Recv-Q +Send-Q +Local Address:Port`)
 	socketLine  = regexp.MustCompile(`^((tcp|udp) +)?(LISTEN|UNCONN) +\d+ +\d+ +\S+:\S+ +\S+:\S+`)
@@ -25,7 +26,7 @@ var (
 
 func isIPTables(b []byte) bool  { return generated.Match(b) || tableLine.Match(b) }
 func isNFT(b []byte) bool       { return nftTable.Match(b) }
-func isConntrack(b []byte) bool { return tracked.Match(b) }
+func isConntrack(b []byte) bool { return tracked.Match(b) || counted.Match(b) }
 func isSysctl(b []byte) bool    { return sysctlLine.Match(b) }
 func isSocket(b []byte) bool    { return socketTitle.Match(b) || socketLine.Match(b) }
 
