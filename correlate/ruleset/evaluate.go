@@ -20,15 +20,16 @@ func (s *Set) Evaluate(p Packet) Outcome {
 	}
 	reasons := slices.Clone(first.doubts)
 	differs := len(reasons) > 0
-	runs := 1
+	runs, met := 1, first.met
 	for todo := alternatives(first, nil); len(todo) > 0; runs++ {
-		if runs >= mostRuns {
+		if runs >= mostRuns || met > mostRules {
 			differs = true
 			break
 		}
 		choice := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		m := s.run(p, choice)
+		met += m.met
 		todo = append(todo, alternatives(m, choice)...)
 		if len(m.doubts) > 0 || !m.same(first) {
 			differs = true

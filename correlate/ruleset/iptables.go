@@ -13,7 +13,7 @@ import (
 // iptablesText writes a rule as iptables-save does. It reports false if there
 // is anything in it that iptables does not make.
 func (s *Set) iptablesText(r *decode.Rule, clauses []clause) (string, bool) {
-	w := iptablesWriter{ip6: r.Family == decode.FamilyIPv6, order: s.rules.Order()}
+	w := iptablesWriter{ip6: r.Family == decode.FamilyIPv6, order: s.rules.Order(), listed: r.Text != ""}
 	for i := range clauses {
 		if !w.clause(clauses[i]) {
 			return "", false
@@ -39,6 +39,7 @@ type iptablesWriter struct {
 	matches   []match
 	target    string
 	commented bool
+	listed    bool // nft listed the rule, and translated what it could
 }
 
 // match is one -m NAME and its options.
@@ -85,15 +86,16 @@ func (w *iptablesWriter) clause(c clause) bool {
 	if w.target != "" {
 		return false
 	}
+	ok := false
 	switch c.kind {
 	case cmpClause:
-		return len(c.left) == 1 && w.cmp(c)
+		ok = len(c.left) == 1 && w.cmp(c)
 	case rangeClause:
-		return w.ports(c, c.not, c.value, c.to)
+		ok = w.ports(c, c.not, c.value, c.to)
 	case statement:
-		return w.statement(c)
+		return w.statement(c) || w.listed && w.translatedTarget(c)
 	}
-	return false
+	return ok || w.listed && w.translated(c)
 }
 
 func (w *iptablesWriter) cmp(c clause) bool {

@@ -64,6 +64,15 @@ func (b *listRule) compare() bool {
 	if !ok {
 		return false
 	}
+	was := len(b.rule.Exprs)
+	ok = b.compareTo(all)
+	if ok && b.p.iptables() && distorted(all) {
+		b.rule.Exprs = append(b.rule.Exprs[:was], decode.UnknownExpr{Name: "what nft lists of an extension of iptables"})
+	}
+	return ok
+}
+
+func (b *listRule) compareTo(all []selector) bool {
 	parts := b.loadAll(all)
 	s := all[0]
 	if b.word("vmap") {
@@ -83,6 +92,16 @@ func (b *listRule) compare() bool {
 		return ok && len(v) == s.len
 	}
 	return b.value(s, op, written)
+}
+
+// distorted reports whether nft lists an extension of iptables otherwise than the
+// kernel runs it: of conntrack it leaves inversions and states out where it says
+// ct status, and of multiport's inverted --ports the inversion.
+func distorted(all []selector) bool {
+	if e, ok := all[0].load.(decode.CtExpr); ok && e.Key == decode.CtStatus {
+		return true
+	}
+	return len(all) > 1
 }
 
 // bits reads "& MASK" of a comparison.

@@ -243,3 +243,9 @@ func (p *listParser) priority(s *listCursor) int32 {
 	n, _ := strconv.ParseInt(s.next().text, 10, 32)
 	return base + sign*int32(n)
 }
+
+// iptables reports whether the table has the name of one of iptables' own.
+func (p *listParser) iptables() bool {
+	_, known := iptablesTables[p.name]
+	return known && (p.family == decode.FamilyIPv4 || p.family == decode.FamilyIPv6)
+}

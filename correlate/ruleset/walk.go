@@ -53,7 +53,7 @@ const mostJumps = 16
 
 // mostRules bounds what one packet may meet: chains that go to each other in a
 // circle cannot be in the kernel, but in a damaged recording.
-const mostRules = 1 << 20
+const mostRules = 1 << 18
 
 // walk runs the rules of a chain until one decides.
 func (m *machine) walk(c *chain, depth int) decided {
