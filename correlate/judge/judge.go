@@ -91,6 +91,9 @@ func (j *Judge) Take(it Item) {
 		j.begin(it.start())
 	}
 	for _, e := range it.events {
+		if s, ok := e.(*decode.EngineSnapshot); ok {
+			j.wanted.learn(&s.Snapshot)
+		}
 		j.order.Event(e)
 	}
 	for _, s := range it.skipped {
@@ -114,6 +117,13 @@ func (j *Judge) announce() {
 	}
 	j.started = true
 	j.options.OnStart(j.tracker.Document())
+}
+
+// Unknown is the error of the first target that names no container, of all the
+// engine ever listed, with the names that look like it; nil if there is none, or
+// if no engine is in evidence to know.
+func (j *Judge) Unknown() error {
+	return j.wanted.unknown()
 }
 
 // Pending is the number of requests that wait for their judgement.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"errors"
 	"net/netip"
 
 	"dnatrace/capture/engine"
@@ -15,6 +16,8 @@ type selection struct {
 	latest   *engine.Snapshot
 	resolved target.Resolved
 	ready    bool
+	found    []bool // which targets an engine in evidence knew, ever
+	last     *engine.Snapshot
 }
 
 func newSelection(args []string) (*selection, error) {
@@ -23,6 +26,30 @@ func newSelection(args []string) (*selection, error) {
 		return nil, err
 	}
 	return &selection{targets: targets}, nil
+}
+
+// learn notes which targets a snapshot of the engine knows.
+func (s *selection) learn(e *engine.Snapshot) {
+	s.last = e
+	s.found = append(s.found, make([]bool, len(s.targets)-len(s.found))...)
+	for i, t := range s.targets {
+		if !s.found[i] {
+			_, err := target.Resolve(t, e)
+			s.found[i] = !errors.As(err, new(*target.UnknownError))
+		}
+	}
+}
+
+// unknown is the error of the first target that no snapshot knew; nil if there
+// was none to ask.
+func (s *selection) unknown() error {
+	for i, found := range s.found {
+		if !found {
+			_, err := target.Resolve(s.targets[i], s.last)
+			return err
+		}
+	}
+	return nil
 }
 
 // selects returns nil, which selects everything, for a foreign capture without

@@ -2,7 +2,10 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"dnatrace/correlate"
 )
@@ -18,8 +21,16 @@ func (p *jsonPrinter) End(d *correlate.Document) error {
 	return p.out.result()
 }
 
-// jsonlPrinter writes one object a line as things become known.
-type jsonlPrinter struct{ out *output }
+// jsonlPrinter writes one object a line as things become known. The last line of
+// a request says that it is the last: those that could still have changed are
+// written again at the end.
+type jsonlPrinter struct {
+	out  *output
+	open map[string]*correlate.Incident // by id, as last written, not final
+}
+
+// mostOpen bounds what is kept to be written again.
+const mostOpen = 1 << 14
 
 type startLine struct {
 	Type      string              `json:"type"`
@@ -47,9 +58,37 @@ func (p *jsonlPrinter) Start(d *correlate.Document) {
 
 func (p *jsonlPrinter) Incident(i *correlate.Incident) {
 	encode(p.out, cleaned(requestLine{"request", *i}, Clean), "")
+	switch {
+	case i.Final:
+		delete(p.open, i.ID)
+	case len(p.open) < mostOpen || p.open[i.ID] != nil:
+		if p.open == nil {
+			p.open = map[string]*correlate.Incident{}
+		}
+		p.open[i.ID] = i
+	}
+}
+
+// finals writes what was not final again, in the order of the requests: as the
+// document has it, where it is listed there.
+func (p *jsonlPrinter) finals(d *correlate.Document) {
+	for i := range d.Requests {
+		if p.open[d.Requests[i].ID] != nil {
+			p.open[d.Requests[i].ID] = &d.Requests[i]
+		}
+	}
+	ids := slices.SortedFunc(maps.Keys(p.open), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	for _, id := range ids {
+		i := *p.open[id]
+		i.Final = true
+		encode(p.out, cleaned(requestLine{"request", i}, Clean), "")
+	}
 }
 
 func (p *jsonlPrinter) End(d *correlate.Document) error {
+	p.finals(d)
 	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording}, Clean), "")
 	return p.out.result()
 }

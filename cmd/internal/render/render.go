@@ -31,18 +31,19 @@ type Format string
 
 // The formats of -o.
 const (
-	FormatTable Format = "table"
-	FormatJSON  Format = "json"
-	FormatJSONL Format = "jsonl"
+	FormatTable    Format = "table"
+	FormatJSON     Format = "json"
+	FormatJSONL    Format = "jsonl"
+	FormatMarkdown Format = "markdown"
 )
 
 // ParseFormat reads the value of -o.
 func ParseFormat(s string) (Format, error) {
 	switch f := Format(s); f {
-	case FormatTable, FormatJSON, FormatJSONL:
+	case FormatTable, FormatJSON, FormatJSONL, FormatMarkdown:
 		return f, nil
 	}
-	return "", fmt.Errorf("parse output format: %q is none of table, json, jsonl", s)
+	return "", fmt.Errorf("parse output format: %q is none of table, json, jsonl, markdown", s)
 }
 
 // Options say what the reader's side can show. The zero value suits a file:
@@ -61,7 +62,7 @@ func New(w io.Writer, f Format, o Options) Printer {
 	case FormatJSON:
 		return &jsonPrinter{out}
 	case FormatJSONL:
-		return &jsonlPrinter{out}
+		return &jsonlPrinter{out: out}
 	}
 	return newTable(out, o)
 }
