@@ -26,6 +26,9 @@ func answerLost(p *path, j *judgement) bool {
 	j.between = [2]string{lastBack.at.Name, p.clientPoint().Name}
 	j.fact("packets", lastBack.first, "the answer was seen at %s", lastBack.at.Name)
 	f, stage := p.returnCause(lastBack)
+	if d := p.tellDrop(j, reply); d != nil && d.Reason == "IP_RPFILTER" && f.cause == CauseReversePathFilter {
+		f.proof = Proven
+	}
 	j.cause, j.why, j.fix = f.cause, f.why, f.fix
 	if f.fact != "" {
 		j.fact("host", p.now, "%s", f.fact)
@@ -268,15 +271,19 @@ func vanished(p *path, j *judgement) bool {
 	j.verdict, j.cause, j.proof = Dropped, CauseUnknown, Inferred
 	last := p.furthest()
 	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), last.at.Name)
+	dropped := p.tellDrop(j, request)
 	if f, ok := p.filtered(request, false); ok && (!p.gotThrough() || f.stage == "postrouting") {
 		j.between = p.gapAfterLast()
 		if f.stage == "input" {
 			j.between[1] = "host"
 		}
 		p.blame(j, f, request)
-		if !f.proven {
+		if !f.proven && dropped == nil {
 			p.claimDrop(j, f)
 		}
+		return true
+	}
+	if p.kernelDropped(j, dropped) {
 		return true
 	}
 	if p.endsAtHost() {

@@ -80,6 +80,8 @@ func timeOf(e decode.Event) (int64, bool) {
 		return e.Time, true
 	case *decode.TraceStep:
 		return e.Time, true
+	case *decode.Drop:
+		return e.Time, true
 	case *decode.EngineSnapshot:
 		return e.Time, true
 	case *decode.EngineEvent:

@@ -78,6 +78,7 @@ type Tracker struct {
 	neighbours map[decode.IP]*neighbourWatch
 	translated map[decode.Tuple]*decode.Conntrack // entries whose legs were not seen yet
 	passages   map[passageKey]*passage
+	drops      map[dropEnd]*decode.Drop
 	talkers    map[decode.Tuple]int64 // UDP servers that answered someone; Src unset
 
 	journal journal
@@ -103,6 +104,7 @@ func New(c Config) *Tracker {
 		neighbours: map[decode.IP]*neighbourWatch{},
 		translated: map[decode.Tuple]*decode.Conntrack{},
 		passages:   map[passageKey]*passage{},
+		drops:      map[dropEnd]*decode.Drop{},
 		talkers:    map[decode.Tuple]int64{},
 	}
 	t.world.init()
@@ -224,6 +226,9 @@ func (t *Tracker) Event(e decode.Event) {
 	case *decode.TraceStep:
 		t.advance(e.Time)
 		t.traced(e)
+	case *decode.Drop:
+		t.advance(e.Time)
+		t.dropped(e)
 	case *decode.EngineSnapshot:
 		t.advance(e.Time)
 		if t.hasRoom(e.Size) {

@@ -34,6 +34,8 @@ func Control(r capture.Record) ([]Event, error) {
 		return conntrackRecord(r)
 	case capture.OriginRuleTrace:
 		return traceRecord(r)
+	case capture.OriginDrops:
+		return dropRecord(r)
 	}
 	e, content := eventFor(r)
 	if e == nil {
@@ -47,7 +49,7 @@ func Control(r capture.Record) ([]Event, error) {
 
 func largest(r capture.Record) int {
 	switch {
-	case r.Origin == capture.OriginMeta, r.Origin == capture.OriginPackets, r.Origin == capture.OriginEngine && r.Kind == capture.KindEvent:
+	case r.Origin == capture.OriginMeta, r.Origin == capture.OriginPackets, r.Origin == capture.OriginDrops, r.Origin == capture.OriginEngine && r.Kind == capture.KindEvent:
 		return maxNote
 	}
 	return maxControl

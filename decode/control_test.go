@@ -74,7 +74,7 @@ func TestAnUnknownRecordIsCountedNotDecoded(t *testing.T) {
 		{Origin: "weather", Kind: capture.KindEvent},
 		{Origin: capture.OriginHost, Kind: "dream"},
 		{Origin: capture.OriginConntrack, Kind: capture.KindSnapshot},
-		{Origin: capture.OriginDrops, Kind: capture.KindEvent},
+		{Origin: capture.OriginDrops, Kind: capture.KindSnapshot},
 	} {
 		if got, err := decode.Control(r); !errors.Is(err, decode.ErrUnknown) || got != nil {
 			t.Errorf("%s %s: %v, %v; want ErrUnknown", r.Origin, r.Kind, got, err)

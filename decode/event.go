@@ -8,7 +8,7 @@ import (
 )
 
 // Event is what one control record says: *Start, *End, *Source, *Point, *Loss, *Damage,
-// *Conntrack, *TraceStep, *EngineSnapshot, *EngineEvent, *HostSample or *Ruleset.
+// *Conntrack, *TraceStep, *EngineSnapshot, *EngineEvent, *HostSample, *Ruleset or *Drop.
 // The set is closed.
 type Event interface{ event() }
 

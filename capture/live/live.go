@@ -59,16 +59,17 @@ type Config struct {
 
 // Session is a host being watched. Every source is armed when Open returns.
 type Session struct {
-	config Config
-	points capture.Points
-	merger *capture.Merger
-	rings  rings
-	events *os.File // conntrack's; nil where there are none. Its source closes it.
-	watch  *watch
-	states []capture.SourceState // as they were when the session was opened
-	before []capture.Record      // taken while opening
-	opened time.Time
-	armed  time.Time
+	config  Config
+	points  capture.Points
+	merger  *capture.Merger
+	rings   rings
+	events  *os.File // conntrack's; nil where there are none. Its source closes it.
+	watch   *watch
+	dropped dropped
+	states  []capture.SourceState // as they were when the session was opened
+	before  []capture.Record      // taken while opening
+	opened  time.Time
+	armed   time.Time
 }
 
 // Open arms every source. It fails where nothing useful could be watched: no
@@ -89,6 +90,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		return nil, err
 	}
 	s.openTrace(&resolved)
+	s.openDrops(&resolved)
 	s.openConntrack(&resolved)
 	s.watch.start(ctx, snapshot, &resolved)
 	s.armed = time.Now()

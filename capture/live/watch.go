@@ -192,6 +192,9 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 		w.tracing("still for what was wanted before: " + err.Error())
 	}
 	w.session.enter(&resolved)
+	if err := w.session.redrop(&resolved); err != nil {
+		w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginDrops, State: "failed", Why: err.Error()})})
+	}
 	w.look(capture.OriginHost)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"dnatrace/capture/drops"
 	"dnatrace/capture/host"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/ruletrace"
@@ -25,6 +26,7 @@ const (
 	opTrace         = "trace"
 	opTraceTable    = "trace-table"
 	opTraceUpdate   = "trace-update"
+	opDrops         = "drops"
 	opSample        = "sample"
 	opInode         = "inode"
 	opNetns         = "netns"
@@ -37,6 +39,7 @@ type request struct {
 	PID     int            `json:"pid,omitempty"`
 	Options host.Options   `json:"options,omitzero"`
 	Trace   ruletrace.Want `json:"trace,omitzero"`
+	Drops   drops.Want     `json:"drops,omitzero"`
 	Ends    bool           `json:"ends,omitempty"`
 
 	file *os.File // goes along with it

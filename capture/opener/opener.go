@@ -20,6 +20,7 @@ package opener
 import (
 	"os"
 
+	"dnatrace/capture/drops"
 	"dnatrace/capture/host"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/ruletrace"
@@ -63,6 +64,13 @@ func (o *Opener) TraceTable(path string, w ruletrace.Want) (f *os.File, note str
 	}
 	a, err := o.ask(request{Op: opTraceTable, Path: path, Trace: w})
 	return a.file, a.Note, err
+}
+
+// Drops has the wanted drops reported to a socket, see bpf.Open. The program in
+// the kernel is the opener's, and is gone when it is.
+func (o *Opener) Drops(w drops.Want) (*os.File, error) {
+	w, _ = w.Bounded() // before it is too long a message
+	return o.open(request{Op: opDrops, Drops: w})
 }
 
 // TraceUpdate has other packets traced, see ruletrace.Update. It lends f, a file

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dnatrace/capture/conntrack"
+	"dnatrace/capture/drops/bpf"
 	"dnatrace/capture/host/kernel"
 	"dnatrace/capture/netns"
 	"dnatrace/capture/ring"
@@ -131,6 +132,8 @@ func (s *server) handle(r request) (a answer, err error) {
 			f, a.Note, err = ruletrace.Arm(r.Trace)
 			return f, err
 		})
+	case opDrops:
+		a.file, err = bpf.Open(r.Drops)
 	case opTraceUpdate:
 		err = ruletrace.Update(r.file, r.Trace)
 	case opConntrackDump:

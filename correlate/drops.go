@@ -1,0 +1,177 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// dropsKept bounds how many drops are remembered at once; an older half is let
+// go of beyond it.
+const dropsKept = 8192
+
+// dropEnd is the client's end of packets that were dropped in a namespace: on
+// their way from it, or to it. NAT of the destination leaves it alone, so that a
+// drop behind a translation that nothing else tells of is found too.
+type dropEnd struct {
+	ip    decode.IP
+	port  uint16
+	proto decode.Proto
+	way   way
+	netns string
+}
+
+// dropEnds are the ends of d: as a packet from a client, and to one.
+func dropEnds(d *decode.Drop) [2]dropEnd {
+	return [2]dropEnd{
+		{d.Src, d.SrcPort, d.Proto, request, d.Netns},
+		{d.Dst, d.DstPort, d.Proto, reply, d.Netns},
+	}
+}
+
+// dropped remembers what the kernel threw away. Requests look it up when they
+// are judged: a drop may be told before the packet itself has come.
+func (t *Tracker) dropped(d *decode.Drop) {
+	if !d.Ports {
+		return
+	}
+	if len(t.drops) >= dropsKept {
+		t.forgetDrops()
+	}
+	for _, k := range dropEnds(d) {
+		t.drops[k] = d // the latest says what the deciding attempt met
+	}
+}
+
+// forgetDrops lets the older half go.
+func (t *Tracker) forgetDrops() {
+	var times []int64
+	for _, d := range t.drops {
+		times = append(times, d.Time)
+	}
+	slices.Sort(times)
+	middle := times[len(times)/2]
+	for k, d := range t.drops {
+		if d.Time <= middle {
+			delete(t.drops, k)
+		}
+	}
+}
+
+// lastDrop is the latest packet of one direction that the kernel threw away in
+// the host's namespace, or in the container's; nil if it told of none. Attempts
+// that came after it got further, or were not told of.
+func (p *path) lastDrop(w way, inner bool) *decode.Drop {
+	netns := capture.HostNetns
+	if inner {
+		netns = p.home
+	}
+	var last *decode.Drop
+	for _, t := range []decode.Tuple{p.tuple, p.client.tuple, p.served().tuple} {
+		d := p.t.drops[dropEnd{t.Src, t.SrcPort, t.Proto, w, netns}]
+		if d != nil && d.At >= p.r.opened && p.isEnd(d, w) && (last == nil || d.At > last.At) {
+			last = d
+		}
+	}
+	return last
+}
+
+// isEnd reports whether the server's side of a drop is one that this request may
+// have: a client may use a port for several servers at once.
+func (p *path) isEnd(d *decode.Drop, w way) bool {
+	to := decode.Tuple{Dst: d.Dst, DstPort: d.DstPort}
+	if w == reply {
+		to = decode.Tuple{Dst: d.Src, DstPort: d.SrcPort}
+	}
+	ends := []decode.Tuple{p.tuple, p.client.tuple, p.served().tuple, p.target}
+	return slices.ContainsFunc(ends, func(t decode.Tuple) bool { return t.Dst == to.Dst && t.DstPort == to.DstPort }) ||
+		p.target == (decode.Tuple{}) && p.t.world.containerAt(to.Dst) != nil
+}
+
+// netfilterDrop is the reason of whatever a hook of netfilter dropped: it does
+// not say which rule, and need not have been one.
+const netfilterDrop = "NETFILTER_DROP"
+
+// dropReason is what a reason of the kernel's amounts to for a request on its way
+// in (include/net/dropreason-core.h).
+type dropReason struct {
+	stage string
+	cause Cause
+	why   string // with the interface it came in at
+	fix   func(in string) []string
+}
+
+func noFix(string) []string { return nil }
+
+// dropReasons are those that say by themselves what to change. Others are told as
+// they are.
+var dropReasons = map[string]dropReason{
+	"IP_OUTNOROUTES": {"route", CauseNoRoute, "The host has no route to where the request goes on from %s.",
+		func(string) []string {
+			return []string{"ip route get ADDRESS, for the address that it is translated to"}
+		}},
+	"IP_INNOROUTES": {"route", CauseNoRoute, "The host has no route for what came in at %s.",
+		func(string) []string {
+			return []string{"ip route get ADDRESS, for the address that it is translated to"}
+		}},
+	"TC_INGRESS": {"ingress", CauseFirewallDrop, "A traffic control (tc) filter at %s drops it.",
+		func(in string) []string { return []string{"tc filter show dev " + shell(in) + " ingress"} }},
+	"TC_EGRESS": {"postrouting", CauseFirewallDrop, "A traffic control (tc) filter drops what came in at %s where it goes out.",
+		func(string) []string { return []string{"tc filter show dev INTERFACE egress"} }},
+	"XDP":      {"nic", CauseFirewallDrop, "An XDP program at %s drops it.", func(in string) []string { return []string{"ip link show dev " + shell(in)} }},
+	"IP_CSUM":  {"nic", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
+	"TCP_CSUM": {"host", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
+	"UDP_CSUM": {"host", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
+}
+
+// tellDrop adds what the kernel said about one direction's packets, and returns
+// it; nil if it said nothing.
+func (p *path) tellDrop(j *judgement, w way) *decode.Drop {
+	d := p.lastDrop(w, false)
+	if d == nil {
+		return nil
+	}
+	where := ""
+	if d.Location != "" {
+		where = " in " + d.Location
+	}
+	j.fact("drops", d.At, "the kernel dropped %s%s, reason %s", d.Tuple.DstEnd(), where, d.Reason)
+	return d
+}
+
+// kernelDropped: the kernel says that it dropped the request, and why. No absence
+// has to be claimed for that.
+func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
+	if d == nil {
+		return false
+	}
+	in := p.furthest().at
+	j.between = p.gapAfterLast()
+	switch r, ok := dropReasons[d.Reason]; {
+	case d.Reason == "IP_RPFILTER":
+		f := reversePath(p.tuple.Src.Addr(), in.Name)
+		j.stage, j.cause, j.why, j.fix, j.proof = "route", f.cause, f.why, f.fix, Proven
+	case d.Reason == "IP_INADDRERRORS":
+		p.dropCause(j, in)
+		if j.cause == CauseUnknown {
+			j.stage, j.why = "route", fmt.Sprintf("The host may not forward what came in at %s, or has no route for it.", in.Name)
+			j.blind = nil
+		}
+	case ok:
+		j.stage, j.cause, j.fix, j.proof = r.stage, r.cause, r.fix(in.Name), Proven
+		j.why = fmt.Sprintf(r.why, in.Name)
+	case d.Reason == netfilterDrop:
+		j.why = fmt.Sprintf("The host's packet filter dropped what came in at %s; by which rule is not in evidence.", in.Name)
+		j.blind = appendNew(j.blind, "which rule dropped it is not in evidence")
+		j.fix = []string{"look for rules that match it: nft list ruleset, iptables-save"}
+	default:
+		j.why = fmt.Sprintf("The kernel dropped what came in at %s, and says why: %s.", in.Name, cmp.Or(d.Reason, "no reason"))
+	}
+	if j.cause == CauseUnknown {
+		j.proof = Inferred
+	}
+	return true
+}
