@@ -53,6 +53,7 @@ func (a *app) root() *cobra.Command {
 		a.diagnoseCommand(),
 		a.explainCommand(),
 		a.portsCommand(),
+		a.topologyCommand(),
 		a.recordCommand(),
 		a.replayCommand(),
 		a.demoCommand(),
