@@ -56,6 +56,7 @@ func (a *app) root() *cobra.Command {
 		a.topologyCommand(),
 		a.recordCommand(),
 		a.replayCommand(),
+		a.reportCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),

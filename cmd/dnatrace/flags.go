@@ -83,7 +83,7 @@ func (f *captureFlags) check(c *cobra.Command) error {
 type formatFlag render.Format
 
 func (f *formatFlag) String() string { return string(*f) }
-func (*formatFlag) Type() string     { return "table|json|jsonl" }
+func (*formatFlag) Type() string     { return "table|json|jsonl|markdown" }
 
 func (f *formatFlag) Set(s string) error {
 	v, err := render.ParseFormat(s)

@@ -1,0 +1,177 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"dnatrace/correlate"
+)
+
+// markdownPrinter writes a run for an issue, a chat or a wiki: the first failure
+// of a kind in full, all others and what went well counted.
+type markdownPrinter struct {
+	out   *output
+	kinds map[kind]*tally
+	order []*tally
+}
+
+func (*markdownPrinter) Start(*correlate.Document) {}
+
+func (p *markdownPrinter) Incident(raw *correlate.Incident) {
+	i := Cleaned(*raw)
+	if i.Verdict == correlate.Delivered {
+		return
+	}
+	k := kind{i.Verdict, i.Stage, i.Cause, i.Requested, i.Container}
+	if n := p.kinds[k]; n != nil {
+		n.count++
+		return
+	}
+	if len(p.kinds) >= maxKinds {
+		return
+	}
+	n := &tally{count: 1, verdict: i.Verdict, line: i.Verdict.String() + " " + requestedOf(&i) + ", " + string(i.Cause)}
+	p.kinds[k] = n
+	p.order = append(p.order, n)
+	p.out.write([]byte(markdownIncident(&i)))
+}
+
+// markdownIncident is the whole story of a failure.
+func markdownIncident(i *correlate.Incident) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s %s\n\n", strings.ToUpper(i.Verdict.String()), MarkdownText(where(i)))
+	fmt.Fprintf(&b, "%s → %s, %s\n\n", MarkdownCode(clientOf(i, false)), MarkdownCode(requestedOf(i)), tries(i))
+	if i.Why != "" {
+		b.WriteString(MarkdownText(i.Why) + "\n\n")
+	}
+	for _, f := range i.Fix {
+		b.WriteString(MarkdownBlock("sh", f) + "\n")
+	}
+	b.WriteString(MarkdownHops(i))
+	if s := proof(i); s != "" {
+		b.WriteString("Proof: " + MarkdownText(s) + "\n\n")
+	}
+	for _, s := range i.Blind {
+		b.WriteString("- Not known: " + MarkdownText(s) + "\n")
+	}
+	for _, s := range i.Notes {
+		b.WriteString("- Note: " + MarkdownText(s) + "\n")
+	}
+	if len(i.Blind)+len(i.Notes) > 0 {
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// MarkdownHops is the way of a request as a table of Markdown, the points that
+// did not see it included. The incident's texts must be clean.
+func MarkdownHops(i *correlate.Incident) string {
+	hops := withUnseen(i)
+	if len(hops) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("| | time | point | what | address |\n|---|--:|---|---|---|\n")
+	end, start := ending(i.Verdict, hops), firstTime(hops)
+	for n := range hops {
+		r := rungOf(&hops[n], start, utf8Glyphs)
+		if n == end {
+			r = marked(r, i.Verdict, hops[n].Kind, utf8Glyphs)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.mark, r.time, MarkdownCode(r.point), MarkdownText(r.what), MarkdownCode(r.address))
+	}
+	return b.String() + "\n"
+}
+
+// End prints how often each failure came, what was missing, and the totals.
+func (p *markdownPrinter) End(raw *correlate.Document) error {
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary}, Clean)
+	var b strings.Builder
+	for _, n := range p.order {
+		if n.count > 1 {
+			fmt.Fprintf(&b, "- ×%d %s\n", n.count, MarkdownText(n.line))
+		}
+	}
+	for _, s := range without(d.Recording.Sources) {
+		b.WriteString("- " + MarkdownText(s) + "\n")
+	}
+	for _, s := range d.Recording.Damage {
+		b.WriteString("- damaged: " + MarkdownText(s) + "\n")
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	said := Counts(d.Summary)
+	if requests(&d.Summary) == 0 {
+		said = Nothing(&d)
+	}
+	b.WriteString(MarkdownText(said) + " · " + Packets(&d) + "\n")
+	p.out.write([]byte(b.String()))
+	return p.out.result()
+}
+
+// markdownActs are the characters that mean something in GitHub's Markdown. A
+// backslash takes the meaning of each away (GFM section 2.4).
+const markdownActs = "\\`*_{}[]()#+!|<>~$:-=&"
+
+// MarkdownText is s as text of Markdown: nothing in it is a mark, a link, HTML,
+// a cell's end, or the name of somebody to be told. It is clean and one line.
+func MarkdownText(s string) string {
+	var b strings.Builder
+	for n, r := range Clean(s) {
+		switch {
+		case r == '&':
+			b.WriteString("&amp;")
+		case r == '<':
+			b.WriteString("&lt;")
+		case r == '>':
+			b.WriteString("&gt;")
+		case r == '@':
+			b.WriteString("@<!-- -->") // no account is told
+		case strings.ContainsRune(markdownActs, r):
+			b.WriteString(`\` + string(r))
+		case r == '.' && b.Len() > 0 && (listNumber(b.String()) || strings.HasSuffix(strings.ToLower(b.String()), "www")):
+			b.WriteString(`\.`)
+		case r == ' ' && n == 0:
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// listNumber reports whether a full stop would make an item of a list.
+func listNumber(s string) bool {
+	return len(s) < 10 && strings.Trim(s, "0123456789") == ""
+}
+
+// MarkdownCode is s as code within a line or a cell; "" stays empty. Nothing
+// acts in code but its own end, and in a table the bar.
+func MarkdownCode(s string) string {
+	if s = Clean(s); strings.TrimSpace(s) == "" {
+		return ""
+	}
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	s = strings.ReplaceAll(s, "|", `\|`)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") || strings.HasSuffix(s, `\`) {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
+
+// MarkdownBlock is lines of code, of a language or of none.
+func MarkdownBlock(language string, lines ...string) string {
+	fence := "```"
+	var b strings.Builder
+	for _, l := range lines {
+		l = Clean(l)
+		for strings.Contains(l, fence) {
+			fence += "`"
+		}
+		b.WriteString(l + "\n")
+	}
+	return fence + language + "\n" + b.String() + fence + "\n"
+}

@@ -1,0 +1,207 @@
+package collect
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dnatrace/capture/engine"
+	"dnatrace/cmd/internal/report"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// maxRules bounds the rules shown as concerned.
+const maxRules = 60
+
+// ruleList are the rules concerned: the one that decided, those that packets of
+// the request passed as the kernel traced them, and those that name its
+// address or the port asked for.
+func (w *world) ruleList() []report.Rule {
+	var out []report.Rule
+	for _, k := range w.ruleKeys() {
+		switch k.backend {
+		case "nft":
+			out = append(out, w.fromSet(k)...)
+		case "iptables-legacy", "ip6tables-legacy":
+		default:
+			if n := w.rules[ruleKey{k.netns, "nft", ""}]; n == nil || len(n.Data) == 0 || strings.Contains(k.backend, "legacy") {
+				out = append(out, w.fromText(k)...)
+			}
+		}
+	}
+	out = w.deciding(out)
+	slices.SortStableFunc(out, func(a, b report.Rule) int { return cmp.Compare(relevance(&a), relevance(&b)) })
+	return out[:min(len(out), maxRules)]
+}
+
+func relevance(r *report.Rule) int {
+	switch {
+	case r.Decided:
+		return 0
+	case strings.HasPrefix(r.Why, "passed"):
+		return 1
+	}
+	return 2
+}
+
+func (w *world) ruleKeys() []ruleKey {
+	return slices.SortedFunc(maps.Keys(w.rules), func(a, b ruleKey) int {
+		return cmp.Or(cmp.Compare(a.netns, b.netns), cmp.Compare(a.backend, b.backend), cmp.Compare(a.table, b.table))
+	})
+}
+
+// deciding marks the rule that decided, or adds it where it was not recorded.
+func (w *world) deciding(out []report.Rule) []report.Rule {
+	if w.about == nil || w.about.Rule == nil {
+		return out
+	}
+	hit := w.about.Rule
+	for n := range out {
+		r := &out[n]
+		if r.Table == hit.Table && r.Chain == hit.Chain && (r.Handle == hit.Handle && hit.Handle != 0 || r.Text == hit.Text) {
+			r.Why, r.Decided = "decided", true
+			return out
+		}
+	}
+	return append(out, report.Rule{Table: hit.Table, Chain: hit.Chain, Handle: hit.Handle, Text: hit.Text, Owner: hit.Owner, Backend: hit.Backend, Why: "decided", Decided: true})
+}
+
+// fromSet lists the rules of an nf_tables ruleset that are concerned.
+func (w *world) fromSet(k ruleKey) []report.Rule {
+	e := w.rules[k]
+	if len(e.Data) == 0 {
+		return nil
+	}
+	set := setOf(e)
+	names := w.names()
+	var out []report.Rule
+	for _, r := range set.Rules() {
+		why := w.passed(k.netns, &r)
+		if why == "" {
+			why = naming(r.Text, names)
+		}
+		if why == "" && w.isDeciding(&r) {
+			why = "decided"
+		}
+		if why != "" {
+			out = append(out, toRule(k.netns, r, why))
+		}
+	}
+	return append(out, w.policies(k.netns, set)...)
+}
+
+func (w *world) isDeciding(r *ruleset.Rule) bool {
+	hit := w.about
+	return hit != nil && hit.Rule != nil && hit.Rule.Table == r.Table && hit.Rule.Chain == r.Chain && hit.Rule.Handle == r.Handle
+}
+
+func toRule(netns string, r ruleset.Rule, why string) report.Rule {
+	return report.Rule{Netns: netns, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner, Backend: r.Backend, Why: why}
+}
+
+// passed says what a rule did to a traced packet of the request.
+func (w *world) passed(netns string, r *ruleset.Rule) string {
+	for _, s := range w.steps {
+		if s.Type == decode.TraceRule && s.Handle == r.Handle && s.Netns == netns && s.Chain == r.Chain && s.Family.String()+" "+s.Table == r.Table {
+			return fmt.Sprintf("passed by this request: %s", s.Verdict)
+		}
+	}
+	return ""
+}
+
+// policies are those that decided about a traced packet of the request.
+func (w *world) policies(netns string, set *ruleset.Set) []report.Rule {
+	var out []report.Rule
+	said := map[string]bool{}
+	for _, s := range w.steps {
+		k := s.Family.String() + " " + s.Table + " " + s.Chain
+		if s.Type != decode.TracePolicy || s.Netns != netns || said[k] {
+			continue
+		}
+		said[k] = true
+		if p, ok := set.Policy(s.Family, s.Table, s.Chain); ok {
+			out = append(out, toRule(netns, p, fmt.Sprintf("passed by this request: %s", s.Verdict)))
+		}
+	}
+	return out
+}
+
+// fromText lists the rules of a printed ruleset that are concerned.
+func (w *world) fromText(k ruleKey) []report.Rule {
+	var out []report.Rule
+	names := w.names()
+	hit := w.about != nil && w.about.Rule != nil
+	for _, r := range textRules(k.backend, w.rules[k].Data) {
+		r.Netns = k.netns
+		r.Why = naming(r.Text, names)
+		if r.Why == "" && hit && r.Chain == w.about.Rule.Chain && r.Text == w.about.Rule.Text {
+			r.Why = "decided"
+		}
+		if r.Why != "" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// names are what a rule concerned would name: addresses of the containers
+// concerned and the ports asked for and translated to.
+func (w *world) names() []string {
+	var out []string
+	for _, c := range w.containers() {
+		if w.about != nil && c.Name != w.about.Container && w.about.Container != "" {
+			continue
+		}
+		out = append(out, addresses(c)...)
+	}
+	if w.about == nil {
+		return out
+	}
+	if end, ok := endOf(w.about.Translated); ok {
+		out = append(out, end.Addr().String())
+	}
+	if end, ok := endOf(w.about.Requested); ok && end.Port() != 0 {
+		out = append(out, fmt.Sprintf("dport %d", end.Port()))
+	}
+	return slices.Compact(out)
+}
+
+func addresses(c *engine.Container) []string {
+	var out []string
+	for _, e := range c.Endpoints {
+		if e.IPv4.IsValid() {
+			out = append(out, e.IPv4.String())
+		}
+		if e.IPv6.IsValid() {
+			out = append(out, e.IPv6.String())
+		}
+	}
+	return out
+}
+
+// naming says which of the names stands in a rule as a whole word.
+func naming(text string, names []string) string {
+	for _, n := range names {
+		for from := 0; ; {
+			at := strings.Index(text[from:], n)
+			if at < 0 {
+				break
+			}
+			end := from + at + len(n)
+			if (from+at == 0 || !isWord(text[from+at-1])) && (end == len(text) || !isWord(text[end])) {
+				return "names " + n
+			}
+			from = end
+		}
+	}
+	return ""
+}
+
+// isWord reports whether c continues a number or an address; a port behind an
+// address, or a prefix length, does not.
+func isWord(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.'
+}
