@@ -122,7 +122,23 @@ type ipRoute struct {
 // namedRoute is a route whose interface is known by name.
 type namedRoute struct {
 	host.Route
-	dev string
+	dev   string
+	guess bool // of the family: a default route that does not tell it
+}
+
+// settleFamilies gives default routes that do not tell their family that of the
+// other routes of the same document.
+func settleFamilies(routes []namedRoute) {
+	is6 := func(r namedRoute) bool { return !r.guess && r.Dst.Addr().Is6() }
+	is4 := func(r namedRoute) bool { return !r.guess && r.Dst.Addr().Is4() }
+	if !slices.ContainsFunc(routes, is6) || slices.ContainsFunc(routes, is4) {
+		return
+	}
+	for i := range routes {
+		if routes[i].guess {
+			routes[i].Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
 }
 
 // tables are the names of routing tables (rt_tables).
@@ -161,9 +177,8 @@ func (p *place) route(raw json.RawMessage) error {
 		return fmt.Errorf("route: destination %.60q is none", in.Dst)
 	}
 	r.Dst = dst
-	p.dumped.routes = true
 	if len(in.Hops) == 0 {
-		p.routes = append(p.routes, namedRoute{r, in.Dev})
+		p.routes = append(p.routes, namedRoute{r, in.Dev, in.Dst == "default" && !r.Gateway.IsValid() && !r.Src.IsValid()})
 	}
 	for _, h := range in.Hops {
 		r.Down = down(h.Flags)
@@ -171,7 +186,7 @@ func (p *place) route(raw json.RawMessage) error {
 		if in.Dst == "default" && r.Gateway.Is6() {
 			r.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		}
-		p.routes = append(p.routes, namedRoute{r, h.Dev})
+		p.routes = append(p.routes, namedRoute{r, h.Dev, false})
 	}
 	return nil
 }

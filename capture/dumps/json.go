@@ -144,7 +144,7 @@ func cut(err error) error {
 // passed over and counted.
 func (s *Set) json(netns string, b []byte) error {
 	bad, first := 0, error(nil)
-	batch := links{}
+	batch, had := links{}, len(s.place(netns).routes)
 	err := walk(b, func(raw json.RawMessage) error {
 		if err := s.jsonObject(netns, raw, &batch); err != nil {
 			if bad++; first == nil {
@@ -154,6 +154,7 @@ func (s *Set) json(netns string, b []byte) error {
 		return nil
 	})
 	s.addLinks(netns, batch)
+	settleFamilies(s.place(netns).routes[had:])
 	if bad > 0 {
 		err = errors.Join(err, fmt.Errorf("%d objects cannot be read: %w", bad, first))
 	}

@@ -33,7 +33,7 @@ type place struct {
 	socks      []namedSocket
 	rulesets   []ruleset
 	conntrack  [][]byte
-	dumped     struct{ routes, tcp, udp bool }
+	dumped     struct{ tcp, udp bool } // sockets of these were looked at
 }
 
 // ruleset is the text of one back end's rules; of several of one, the last
@@ -314,7 +314,6 @@ func (s *Set) Merge(o *Set, netns string) {
 		} else {
 			maps.Copy(p.sysctls, q.sysctls)
 		}
-		p.dumped.routes = p.dumped.routes || q.dumped.routes
 		p.dumped.tcp = p.dumped.tcp || q.dumped.tcp
 		p.dumped.udp = p.dumped.udp || q.dumped.udp
 	}

@@ -97,7 +97,8 @@ func (s *Set) sockets(netns string, b []byte) {
 	p := s.place(netns)
 	for _, line := range lines(b) {
 		if m := socketTitle.FindSubmatch(line); m != nil {
-			p.dumped.tcp, p.dumped.udp = true, p.dumped.udp || len(m[1]) > 0
+			// Without a column for it, there is one protocol, and rows tell which.
+			p.dumped.tcp, p.dumped.udp = p.dumped.tcp || len(m[1]) > 0, p.dumped.udp || len(m[1]) > 0
 			continue
 		}
 		if k, ok := socket(string(line)); ok {
