@@ -10,7 +10,7 @@ import (
 	"dnatrace/capture"
 )
 
-func text(s string) capture.Record {
+func printed(s string) capture.Record {
 	return capture.Record{Time: 7, Origin: capture.OriginConntrack, Kind: capture.KindText, Netns: "host", Data: []byte(s)}
 }
 
@@ -33,7 +33,7 @@ func TestConnectionsAreReadFromText(t *testing.T) {
 			Conntrack{Orig: between(ICMP, end("198.51.100.100:9"), end("198.51.100.1:9")), Reply: between(ICMP, end("198.51.100.1:9"), end("198.51.100.100:9")), Status: StatusConfirmed | StatusSeenReply}},
 	} {
 		c.want.Time, c.want.Netns, c.want.Undated = 7, "host", true
-		events, err := Control(text(c.line + "\nconntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n"))
+		events, err := Control(printed(c.line + "\nconntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n"))
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
@@ -55,7 +55,7 @@ func TestABadLineDoesNotTakeTheOthersWithIt(t *testing.T) {
 		"udp 17 29 src=198.51.100.1 dst=198.51.100.1 sport=70000 dport=53 src=198.51.100.1 dst=198.51.100.1 sport=53 dport=5\n",
 		"udp x src=198.51.100.1\n",
 	} {
-		events, err := Control(text(bad + good))
+		events, err := Control(printed(bad + good))
 		if len(events) != 1 || err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: got %d entries and %v", bad, len(events), err)
 		}
@@ -65,7 +65,7 @@ func TestABadLineDoesNotTakeTheOthersWithIt(t *testing.T) {
 func FuzzConntrackText(f *testing.F) {
 	f.Add([]byte("ipv4 2 tcp 6 118 TIME_WAIT src=198.51.100.100 dst=198.51.100.1 sport=1 dport=2 src=172.17.0.2 dst=198.51.100.100 sport=80 dport=1 [ASSURED]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		events, _ := Control(text(string(b)))
+		events, _ := Control(printed(string(b)))
 		for _, e := range events {
 			if c := e.(*Conntrack); c.Orig.Src == (IP{}) || c.Reply.Dst == (IP{}) {
 				t.Fatalf("an entry without addresses: %v", c)
