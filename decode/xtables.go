@@ -125,6 +125,12 @@ type (
 		Prefix       string
 	}
 
+	// XTNFLog is of the target NFLOG.
+	XTNFLog struct {
+		Group, Threshold uint16
+		Prefix           string
+	}
+
 	// XTSetMark is of the target MARK: (mark &^ Mask) ^ Mark.
 	XTSetMark struct{ Mark, Mask uint32 }
 
@@ -202,6 +208,7 @@ func (XTNAT) xtInfo()       {}
 func (XTReject) xtInfo()    {}
 func (XTLog) xtInfo()       {}
 func (XTSetMark) xtInfo()   {}
+func (XTNFLog) xtInfo()     {}
 func (XTConnmark) xtInfo()  {}
 func (XTCT) xtInfo()        {}
 func (XTText) xtInfo()      {}

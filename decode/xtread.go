@@ -58,6 +58,9 @@ var targetReaders = map[string]xtReader{
 	"LOG": func(d *xtData, _ uint32) XTInfo {
 		return XTLog{Level: d.u8(0), Flags: d.u8(1), Prefix: text(d.at(2, 30))}
 	},
+	"NFLOG": func(d *xtData, _ uint32) XTInfo {
+		return XTNFLog{Group: d.u16(4), Threshold: d.u16(6), Prefix: text(d.at(12, 64))}
+	},
 	"MARK":     xtSetMark,
 	"CONNMARK": xtConnmark,
 	"CT":       func(d *xtData, _ uint32) XTInfo { return XTCT{Notrack: d.u16(0)&1 != 0} },

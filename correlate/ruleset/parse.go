@@ -97,6 +97,11 @@ func (p *parser) dump(d rules.Ruleset) error {
 		p.merged.BigEndian = r.BigEndian
 		p.add(r)
 		return err
+	case "iptables-legacy", "ip6tables-legacy":
+		r, err := decode.ParseLegacy(d.Data, family)
+		p.merged.BigEndian = p.merged.BigEndian || r.BigEndian
+		p.add(r)
+		return err
 	case textNFT:
 		r, err := parseListing(d.Data)
 		p.listed = r

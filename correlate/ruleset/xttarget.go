@@ -15,6 +15,8 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 		return " --reject-with " + w.rejectName(i.With)
 	case decode.XTLog:
 		return logOptions(i.Prefix, i.Level, i.Flags)
+	case decode.XTNFLog:
+		return nflogOptions(i)
 	case decode.XTSetMark:
 		return fmt.Sprintf(" --set-xmark 0x%x/0x%x", i.Mark, i.Mask)
 	case decode.XTConnmark:
@@ -126,6 +128,20 @@ func logOptions(prefix string, level, flags uint8) string {
 		if uint32(flags)&f.value != 0 {
 			t += " --log-" + f.name
 		}
+	}
+	return t
+}
+
+func nflogOptions(i decode.XTNFLog) string {
+	t := ""
+	if i.Prefix != "" {
+		t += " --nflog-prefix " + quoted(i.Prefix)
+	}
+	if i.Group != 0 {
+		t += fmt.Sprintf(" --nflog-group %d", i.Group)
+	}
+	if i.Threshold > 1 {
+		t += fmt.Sprintf(" --nflog-threshold %d", i.Threshold)
 	}
 	return t
 }
