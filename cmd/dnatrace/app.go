@@ -57,6 +57,7 @@ func (a *app) root() *cobra.Command {
 		a.recordCommand(),
 		a.replayCommand(),
 		a.reportCommand(),
+		a.redactCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),
