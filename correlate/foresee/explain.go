@@ -36,7 +36,7 @@ func Explain(s *correlate.State, t target.Target, o Options) (*Explanation, erro
 			for _, r := range a.from(place, &wanted[i]) {
 				if !seen[r] {
 					seen[r] = true
-					out.Paths = append(out.Paths, Foresee(s, r))
+					out.Paths = append(out.Paths, a.foresee(r, &wanted[i]))
 				}
 			}
 		}
@@ -90,7 +90,10 @@ func namedServices(s *correlate.State, t target.Target, c *engine.Container) []s
 // declaring it, else the bare port.
 func numbered(s *correlate.State, t target.Target) []service {
 	all := services(s)
-	out := matching(all, t.Proto, func(v *service) bool { return v.hostPort == t.Port && v.onHost() })
+	out := matching(all, t.Proto, func(v *service) bool { return v.hostPort == t.Port && (v.published || v.own) })
+	if len(out) == 0 {
+		out = matching(all, t.Proto, func(v *service) bool { return v.hostPort == t.Port && v.onHost() })
+	}
 	if len(out) == 0 {
 		out = matching(all, t.Proto, func(v *service) bool { return v.port == t.Port })
 		for i := range out { // that number of the host is what is asked for

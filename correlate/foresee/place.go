@@ -79,11 +79,11 @@ func (a *asker) outward(v *service) (netip.Addr, string) {
 	if ip := v.hostIP; ip.IsValid() && !ip.IsUnspecified() && !ip.IsLoopback() {
 		return ip, linkWith(a.host, ip)
 	}
-	v4 := !v.hostIP.IsValid() || v.hostIP.Is4()
-	return a.nic(v4 || v.own && !a.hasOutward(false))
+	if ip, link := a.nic(true); ip.IsValid() && (!v.hostIP.IsValid() || v.hostIP.Is4() || v.own) {
+		return ip, link // a listener of its own on [::] serves IPv4 too, as a rule
+	}
+	return a.nic(v.hostIP.IsValid() && v.hostIP.Is4())
 }
-
-func (a *asker) hasOutward(v4 bool) bool { ip, _ := a.nic(v4); return ip.IsValid() }
 
 // nic is the host's address towards the world, and its link: that of the default
 // route, else the first that is none of the engine's.

@@ -69,50 +69,16 @@ func (a *asker) port(v *service) Port {
 	if v.hostIP.IsValid() {
 		p.HostIP = v.hostIP.String()
 	}
-	p.Reachable.Outside = a.fromOutside(v, &p)
-	p.Reachable.Host = a.judged(Host, v, &p)
-	p.Reachable.Container = a.judged(SameNetwork, v, &p)
+	p.Reachable = Reach{Outside: a.judged(Outside, v, &p), Host: a.judged(Host, v, &p)}
+	inner := SameNetwork
 	if modeOf(c) == modeHost {
-		p.Reachable.Container = a.judged(OtherNetwork, v, &p)
+		inner = OtherNetwork
+	}
+	p.Reachable.Container = a.judged(inner, v, &p)
+	if o, w := a.shared(v); w != nil && o != c {
+		p.Published, p.HostPort, p.HostIP = true, w.hostPort, w.hostIP.String()
 	}
 	return p
-}
-
-// fromOutside is judged only for what is to be asked for at the host: another
-// container may have that port there.
-func (a *asker) fromOutside(v *service, p *Port) string {
-	if v.onHost() {
-		return a.judged(Outside, v, p)
-	}
-	state := v.container.State
-	switch {
-	case modeOf(v.container) == modeNone:
-		p.blame(correlate.CauseModeNone, fmt.Sprintf("%s has no network at all.", v.container.Name))
-	case !correlate.Up(v.container):
-		p.blame(correlate.CauseContainerNotRunning, fmt.Sprintf("%s is not running: its state is %s.", v.container.Name, state), "docker start "+correlate.Shell(v.container.Name))
-	case modeOf(v.container) == modeHost:
-		p.blame(correlate.CauseNoListener, fmt.Sprintf("%s uses the host's own network and declares port %d, but nothing of it listens there%s.", v.container.Name, v.port, instead(a, v)))
-	case modeOf(v.container) == modeContainer:
-		return a.shared(v, p)
-	default:
-		p.blame(correlate.CauseNotPublished, fmt.Sprintf("%s only EXPOSEs port %d: that declares it, and publishes nothing.", v.container.Name, v.port),
-			fmt.Sprintf("recreate %s with -p %d:%d%s", v.container.Name, v.port, v.port, suffix(v)))
-	}
-	return no
-}
-
-// shared: a container in another's namespace is published there, or not at all.
-func (a *asker) shared(v *service, p *Port) string {
-	o := owner(a.s.Engine(), v.container)
-	for _, w := range servicesOf(a.s, o) {
-		if w.proto == v.proto && w.port == v.port && w.published {
-			p.Published, p.HostPort, p.HostIP = true, w.hostPort, w.hostIP.String()
-			return a.judged(Outside, &w, p)
-		}
-	}
-	p.blame(correlate.CauseNotPublished, fmt.Sprintf("%s shares the network of %s, which does not publish port %d.", v.container.Name, o.Name, v.port),
-		fmt.Sprintf("recreate %s with -p %d:%d%s", o.Name, v.port, v.port, suffix(v)))
-	return no
 }
 
 // instead says what a host-mode container listens on in its stead.
@@ -134,16 +100,16 @@ func suffix(v *service) string {
 
 // judged is whether a place can reach a port. The first that cannot tells why.
 func (a *asker) judged(place string, v *service, p *Port) string {
-	answer := unknown
 	requests := a.from(place, v)
-	if len(requests) == 0 && !correlate.Up(owner(a.s.Engine(), v.container)) {
-		return no
+	if w := a.publisher(v); w != nil && place == Outside {
+		requests = a.from(place, w)
 	}
-	if len(requests) == 0 && len(a.endpoints(v)) == 0 && modeOf(v.container) == modeNone {
-		return no
+	if len(requests) == 0 {
+		return a.unasked(place, v, p)
 	}
+	answer := unknown
 	for _, r := range requests {
-		got := Foresee(a.s, r)
+		got := a.foresee(r, v)
 		switch {
 		case got.Verdict == correlate.Delivered:
 			if got.Container != v.container.Name && got.Container != "" {
@@ -160,6 +126,20 @@ func (a *asker) judged(place string, v *service, p *Port) string {
 		}
 	}
 	return answer
+}
+
+// unasked is the answer where there is nothing to ask: no address, or no network.
+func (a *asker) unasked(place string, v *service, p *Port) string {
+	f, ok := a.unpublished(v)
+	gone := !correlate.Up(owner(a.s.Engine(), v.container)) || modeOf(v.container) == modeNone
+	switch {
+	case ok && (place == Outside || modeOf(v.container) == modeHost):
+		p.blame(f.Cause, f.Why, f.Fix...)
+		return no
+	case gone:
+		return no
+	}
+	return unknown
 }
 
 // blame keeps the first definite cause.

@@ -18,6 +18,8 @@ type Problem struct {
 	Why     string             `json:"why"` // of the first port
 	Fix     []string           `json:"fix"`
 	Ports   []string           `json:"ports"` // "web 80/tcp on 198.51.100.1:8080 from outside"
+
+	declared bool // nobody asked to have any of the ports published
 }
 
 // gravity orders verdicts, the worst first, as a document's own verdict does.
@@ -32,7 +34,7 @@ func Everything(s *correlate.State, o Options) *Explanation {
 	for _, v := range services(s) {
 		for _, r := range a.from(meant(&v), &v) {
 			out.Checked++
-			if p := Foresee(s, r); p.Verdict != correlate.Delivered {
+			if p := a.foresee(r, &v); p.Verdict != correlate.Delivered {
 				out.Paths = append(out.Paths, p)
 				out.gather(&p, &v)
 			}
@@ -44,13 +46,18 @@ func Everything(s *correlate.State, o Options) *Explanation {
 	return out
 }
 
-// weight is how bad a problem is. A container that somebody stopped is the least
-// of all worries.
+// weight is how bad a problem is. A container that somebody stopped is less of a
+// worry than one that runs and cannot be reached, and a port that an image
+// declares and nobody published is the least of all.
 func weight(p *Problem) int {
+	w := slices.Index(gravity, p.Verdict)
 	if p.Cause == correlate.CauseContainerNotRunning {
-		return len(gravity)
+		w += len(gravity)
 	}
-	return slices.Index(gravity, p.Verdict)
+	if p.declared {
+		w += 2 * len(gravity)
+	}
+	return w
 }
 
 // meant is where a service is meant to be reached from.
@@ -68,11 +75,11 @@ func (e *Explanation) gather(p *Path, v *service) {
 	port := fmt.Sprintf("%s %d/%s on %s from %s", v.container.Name, v.port, v.proto, p.Requested, strings.ReplaceAll(p.From, "-", " "))
 	for i := range e.Problems {
 		if q := &e.Problems[i]; q.same(p) {
-			q.Ports = append(q.Ports, port)
+			q.Ports, q.declared = append(q.Ports, port), q.declared && !v.asked
 			return
 		}
 	}
-	e.Problems = append(e.Problems, Problem{Verdict: p.Verdict, Stage: p.Stage, Cause: p.Cause, Rule: p.Rule, Why: p.Why, Fix: p.Fix, Ports: []string{port}})
+	e.Problems = append(e.Problems, Problem{Verdict: p.Verdict, Stage: p.Stage, Cause: p.Cause, Rule: p.Rule, Why: p.Why, Fix: p.Fix, Ports: []string{port}, declared: !v.asked && !v.own})
 }
 
 // same reports whether one thing to mend is behind both: the rule, or what the

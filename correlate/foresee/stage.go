@@ -35,6 +35,8 @@ func stageOf(steps []ruleset.Step) Stage {
 		out.Outcome, out.Rule = Drop, correlate.HitOf(last.Rule)
 	case last.Verdict == "reject":
 		out.Outcome, out.Rule = Refuse, correlate.HitOf(last.Rule)
+	case last.Rule.Policy && last.Stage == "dnat":
+		out.Detail = "not translated"
 	case last.Rule.Policy:
 		out.Detail = "policy accept"
 	case last.Verdict == "accept":
