@@ -94,6 +94,40 @@ func (t *Tracker) earliest() (deadlineKind, int64) {
 	return kind, at
 }
 
+// letGoAhead is how many requests that are about to be let go are read ahead
+// of. What is needed of each lies in three places that lead to each other, and
+// was not looked at for a second: this way the waits for memory overlap.
+const letGoAhead = 16
+
+// usualLegs is how many legs a request has: before the translation, behind it,
+// and in the container.
+const usualLegs = 3
+
+// touchLingering reads what forgetting the next requests will need.
+func (t *Tracker) touchLingering() {
+	var requests [letGoAhead]*reqRecord
+	warm, n := uint64(0), min(letGoAhead, t.lingering.size)
+	for i := range n {
+		d := t.lingering.peek(i)
+		requests[i] = t.requests.at(d.req)
+	}
+	var next [letGoAhead]uint32
+	for i, r := range requests[:n] {
+		next[i] = r.client + 1
+		warm += t.joins.slots[t.joins.first(r.join)]
+	}
+	for range usualLegs {
+		for i, leg := range next[:n] {
+			if leg != 0 {
+				g := t.legs.slab.at(leg - 1)
+				warm += t.legs.index.slots[t.legs.index.first(g.hash)]
+				next[i] = g.next
+			}
+		}
+	}
+	t.warm += warm
+}
+
 func (t *Tracker) meet(k deadlineKind) {
 	var d deadline
 	switch k {
@@ -102,6 +136,9 @@ func (t *Tracker) meet(k deadlineKind) {
 	case windowDeadline:
 		d = t.windows.pop()
 	case lingerDeadline:
+		if t.lingering.head%letGoAhead == 0 {
+			t.touchLingering()
+		}
 		d = t.lingering.pop()
 	case idleDeadline:
 		d = t.idling.pop()

@@ -138,6 +138,14 @@ func (q *queue[T]) empty() bool { return q.size == 0 }
 // front is valid iff the queue is not empty.
 func (q *queue[T]) front() *T { return &q.ring[q.head] }
 
+// peek is the i-th from the front; i < size.
+func (q *queue[T]) peek(i int) *T {
+	if i += q.head; i >= len(q.ring) {
+		i -= len(q.ring)
+	}
+	return &q.ring[i]
+}
+
 func (q *queue[T]) pop() T {
 	v := q.ring[q.head]
 	q.head++

@@ -31,7 +31,8 @@ type Options struct {
 
 // Replay judges a whole stream on the calling goroutine.
 func Replay(ctx context.Context, src capture.Source, o Options) (*correlate.Document, error) {
-	j, err := New(o, nil)
+	var free []*decode.Batch
+	j, err := New(o, func(b *decode.Batch) { free = append(free, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,15 @@ func Replay(ctx context.Context, src capture.Source, o Options) (*correlate.Docu
 		if err != nil {
 			return j.Finish(), err
 		}
-		j.Take(r.Decode(b, &decode.Batch{}))
+		if len(free) == 0 {
+			free = append(free, &decode.Batch{})
+		}
+		last := len(free) - 1
+		it := r.Decode(b, free[last])
+		if it.packets != nil {
+			free = free[:last]
+		}
+		j.Take(it)
 	}
 	return j.Finish(), nil
 }

@@ -35,7 +35,7 @@ type Reader struct{ dec *decode.Decoder }
 func NewReader() *Reader { return &Reader{decode.NewDecoder()} }
 
 // Decode decodes a batch; packets go into spare, which belongs to the item from
-// then on.
+// then on. Without packets spare is not used, and may be nil.
 func (r *Reader) Decode(b *capture.Batch, spare *decode.Batch) Item {
 	it := Item{until: b.Until}
 	if len(b.Packets) > 0 {

@@ -106,7 +106,7 @@ func (d *decoder) run(ctx context.Context, src capture.Source) {
 			d.err = err
 			break
 		}
-		group = append(group, d.reader.Decode(b, d.batch()))
+		group = append(group, d.reader.Decode(b, d.spare(b)))
 		for i := range b.Records {
 			said += len(b.Records[i].Data)
 		}
@@ -142,7 +142,11 @@ func write(w *recording.Writer, b *capture.Batch) error {
 	return nil
 }
 
-func (d *decoder) batch() *decode.Batch {
+// spare is what the packets of b are decoded into.
+func (d *decoder) spare(b *capture.Batch) *decode.Batch {
+	if len(b.Packets) == 0 {
+		return nil
+	}
 	select {
 	case b := <-d.free:
 		return b
