@@ -69,8 +69,11 @@ func (a *asker) port(v *service) Port {
 	if v.hostIP.IsValid() {
 		p.HostIP = v.hostIP.String()
 	}
-	p.Reachable = Reach{Outside: a.judged(Outside, v, &p), Host: a.judged(Host, v, &p)}
-	inner := SameNetwork
+	here, inner := Host, SameNetwork
+	if v.hostIP.IsLoopback() {
+		here = Loopback
+	}
+	p.Reachable = Reach{Outside: a.judged(Outside, v, &p), Host: a.judged(here, v, &p)}
 	if modeOf(c) == modeHost {
 		inner = OtherNetwork
 	}

@@ -184,7 +184,7 @@ func (t *table) problems(b *strings.Builder, e *foresee.Explanation) {
 		fmt.Fprintf(b, "%s nothing is wrong with %s that state could show\n", t.paint.verdict(correlate.Delivered, t.g.good), plural(e.Checked, "port", "ports"))
 		return
 	}
-	fmt.Fprintf(b, "%s with %s\n", plural(len(e.Problems), "problem", "problems"), plural(e.Checked, "port", "ports"))
+	fmt.Fprintf(b, "%s, %s asked for\n", plural(len(e.Problems), "problem", "problems"), plural(e.Checked, "port", "ports"))
 	for n := range e.Problems {
 		q := &e.Problems[n]
 		i := &correlate.Incident{Verdict: q.Verdict, Stage: q.Stage, Rule: q.Rule}
