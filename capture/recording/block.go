@@ -11,6 +11,7 @@ const (
 	blockInterface = 1
 	blockPacket    = 2 // obsolete packet block
 	blockSimple    = 3
+	blockNames     = 4 // name resolution
 	blockStats     = 5
 	blockEnhanced  = 6
 	blockJournal   = 9 // systemd journal export
@@ -32,7 +33,9 @@ const (
 	optResolution  = 9
 	optOffset      = 14
 	optFlags       = 2 // packet
-	optIfDrop      = 5 // statistics
+	optPacketID    = 5
+	optEndTime     = 3 // statistics
+	optIfDrop      = 5
 	optOSDrop      = 7
 )
 

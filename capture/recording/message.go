@@ -75,8 +75,10 @@ func describePoint(p capture.Point) string {
 }
 
 // oneLine bounds s and takes out what could end a line or steer a terminal.
-func oneLine(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), maxMessage)], "")
+func oneLine(s string) string { return cleaned(s[:min(len(s), maxMessage)]) }
+
+func cleaned(s string) string {
+	s = strings.ToValidUTF8(s, "")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

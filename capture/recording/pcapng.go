@@ -26,6 +26,7 @@ type ng struct {
 	ifaces         []iface
 	fresh          []capture.Point // to be announced before the next packet
 	broken         error           // more points than can be numbered
+	over           int64           // Unix ns: when the capture was ended, as it says; 0 if it does not
 
 	// Points and rings by the numbers that this section's records give them.
 	announced map[uint16]uint16
@@ -257,6 +258,9 @@ func (n *ng) statistics(s *stream, b []byte) bool {
 	f := &n.ifaces[n.order.u32(b[8:])]
 	var lost uint64
 	n.order.options(b[20:len(b)-4], func(code uint16, v []byte) bool {
+		if code == optEndTime && len(v) == 8 {
+			n.over = max(n.over, f.clock.unix(uint64(n.order.u32(v))<<32|uint64(n.order.u32(v[4:]))))
+		}
 		if (code == optIfDrop || code == optOSDrop) && len(v) == 8 {
 			lost += n.order.u64(v)
 		}
@@ -275,10 +279,17 @@ func (n *ng) statistics(s *stream, b []byte) bool {
 
 func (n *ng) lead() int { return 28 }
 
+// longestSilence is how long after the last packet a capture is believed to
+// have gone on (ns): nothing but its own word tells.
+const longestSilence = 3600e9
+
 // finish says what the end of the file tells: points without a packet, and a
 // recording without an end.
 func (n *ng) finish(s *stream) {
 	n.announce(s, s.last)
+	if s.last != 0 && n.over > s.last && n.over-s.last < longestSilence {
+		s.last = n.over
+	}
 	s.info.Ended = n.ended
 	if n.part.have > 0 {
 		s.malformed(s.win.offset())

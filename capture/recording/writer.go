@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"dnatrace/capture"
 )
@@ -27,23 +28,42 @@ type Options struct {
 	OS       string // "Linux 6.18.3"
 	Hardware string // "x86_64"
 	Snap     uint32 // bytes kept of a frame at most; 0 means all
+
+	// Note is asked about every packet, by the frame number that its batch
+	// gives it. Nil adds nothing.
+	Note func(frame uint64, p *capture.Packet) Note
+	// Describe says more about a point, for the description of its interface.
+	// Nil does not.
+	Describe func(p capture.Point) string
+}
+
+// Note is what is said of a packet beside its bytes.
+type Note struct {
+	ID       uint64   // the same for one packet at all points (epb_packetid); 0 none
+	Comments []string // a line or more each (opt_comment)
 }
 
 // Writer writes a recording. It is not safe for concurrent use. An error is
 // sticky: nothing is written after it, and every later call returns it.
 type Writer struct {
-	w       io.Writer
-	buf     []byte
-	snap    uint32
-	points  int // interfaces written so far; the next one's Point.ID
-	head    int // end of the section header and its interfaces in buf; -1 when packets or a flush have passed it
-	packets uint64
-	err     error
+	w        io.Writer
+	buf      []byte
+	snap     uint32
+	points   int // interfaces written so far; the next one's Point.ID
+	head     int // end of the section header and its interfaces in buf; -1 when packets or a flush have passed it
+	packets  uint64
+	names    names
+	note     func(uint64, *capture.Packet) Note
+	more     func(capture.Point) string
+	ethernet bool   // a point of it was written
+	wrapped  []bool // by Point.ID: raw IP, written with an Ethernet header
+	framed   []byte // a packet of such a point
+	err      error
 }
 
 // NewWriter starts a recording on w. Nothing reaches w before the first flush.
 func NewWriter(w io.Writer, o Options) *Writer {
-	wr := &Writer{w: w, buf: make([]byte, 0, flushAt+64<<10), snap: o.Snap}
+	wr := &Writer{w: w, buf: make([]byte, 0, flushAt+64<<10), snap: o.Snap, note: o.Note, more: o.Describe}
 	if wr.snap == 0 || wr.snap > maxFrame {
 		wr.snap = maxFrame
 	}
@@ -65,7 +85,7 @@ func NewWriter(w io.Writer, o Options) *Writer {
 // that was not added is an error.
 func (w *Writer) Write(b *capture.Batch) error {
 	for i := range b.Packets {
-		w.packet(&b.Packets[i], b.Arena)
+		w.packet(b.First+uint64(i), &b.Packets[i], b.Arena)
 	}
 	for _, r := range b.Records {
 		w.record(r)
@@ -101,7 +121,7 @@ func (w *Writer) fail(err error) error {
 }
 
 // packet appends an enhanced packet block (pcapng §4.3).
-func (w *Writer) packet(p *capture.Packet, arena []byte) {
+func (w *Writer) packet(frame uint64, p *capture.Packet, arena []byte) {
 	if w.err != nil {
 		return
 	}
@@ -115,15 +135,29 @@ func (w *Writer) packet(p *capture.Packet, arena []byte) {
 	}
 	w.packets++
 	w.head = -1
-	w.enhanced(p, arena[p.Off:p.Off+min(p.Len, w.snap)])
+	data := arena[p.Off : p.Off+p.Len]
+	var extra []byte
+	if w.note != nil {
+		extra = w.note(frame, p).options()
+	}
+	if w.wrapped[p.Point] {
+		data = w.wrap(data)
+		w.enhanced(p, data[:min(uint32(len(data)), w.snap)], p.Orig+etherHeader, extra)
+	} else {
+		w.enhanced(p, data[:min(p.Len, w.snap)], p.Orig, extra)
+	}
 	w.drain()
 }
 
-func (w *Writer) enhanced(p *capture.Packet, data []byte) {
+// enhanced appends the block; extra are options, padded, without an end.
+func (w *Writer) enhanced(p *capture.Packet, data []byte, orig uint32, extra []byte) {
 	n := len(data)
-	size := uint32(minEnhanced + pad4(n))
+	size := uint32(minEnhanced + pad4(n) + len(extra))
 	if p.Dir != capture.DirUnknown {
-		size += 12
+		size += 8
+	}
+	if p.Dir != capture.DirUnknown || len(extra) > 0 {
+		size += 4
 	}
 	t := uint64(max(p.Time, 0))
 	var h [28]byte
@@ -133,15 +167,19 @@ func (w *Writer) enhanced(p *capture.Packet, data []byte) {
 	binary.LittleEndian.PutUint32(h[12:], uint32(t>>32))
 	binary.LittleEndian.PutUint32(h[16:], uint32(t))
 	binary.LittleEndian.PutUint32(h[20:], uint32(n))
-	binary.LittleEndian.PutUint32(h[24:], max(p.Orig, p.Len))
+	binary.LittleEndian.PutUint32(h[24:], max(orig, uint32(n)))
 	b := append(append(w.buf, h[:]...), data...)
 	b = append(b, "\x00\x00\x00"[:pad4(n)-n]...)
 	switch p.Dir {
 	case capture.DirIn:
-		b = append(b, optFlags, 0, 4, 0, flagIn, 0, 0, 0, optEnd, 0, 0, 0)
+		b = append(b, optFlags, 0, 4, 0, flagIn, 0, 0, 0)
 	case capture.DirOut:
-		b = append(b, optFlags, 0, 4, 0, flagOut, 0, 0, 0, optEnd, 0, 0, 0)
+		b = append(b, optFlags, 0, 4, 0, flagOut, 0, 0, 0)
 	case capture.DirUnknown:
+	}
+	b = append(b, extra...)
+	if p.Dir != capture.DirUnknown || len(extra) > 0 {
+		b = append(b, optEnd, 0, 0, 0)
 	}
 	w.buf = binary.LittleEndian.AppendUint32(b, size)
 }
@@ -157,13 +195,17 @@ func (w *Writer) record(r capture.Record) {
 	if w.err != nil {
 		return
 	}
-	b, err := appendRecord(w.buf, r)
+	point := r.Origin == capture.OriginPackets && r.Kind == capture.KindPoint
+	if point {
+		r.Data = w.link(r.Data)
+	}
+	b, err := appendRecord(appendNames(w.buf, w.names.learn(r)), r)
 	if err != nil {
 		w.fail(fmt.Errorf("write %s %s: %w", r.Origin, r.Kind, err))
 		return
 	}
 	w.buf = b
-	if r.Origin == capture.OriginPackets && r.Kind == capture.KindPoint {
+	if point {
 		w.point(r.Data)
 	}
 	w.drain()
@@ -203,7 +245,11 @@ func (w *Writer) describe(b []byte, p capture.Point) []byte {
 		b = append(b, 0, 0)
 		b = binary.LittleEndian.AppendUint32(b, w.snap)
 		b = appendOption(b, optName, p.Name)
-		b = appendOption(b, optDescription, describePoint(p))
+		text := describePoint(p)
+		if w.more != nil {
+			text = strings.TrimSuffix(text+", "+oneLine(w.more(p)), ", ")
+		}
+		b = appendOption(b, optDescription, text)
 		if mac, err := net.ParseMAC(p.MAC); err == nil && len(mac) == 6 {
 			b = appendOption(b, optMAC, string(mac))
 		}
