@@ -34,16 +34,15 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 }
 
 // evaluate follows a packet through the rules as they were at a time. False
-// where that cannot be told: rules or state not in evidence, tables of
-// iptables-legacy beside them, an outcome that depends on what is not known, or
-// packets that are known to have got further.
+// where that cannot be told: rules or state not in evidence, an outcome that
+// depends on what is not known, or packets that are known to have got further.
 func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 	netns := capture.HostNetns
 	if inner {
 		netns = p.home
 	}
 	set, sample := p.t.world.ruleset(netns, at), p.t.world.host(netns)
-	if set == nil || sample == nil || p.t.world.legacy[netns] || !inner && w == request && p.gotThrough() {
+	if set == nil || sample == nil || !inner && w == request && p.gotThrough() {
 		return ruleset.Outcome{}, false
 	}
 	packet, ok := p.packetFor(w, inner, sample)

@@ -68,10 +68,7 @@ func (s *State) Home(c *engine.Container) string {
 
 // Rules are the rules of a namespace; nil, and why, if they cannot be followed.
 func (s *State) Rules(netns string) (set *ruleset.Set, why string) {
-	switch {
-	case s.t.world.legacy[netns]:
-		return nil, fmt.Sprintf("%s has tables of iptables-legacy, which are not followed", netns)
-	case len(s.t.world.rules[netns]) == 0:
+	if !s.t.world.rulesRead(netns) {
 		return nil, fmt.Sprintf("the rules of %s are not in evidence", netns)
 	}
 	if set = s.t.world.ruleset(netns, math.MaxInt64); set == nil && s.t.world.hasRules(netns) {

@@ -8,7 +8,6 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
-	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
 
@@ -16,10 +15,9 @@ import (
 // judgement asks for what held before a request and what held after it.
 type world struct {
 	engines []version[engine.Snapshot]
-	hosts   map[string][]version[host.Sample]    // by namespace
-	rules   map[string][]version[decode.Ruleset] // nf_tables, by namespace
-	parsed  map[*decode.Ruleset]*ruleset.Set     // made when asked for
-	legacy  map[string]bool                      // namespaces with tables of iptables-legacy
+	hosts   map[string][]version[host.Sample] // by namespace
+	rules   map[rulesKey][]version[decode.Ruleset]
+	parsed  []parsedRules // made when asked for
 	did     []*decode.EngineEvent
 	bytes   int // of the records that the versions were read from
 
@@ -47,9 +45,7 @@ const (
 
 func (w *world) init() {
 	w.hosts = map[string][]version[host.Sample]{}
-	w.rules = map[string][]version[decode.Ruleset]{}
-	w.parsed = map[*decode.Ruleset]*ruleset.Set{}
-	w.legacy = map[string]bool{}
+	w.rules = map[rulesKey][]version[decode.Ruleset]{}
 }
 
 // known reports whether anything but packets is in evidence.
@@ -144,48 +140,6 @@ func (w *world) hostWas(e *decode.HostSample) {
 	if !e.Same {
 		w.refresh()
 	}
-}
-
-// rulesWere keeps a back end's rules as they were at a time.
-func (w *world) rulesWere(e *decode.Ruleset) {
-	switch e.Backend {
-	case "iptables-legacy", "ip6tables-legacy":
-		w.legacy[e.Netns] = w.legacy[e.Netns] || e.Same || len(e.Data) > 0
-	case "nft":
-		v := version[decode.Ruleset]{e.Time, e.Size, e}
-		if last := latest(w.rules[e.Netns]); e.Same && last != nil {
-			v.value, v.size = last, 0
-		}
-		w.rules[e.Netns] = keep(w, w.rules[e.Netns], v)
-	}
-}
-
-// ruleset is the nf_tables rules of a namespace at a time, or nil.
-func (w *world) ruleset(netns string, at int64) *ruleset.Set {
-	v := before(w.rules[netns], at)
-	if v == nil {
-		return nil
-	}
-	if s, ok := w.parsed[v.value]; ok {
-		return s
-	}
-	const most = 16 // parsed sets are large, and made again in a millisecond
-	if len(w.parsed) >= most {
-		clear(w.parsed)
-	}
-	var set *ruleset.Set
-	if parsed, err := decode.ParseNFTables(v.value.Data); err == nil && len(v.value.Data) > 0 {
-		set = ruleset.New(parsed)
-	}
-	w.parsed[v.value] = set
-	return set
-}
-
-// hasRules reports whether any rules are in force in a namespace, as far as
-// they were read.
-func (w *world) hasRules(netns string) bool {
-	last := latest(w.rules[netns])
-	return w.legacy[netns] || last != nil && len(last.Data) > 0
 }
 
 // engine is the engine's latest snapshot, or nil.

@@ -1,0 +1,111 @@
+package correlate
+
+import (
+	"cmp"
+	"slices"
+
+	"dnatrace/capture/rules"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// rulesKey tells the dumps of one namespace apart: one of each back end, of
+// legacy tables one each.
+type rulesKey struct{ netns, backend, table string }
+
+// parsedRules is a set and the dumps that it was made of.
+type parsedRules struct {
+	from []*decode.Ruleset
+	set  *ruleset.Set
+}
+
+// textOf are the back ends whose rules a text repeats.
+var textOf = map[string]string{
+	"nft-text": "nft", "iptables-save": "nft", "ip6tables-save": "nft",
+	"iptables-legacy-save": "iptables-legacy", "ip6tables-legacy-save": "ip6tables-legacy",
+}
+
+// rulesWere keeps a back end's rules as they were at a time. Text beside what the
+// kernel gave says nothing new.
+func (w *world) rulesWere(e *decode.Ruleset) {
+	if raw := textOf[e.Backend]; raw != "" && w.hasBackend(e.Netns, raw) {
+		return
+	}
+	key := rulesKey{e.Netns, e.Backend, e.Table}
+	v := version[decode.Ruleset]{e.Time, e.Size, e}
+	if last := latest(w.rules[key]); e.Same && last != nil {
+		v.value, v.size = last, 0
+	}
+	w.rules[key] = keep(w, w.rules[key], v)
+}
+
+// hasBackend reports whether a back end's own data is in evidence.
+func (w *world) hasBackend(netns, backend string) bool {
+	for k := range w.rules {
+		if last := latest(w.rules[k]); k.netns == netns && k.backend == backend && len(last.Data) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ruleset is the rules of a namespace at a time, of all back ends, or nil.
+func (w *world) ruleset(netns string, at int64) *ruleset.Set {
+	from := w.dumpsAt(netns, at)
+	for _, p := range w.parsed {
+		if slices.Equal(p.from, from) {
+			return p.set
+		}
+	}
+	const most = 16 // parsed sets are large, and made again in a millisecond
+	if len(w.parsed) >= most {
+		w.parsed = w.parsed[:0]
+	}
+	var set *ruleset.Set
+	if len(from) > 0 {
+		dumps := make([]rules.Ruleset, len(from))
+		for i, d := range from {
+			dumps[i] = d.Ruleset
+		}
+		set, _ = ruleset.Parse(dumps) // what cannot be parsed makes what it says uncertain
+	}
+	w.parsed = append(w.parsed, parsedRules{from, set})
+	return set
+}
+
+// dumpsAt are the latest dumps of a namespace, with anything in them, in an order
+// that is always the same.
+func (w *world) dumpsAt(netns string, at int64) []*decode.Ruleset {
+	var from []*decode.Ruleset
+	for k, versions := range w.rules {
+		if v := before(versions, at); k.netns == netns && v != nil && (len(v.value.Data) > 0 || v.value.Error != "") {
+			from = append(from, v.value)
+		}
+	}
+	slices.SortFunc(from, func(a, b *decode.Ruleset) int {
+		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Table, b.Table))
+	})
+	return from
+}
+
+// hasRules reports whether any rules are in force in a namespace, as far as
+// they were read.
+func (w *world) hasRules(netns string) bool {
+	for k := range w.rules {
+		if last := latest(w.rules[k]); k.netns == netns && len(last.Data) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rulesRead reports whether rules of a namespace are in evidence, be it that
+// there are none.
+func (w *world) rulesRead(netns string) bool {
+	for k := range w.rules {
+		if k.netns == netns {
+			return true
+		}
+	}
+	return false
+}
