@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"time"
+
 	"dnatrace/capture"
 	"dnatrace/decode"
 )
@@ -13,6 +15,7 @@ type neighbourWatch struct {
 	asks            int   // in that row
 	point           uint16
 	frame           uint64
+	mac, other      [6]byte // who answered last, and who else did within a second; zero: nobody
 }
 
 // aside takes a packet that is no part of a flow but may tell of one.
@@ -21,16 +24,14 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 	case decode.ARPRequest, decode.Solicit:
 		switch {
 		case p.Src == p.Dst:
-			t.neighbourAnswered(p.Src, p.Time) // it announces itself (RFC 5227 §3)
+			t.neighbourAnswered(p) // it announces itself (RFC 5227 §3)
 		case !p.Src.Addr().IsValid() || p.Src.Addr().IsUnspecified():
 			// It asks whether its own address is free, and hopes for silence.
 		case pt.Role == capture.RoleBridge || pt.Role == capture.RoleVeth || pt.Role == capture.RoleOther:
 			t.asked(p, pt)
 		}
-	case decode.ARPReply:
-		t.neighbourAnswered(p.Src, p.Time)
-	case decode.Advertise:
-		t.neighbourAnswered(p.Src, p.Time)
+	case decode.ARPReply, decode.Advertise:
+		t.neighbourAnswered(p)
 	case decode.ICMPError:
 		if p.Quote > 0 && int(p.Quote) <= len(quotes) {
 			t.complaint(p, &quotes[p.Quote-1], pt)
@@ -58,10 +59,15 @@ func (t *Tracker) asked(p *decode.Packet, pt *point) {
 	n.asked = p.Time
 }
 
-func (t *Tracker) neighbourAnswered(ip decode.IP, now int64) {
-	if n := t.neighbours[ip]; n != nil {
-		n.answered = now
+func (t *Tracker) neighbourAnswered(p *decode.Packet) {
+	n := t.neighbours[p.Src]
+	if n == nil {
+		return
 	}
+	if n.mac != p.SrcMAC && n.mac != [6]byte{} && p.Time-n.answered < int64(time.Second) {
+		n.other = n.mac
+	}
+	n.answered, n.mac = p.Time, p.SrcMAC
 }
 
 // unanswered returns the questions for ip that nobody answered within a time,

@@ -39,8 +39,15 @@ func (t *Tracker) untranslated(e *decode.Conntrack) {
 		if req := t.legs.slab.at(n).req; req != 0 && t.requests.at(req-1).client == n {
 			t.extra(req - 1).conntrack = e
 		}
+		return
+	}
+	if e.Orig.Proto == decode.UDP && len(t.pinned) < mostPinned {
+		t.pinned[e.Orig] = e
 	}
 }
+
+// mostPinned bounds the flows that are remembered from before the capture.
+const mostPinned = 1 << 13
 
 // adopt makes a leg part of a request, whatever it was taken for before.
 func (t *Tracker) adopt(req, n uint32) {

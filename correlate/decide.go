@@ -24,7 +24,7 @@ type judgement struct {
 // first that holds decides. ok is false while none does: it is to be waited
 // for. With last set there is no more waiting.
 func decide(p *path, last bool) (j judgement, ok bool) {
-	if answered(p, &j) {
+	if answerStopped(p, &j) || answered(p, &j) {
 		return j, true
 	}
 	if p.r.marks&markMiddle != 0 {
@@ -54,6 +54,7 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 		silentServer,
 		silentContainer,
 		neighbourMissing,
+		heldByHost,
 		vanished,
 	} {
 		if rule(p, &j) {

@@ -56,7 +56,7 @@ func (p *path) filterHops(j *judgement) []Hop {
 	last := p.furthest()
 	before := last.leg.tuple.DstEnd()
 	if p.translator != nil {
-		out = append(out, Hop{Time: unix(p.translator.Time), Point: "nat PREROUTING", Direction: "request", Kind: HopTranslated, Before: before, After: p.target.DstEnd(), Detail: p.ruleWords(p.translator)})
+		out = append(out, Hop{Time: unix(p.translator.Time), Point: p.natHook(), Direction: "request", Kind: HopTranslated, Before: before, After: p.target.DstEnd(), Detail: p.ruleWords(p.translator)})
 		before = p.target.DstEnd()
 	}
 	if behind := j.stage == "forward" || j.stage == "postrouting"; behind && p.translator == nil && p.target != (decode.Tuple{}) {
@@ -73,7 +73,7 @@ func (p *path) filterHops(j *judgement) []Hop {
 
 // translation is the hop between the leg before and the leg behind.
 func (p *path) translation(base decode.Tuple, s stop) Hop {
-	h := Hop{Time: unix(s.first), Point: "nat PREROUTING", Direction: "request", Kind: HopTranslated, Before: base.DstEnd(), After: s.leg.tuple.DstEnd(), Detail: "DNAT"}
+	h := Hop{Time: unix(s.first), Point: p.natHook(), Direction: "request", Kind: HopTranslated, Before: base.DstEnd(), After: s.leg.tuple.DstEnd(), Detail: "DNAT"}
 	switch {
 	case p.proxied():
 		h.Point, h.Detail = "docker-proxy", "a connection of its own, from "+s.leg.tuple.SrcEnd()
@@ -86,6 +86,15 @@ func (p *path) translation(base decode.Tuple, s stop) Hop {
 		}
 	}
 	return h
+}
+
+// natHook is where the request was translated: on its way in, or on its way out
+// of the host that made it.
+func (p *path) natHook() string {
+	if p.t.world.isHost(p.tuple.Src) {
+		return "nat OUTPUT"
+	}
+	return "nat PREROUTING"
 }
 
 func (p *path) errorHop(e *icmpError, j *judgement) Hop {

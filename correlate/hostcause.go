@@ -90,10 +90,10 @@ func otherMode(p *path, e *engine.Snapshot) (finding, bool) {
 			return finding{cause: CauseModeNone, fact: fmt.Sprintf("%s runs with --network none", c.Name),
 				why: fmt.Sprintf("%s has no network at all, so -p %d:%d has no effect.", c.Name, wanted.HostPort, wanted.Container),
 				fix: []string{fmt.Sprintf("run %s on a bridge network", c.Name)}}, p.meantFor(c)
-		case mode == "container" && wanted != nil:
+		case mode == "container" && (wanted != nil || declared):
 			return finding{cause: CauseModeContainer, fact: fmt.Sprintf("%s runs with --network %s", c.Name, c.Mode),
 				why: fmt.Sprintf("%s shares another container's network: ports are published by that one.", c.Name),
-				fix: []string{fmt.Sprintf("publish %d:%d on the container that owns the network", wanted.HostPort, wanted.Container)}}, p.meantFor(c)
+				fix: []string{fmt.Sprintf("publish port %d on the container that owns the network: docker run -p %d:%d …", p.tuple.DstPort, p.tuple.DstPort, p.tuple.DstPort)}}, p.meantFor(c)
 		}
 	}
 	return finding{}, false

@@ -67,7 +67,7 @@ var joins = []row{
 		name:  "the same, when nobody listens: refused, and still the host's own request",
 		but:   only8080,
 		story: "0ms docker0 veth1 web:eth0 198.51.100.1:41000 > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > 198.51.100.1:41000 R. seq=0 ack=101\n0.5ms conntrack new 198.51.100.1:41000 > H translated W > 198.51.100.1:41000",
-		want:  []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred"},
+		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:80, inferred"},
 		note:  "the way in from outside was not exercised",
 	},
 	{

@@ -61,33 +61,6 @@ func (p *path) claim(j *judgement, points ...*point) {
 	}
 }
 
-// misdelivered: the answer came from a process of the host other than
-// docker-proxy, on a port that a container publishes or failed to get.
-func misdelivered(p *path, j *judgement) {
-	if !p.answeredByHost() || p.proxied() || p.t.world.proxyFor(p.tuple) != nil || !p.untranslated() {
-		return
-	}
-	h := p.latestHost()
-	for _, k := range listeners(h, p.tuple.Proto) {
-		if k.Local.Port() != p.tuple.DstPort || !accepts(&k, p.tuple.Dst.Addr()) || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" {
-			continue
-		}
-		c := p.container
-		if c == nil {
-			c = p.failedToGet()
-		}
-		if c == nil || strings.HasPrefix(c.Mode, "host") {
-			return
-		}
-		p.container = c
-		j.verdict, j.stage, j.cause = Misdelivered, "host", CausePortTaken
-		j.why = fmt.Sprintf("%s of the host answered on port %d, which %s was meant to have.", processName(&k), p.tuple.DstPort, c.Name)
-		j.fix = []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", shell(c.Name))}
-		j.fact("host", p.now, "%s listens on %s", processName(&k), k.Local)
-		return
-	}
-}
-
 // untranslated reports whether it is known that a request was not translated:
 // conntrack says so, or the first point behind would have seen it.
 func (p *path) untranslated() bool {

@@ -68,6 +68,7 @@ type sighting struct {
 	way                   way
 	flags                 decode.TCPFlags // of all packets together
 	opening               decode.TCPFlags // of the first packet
+	shut                  bool            // the latest segment offered no window (RFC 9293 §3.8.6.1)
 }
 
 // extraSightings hold what more than two points in one namespace saw.
@@ -244,6 +245,7 @@ func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
 		}
 		return
 	}
+	s.shut = p.Window == 0 && p.Flags&(decode.SYN|decode.RST) == 0
 	end := p.Seq + p.Payload - g.isn[s.way]
 	if p.Flags&(decode.SYN|decode.FIN) != 0 {
 		end++ // each takes a place in sequence space (RFC 9293 §3.4)

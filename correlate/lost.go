@@ -25,6 +25,9 @@ func answerLost(p *path, j *judgement) bool {
 	j.verdict, j.proof = AnswerLost, Inferred
 	j.between = [2]string{lastBack.at.Name, p.clientPoint().Name}
 	j.fact("packets", lastBack.first, "the answer was seen at %s", lastBack.at.Name)
+	if p.answeredAsItself(j) {
+		return true
+	}
 	f, stage := p.returnCause(lastBack)
 	if d := p.tellDrop(j, reply); d != nil && d.Reason == "IP_RPFILTER" && f.cause == CauseReversePathFilter {
 		f.proof = Proven
@@ -73,62 +76,24 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
 			fix:  []string{fmt.Sprintf("ip route add %s/%d via GATEWAY", back, back.BitLen())},
 			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
+	case lastBack.leg == p.client && lastBack.at.Netns == capture.HostNetns:
+		return p.misrouted(link, proofOf(p.proven)), "reply-route"
 	case back.Is4() && lastBack.at.Role == capture.RoleBridge && notForwarding(now):
 		return finding{cause: CauseForwardingDisabled, proof: proofOf(p.proven && notForwarding(old)),
 			why:  fmt.Sprintf("Forwarding is off for what comes from %s.", link),
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", link)},
 			fact: fmt.Sprintf("net.ipv4.conf.%s.forwarding = 0", link)}, "reply-route"
+	case p.replyFilteredByReversePath(now, lastBack):
+		return finding{cause: CauseReversePathFilter, proof: Inferred,
+			why:  fmt.Sprintf("The answer left %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", p.name(), link),
+			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("or have %s answer by the network it is published on", p.name())},
+			fact: fmt.Sprintf("rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", link)}, "reply-route"
+	case p.routedElsewhere(now):
+		return p.misrouted(linkName(now, routeTo(now, back).Link), Inferred), "reply-route"
 	}
 	return finding{cause: CauseUnknown,
 		why: fmt.Sprintf("The server answered, and the answer vanished in the host between %s and %s: a rule or a route on the way back.", link, p.clientPoint().Name),
 		fix: []string{"look for rules that match the reply: source " + p.served().tuple.DstEnd()}}, ""
-}
-
-// stalled: bytes of the client's are sent again and again and never
-// acknowledged.
-func stalled(p *path, j *judgement) bool {
-	back := p.answerBytes()
-	if p.r.synAck == 0 || p.proxied() || back == nil && (p.r.asked == 0 || p.acknowledged(p.client, p.r.point)) {
-		return false
-	}
-	j.verdict, j.cause, j.proof = Stalled, CauseUnknown, Inferred
-	j.why = "The connection was established, and then the client's bytes were never acknowledged."
-	j.between = p.lastBytes()
-	if back != nil {
-		j.why = fmt.Sprintf("The connection was established, and then the server's bytes never came out at %s.", p.clientPoint().Name)
-		for _, s := range p.replies() {
-			if s.leg.bytes(s.sighting) > 0 {
-				j.between = [2]string{s.at.Name, p.clientPoint().Name}
-			}
-		}
-	}
-	if i := slices.IndexFunc(p.x.errors, func(e icmpError) bool { return e.mtu != 0 }); i >= 0 {
-		e := p.x.errors[i]
-		j.cause = CauseMTU
-		j.why = fmt.Sprintf("Packets are larger than the way allows: %s asks for at most %d bytes, and the sender does not comply.", e.from.Addr(), e.mtu)
-		j.fix = []string{fmt.Sprintf("set the MTU of the network to %d: docker network create --opt com.docker.network.driver.mtu=%d …", e.mtu, e.mtu)}
-	}
-	if j.between[0] == "" {
-		j.stage = "container" // they went in, and its kernel does not acknowledge them
-	}
-	p.claim(j, p.clientPoint())
-	return true
-}
-
-// lastBytes names the last point that the client's bytes reached and the first
-// they did not reach; empty if they got as far as the connection itself.
-func (p *path) lastBytes() [2]string {
-	asked, last := p.bytes(request), p.clientPoint().Name
-	for _, s := range p.going {
-		if s.leg.bytes(s.sighting) < asked {
-			return [2]string{last, s.at.Name}
-		}
-		last = s.at.Name
-	}
-	if !p.entered() {
-		return [2]string{last, "host"}
-	}
-	return [2]string{}
 }
 
 // backendFailed: docker-proxy took the request; its own connection tells.
@@ -342,6 +307,9 @@ func (p *path) dropCause(j *judgement, in *point) {
 		j.proof = proofOf(old != nil && old.Sysctls[key] == "0")
 		return
 	}
+	if p.tableFull(j) {
+		return
+	}
 	if p.filteredByReversePath(now, in) {
 		f := reversePath(p.tuple.Src.Addr(), in.Name)
 		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
@@ -363,14 +331,20 @@ func reversePath(src netip.Addr, in string) finding {
 // filteredByReversePath reports whether strict rp_filter applies and its
 // counter moved.
 func (p *path) filteredByReversePath(now *host.Sample, in *point) bool {
+	return p.strictAgainst(now, in, p.tuple.Src)
+}
+
+// strictAgainst reports whether the strict check of the reverse path applies at
+// a point to packets from src, and its counter moved.
+func (p *path) strictAgainst(now *host.Sample, in *point, src decode.IP) bool {
 	old := p.earlierHost()
-	if now == nil || old == nil || !p.tuple.Src.Is4() {
+	if now == nil || old == nil || !src.Is4() {
 		return false
 	}
 	strict := max(now.Sysctls["net.ipv4.conf.all.rp_filter"], now.Sysctls["net.ipv4.conf."+in.Name+".rp_filter"]) == "1"
 	grew := now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
-	r := routeTo(now, p.tuple.Src.Addr())
-	return strict && grew && (r == nil || r.Link != in.Index)
+	r := routeTo(now, src.Addr())
+	return strict && grew && (r == nil || linkName(now, r.Link) != in.Name)
 }
 
 // gapAfterLast names the last stop and the first watched point it should have

@@ -30,7 +30,7 @@ func packet(words []string) (decode.Packet, *decode.Quote) {
 	var p decode.Packet
 	p.Tuple = tuple(words[0], words[2])
 	rest := words[3:]
-	p.Proto, p.Kind = decode.TCP, decode.Segment
+	p.Proto, p.Kind, p.Window = decode.TCP, decode.Segment, window
 	for _, w := range rest {
 		switch w {
 		case "udp":
@@ -64,6 +64,9 @@ func tuple(src, dst string) decode.Tuple {
 	return t
 }
 
+// window is what segments of stories offer that do not say "win=0".
+const window = 512
+
 // field reads flags or NAME=NUMBER.
 func field(p *decode.Packet, w string) {
 	name, value, number := strings.Cut(w, "=")
@@ -81,6 +84,10 @@ func field(p *decode.Packet, w string) {
 		p.Ack = n
 	case "len":
 		p.Payload = n
+	case "win":
+		p.Window = uint16(n)
+	case "mac":
+		p.SrcMAC[5] = byte(n)
 	case "id":
 		p.SrcPort, p.DstPort = uint16(n), uint16(n)
 	case "ipid":
@@ -122,6 +129,9 @@ func neighbour(words []string) decode.Packet {
 	ip, _ := end(words[2])
 	if words[1] == "is-at" {
 		p.Src = ip
+		for _, w := range words[3:] {
+			field(&p, w) // mac=
+		}
 		return p
 	}
 	asker := map[string]string{"arp": "172.17.0.1", "nd": "fd00:17::1"}[words[0]]

@@ -212,7 +212,7 @@ func (p *path) via(j *judgement) string {
 		return "proxy"
 	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
 		return "host"
-	case j.stage == "raw" || j.stage == "ingress" || j.stage == "host":
+	case j.stage == "raw" || j.stage == "ingress" || j.stage == "prerouting" || j.stage == "host":
 		return "" // it ended before anything could send it anywhere
 	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC:
 		return "dnat"

@@ -10,10 +10,14 @@ import (
 func resetByContainer(p *path, j *judgement) {
 	j.verdict, j.stage = Refused, "container"
 	c := p.socketCause(p.served().tuple, p.latestInside())
-	if old := p.socketCause(p.served().tuple, p.earlierInside()); c.cause == CauseServerReset && old.cause != c.cause {
+	if old := p.socketCause(p.served().tuple, p.earlierInside()); c.listens && !old.listens {
 		c = old // it listens since
 		c.proof = Inferred
 	}
+	if p.wrongOwner(j) {
+		return
+	}
+	p.leftBehind(&c)
 	j.cause, j.why, j.fix = c.cause, c.why, c.fix
 	j.proof = Inferred
 	if was := p.earlierInside(); c.proof == Proven && p.proven && was != nil && p.socketCause(p.served().tuple, was).cause == c.cause {
@@ -30,6 +34,9 @@ func resetByContainer(p *path, j *judgement) {
 // and nothing on the host takes it. The engine says why.
 func resetByHost(p *path, j *judgement) {
 	j.verdict, j.stage = Refused, "host"
+	if p.redirected(j) {
+		return
+	}
 	f := p.hostCause(p.latestEngine(), p.latestHost())
 	j.cause, j.why, j.fix, j.proof = f.cause, f.why, f.fix, f.proof
 	if f.fact != "" {
@@ -67,6 +74,7 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 		j.stage, j.cause, j.proof = "container", CauseServerReset, proofOf(p.proven)
 		j.why = fmt.Sprintf("The server in %s accepted the connection and %s it without a byte of answer.", p.name(), word)
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
+	case flag == decode.RST && p.invalid(j):
 	default:
 		j.stage, j.cause = "host", CauseServerReset
 		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer.", word)

@@ -166,7 +166,7 @@ var refusals = []row{
 	{
 		name:  "refused at once, and the client tries again from the same port: two tries of one request",
 		story: syn + rstInside + "0.5s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n0.6s web:eth0 veth1 docker0 | eth0 H > C R. seq=0 ack=101",
-		want:  []string{"refused at container: server-reset, via dnat to 172.17.0.2:80, 2 tries, inferred"},
+		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:80, 2 tries, inferred"},
 	},
 }
 
@@ -227,7 +227,7 @@ var proxied = []row{
 			"0.5ms web:eth0 veth1 docker0 W > P P. seq=901 ack=761 len=9\n0.6ms eth0 H > C P. seq=501 ack=151 len=9\n0.7ms eth0 H > D F. seq=1501 ack=251",
 		want: []string{
 			"delivered, via proxy to 172.17.0.2:80, inferred",
-			"refused at container: server-reset, via proxy to 172.17.0.2:80, inferred",
+			"refused at container: no-listener, via proxy to 172.17.0.2:80, inferred",
 		},
 	},
 	{

@@ -115,17 +115,17 @@ func (p *path) remarks(i *Incident) {
 	if i.Via == "proxy" && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
 		i.Notes = append(i.Notes, "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's")
 	}
-	if slow := i.Timing.FirstByte; slow > 1 {
-		i.Notes = append(i.Notes, fmt.Sprintf("slow: the first byte of the answer took %.1f s, %s", slow, p.slowHop()))
+	i.Notes = append(i.Notes, p.slowness(i.Timing)...)
+	if e := p.latestEngine(); e != nil && i.Verdict == Delivered {
+		for k := range e.Containers {
+			if c := &e.Containers[k]; c.Error != "" && !isUp(c) && p.wants(c) != nil && c != p.container {
+				i.Notes = append(i.Notes, fmt.Sprintf("%s was to publish this port too, and could not start: %s", c.Name, c.Error))
+			}
+		}
 	}
-}
-
-// slowHop says on which side of the server's door the time went by.
-func (p *path) slowHop() string {
-	if p.served() == p.client {
-		return "behind " + p.clientPoint().Name
+	if i.Via == "dnat" && i.ClientSeen != "" && i.Verdict == Delivered {
+		i.Notes = append(i.Notes, fmt.Sprintf("the server sees the request coming from %s, not from the client: a rule masquerades it", i.ClientSeen))
 	}
-	return "most of it inside " + p.name()
 }
 
 // proofs add how the translation is known to the evidence.

@@ -62,6 +62,7 @@ type extra struct {
 	conntrack *decode.Conntrack // entry of the client's leg
 	requested *decode.Tuple     // what was asked for, where no leg shows it: translated before the first point
 	errors    []icmpError
+	stall     *stallWatch
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
@@ -137,6 +138,9 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	r.marks |= markWindow
 	t.aging.push(deadline{at: p.Time, req: req, number: r.number})
 	t.expectProxy(req, r, g)
+	if e := t.pinned[g.tuple]; e != nil && g.netns == 0 {
+		t.extra(req).conntrack = e
+	}
 }
 
 // belong adds leg n to a request.
@@ -207,6 +211,9 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 		r.clientFIN = cmp.Or(r.clientFIN, p.Time)
 		if r.asked == 0 && r.synAck != 0 && r.answered == 0 {
 			t.decide(req, r, p.Time)
+		}
+		if r.verdict == Stalled && r.phase == judged {
+			t.decide(req, r, p.Time) // it is alive, and never got the answer
 		}
 		if r.marks&markServerFIN != 0 {
 			t.close(req, r, p.Time)
@@ -299,6 +306,9 @@ func (t *Tracker) settled(req uint32, r *reqRecord, at int64) {
 // windowOver judges a request that has waited long enough, or waits on.
 func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
 	r.marks &^= markWindow
+	if r.phase == judged {
+		t.watchAnswer(req, r, at)
+	}
 	if r.phase != waiting {
 		return
 	}

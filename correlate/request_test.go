@@ -204,7 +204,7 @@ var requests = []row{
 			"0.5s eth0 | docker0 veth1 web:eth0 C > H S seq=90000\n0.51s web:eth0 veth1 docker0 | eth0 H > C R. seq=0 ack=90001",
 		want: []string{
 			"delivered, via dnat to 172.17.0.2:80, inferred",
-			"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred",
+			"refused at container: no-listener, via dnat to 172.17.0.2:80, inferred",
 		},
 	},
 	{
@@ -221,7 +221,7 @@ var requests = []row{
 			"2ms eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n3ms web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=101 len=9",
 		want: []string{
 			"delivered, via dnat to 172.17.0.2:80, inferred",
-			"refused at container: server-reset, via dnat to 172.17.0.2:80, inferred",
+			"refused at container: no-listener, via dnat to 172.17.0.2:80, inferred",
 			"dropped between eth0 and docker0: unknown, inferred",
 		},
 	},

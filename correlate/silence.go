@@ -27,6 +27,10 @@ func silentHost(p *path, j *judgement) bool {
 	j.verdict, j.stage, j.cause, j.proof = Unanswered, "host", CauseServerSilent, Inferred
 	j.why = fmt.Sprintf("A process of the host accepted the connection on port %d, took the request and sent no answer.", p.tuple.DstPort)
 	j.fix = []string{fmt.Sprintf("see which: ss -lntp 'sport = :%d'", p.tuple.DstPort)}
+	if p.heldByEngine(j) {
+		p.claim(j, p.clientPoint())
+		return true
+	}
 	if p.t.world.proxyFor(p.tuple) != nil {
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = "docker-proxy accepted the connection and got no answer from the container."
@@ -74,7 +78,7 @@ func (p *path) silentIn(j *judgement) {
 	j.fact("packets", p.furthest().first, "seen going in at %s; no answer came out", p.furthest().at.Name)
 	inner := p.served()
 	for _, look := range []func(*path, *judgement, *leg) bool{
-		pausedContainer, containerFirewall, noRouteBack, backlogFull, serverSilent,
+		pausedContainer, containerFirewall, ownSource, noRouteBack, lookedFor, backlogFull, serverSilent, sharedAddress,
 	} {
 		if look(p, j, inner) {
 			p.claim(j, p.doors()...)

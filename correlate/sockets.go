@@ -17,6 +17,8 @@ type finding struct {
 	fix   []string
 	fact  string
 	proof Proof
+
+	listens bool // a socket is there that would have taken it
 }
 
 // socketCause says why a reset came for to, from the sockets of the same
@@ -36,8 +38,8 @@ func (p *path) socketCause(to decode.Tuple, s *host.Sample) finding {
 	dst := to.Dst.Addr()
 	switch {
 	case slices.ContainsFunc(samePort, func(k host.Socket) bool { return accepts(&k, dst) }):
-		f.cause, f.proof = CauseServerReset, Inferred
-		f.why = fmt.Sprintf("%s listens on %s, and yet the connection was reset: it may have started only now, or it resets on purpose.", name, where)
+		f.listens, f.proof = true, Inferred
+		f.why = fmt.Sprintf("%s listens on %s now, and yet the connection was reset: it may have started only now, or it resets on purpose.", name, where)
 		f.fix = []string{fmt.Sprintf("look at the log of %s", name)}
 		f.fact = fmt.Sprintf("a listener on %s is there", samePort[0].Local)
 	case slices.ContainsFunc(samePort, func(k host.Socket) bool { return k.Local.Addr().IsLoopback() }):

@@ -77,6 +77,7 @@ type Tracker struct {
 	world      world
 	neighbours map[decode.IP]*neighbourWatch
 	translated map[decode.Tuple]*decode.Conntrack // entries whose legs were not seen yet
+	pinned     map[decode.Tuple]*decode.Conntrack // untranslated UDP flows that are older than what was captured of them
 	passages   map[passageKey]*passage
 	drops      map[dropEnd]*decode.Drop
 	talkers    map[decode.Tuple]int64 // UDP servers that answered someone; Src unset
@@ -103,6 +104,7 @@ func New(c Config) *Tracker {
 		due:        math.MaxInt64,
 		neighbours: map[decode.IP]*neighbourWatch{},
 		translated: map[decode.Tuple]*decode.Conntrack{},
+		pinned:     map[decode.Tuple]*decode.Conntrack{},
 		passages:   map[passageKey]*passage{},
 		drops:      map[dropEnd]*decode.Drop{},
 		talkers:    map[decode.Tuple]int64{},

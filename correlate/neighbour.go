@@ -1,0 +1,116 @@
+package correlate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dnatrace/capture/engine"
+	"dnatrace/decode"
+)
+
+// wrongOwner: another than the container answers ARP or ND for its address, so
+// that what is meant for it goes there.
+func (p *path) wrongOwner(j *judgement) bool {
+	n := p.t.neighbours[p.served().tuple.Dst]
+	if n == nil || n.mac == [6]byte{} || p.container == nil {
+		return false
+	}
+	ip := p.served().tuple.Dst.Addr()
+	mine := macOf(p.container, ip)
+	who := macText(n.mac)
+	thief := p.ownerOfMAC(who)
+	switch {
+	case n.other != [6]byte{}:
+		j.fact("packets", n.answered, "both %s and %s answered for %s on %s", macText(n.other), who, ip, p.t.pointName(n.point))
+	case mine != "" && mine != who && thief != "" && thief != p.home:
+		j.fact("packets", n.answered, "%s, which is %s's, answered for %s on %s", who, thief, ip, p.t.pointName(n.point))
+	default:
+		return false
+	}
+	if thief == "" || thief == p.home {
+		thief = p.ownerOfMAC(macText(n.other))
+	}
+	if thief == "" || thief == p.home {
+		thief = "something else"
+	}
+	j.cause, j.proof = CauseDuplicateAddress, Inferred
+	j.why = fmt.Sprintf("%s and %s both have the address %s on %s: what is meant for one reaches the other.", p.home, thief, ip, p.t.pointName(n.point))
+	j.fix = []string{fmt.Sprintf("find who has it: arping -I %s %s", p.t.pointName(n.point), ip), "give each container an address of its own, and remove fixed MAC addresses"}
+	return true
+}
+
+// sharedAddress: another took what was meant for the container, and is silent.
+func sharedAddress(p *path, j *judgement, _ *leg) bool { return p.wrongOwner(j) }
+
+// macOf is the link-layer address that the engine gave a container for ip; ""
+// if it does not say.
+func macOf(c *engine.Container, ip netip.Addr) string {
+	for _, ep := range c.Endpoints {
+		if ep.IPv4 == ip || ep.IPv6 == ip {
+			return strings.ToLower(ep.MAC)
+		}
+	}
+	return ""
+}
+
+// ownerOfMAC names the container with a link-layer address, "" if none has it.
+func (p *path) ownerOfMAC(mac string) string {
+	e := p.latestEngine()
+	if e == nil {
+		return ""
+	}
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		if slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return strings.ToLower(ep.MAC) == mac }) {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+func macText(m [6]byte) string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+}
+
+// lookedFor: the container looks for the client among its neighbours, in vain:
+// the client's address lies in the container's own network.
+func lookedFor(p *path, j *judgement, inner *leg) bool {
+	n := p.t.unansweredNeighbour(inner.tuple.Src, p.r.opened, p.now)
+	if n == nil || p.t.world.containerAt(inner.tuple.Src) != nil || p.t.world.isHost(inner.tuple.Src) {
+		return false
+	}
+	client := inner.tuple.Src.Addr()
+	j.cause = CauseReplyMisrouted
+	j.why = fmt.Sprintf("The client's address %s lies in a network that %s takes for its own: it looks for the client among its neighbours on %s, and nobody answers.", client, p.name(), p.t.pointName(n.point))
+	j.fix = []string{"give the container's network another subnet, one that no client uses: docker network create --subnet …, or bip and default-address-pools of the engine"}
+	j.fact("packets", n.firstAsked, "%s asked for on %s %d times, and nobody answered", client, p.t.pointName(n.point), n.asks)
+	return true
+}
+
+// ownSource: the request has a source that the container cannot answer: its own
+// address, or one of loopback. Something was to hide it.
+func ownSource(p *path, j *judgement, inner *leg) bool {
+	src := inner.tuple.Src
+	if p.heard() || src != inner.tuple.Dst && !(src.Addr().IsLoopback() && inner != p.client) {
+		return false
+	}
+	j.cause = CauseUntranslatedSource
+	j.why = fmt.Sprintf("The request reached %s from %s, and its kernel drops what seems to come from itself: the rule that was to masquerade it is missing.", p.name(), src.Addr())
+	j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
+	j.fact("packets", p.furthest().first, "seen from %s at %s", inner.tuple.SrcEnd(), p.furthest().at.Name)
+	return true
+}
+
+// comesAsItself is the stop at the client's side where an answer was seen that
+// no one had translated back; nil if there is none.
+func (p *path) comesAsItself() *stop {
+	for i := range p.coming {
+		s := &p.coming[i]
+		if s.leg != p.client && s.leg.tuple.Dst != p.client.tuple.Dst && s.leg.tuple.Proto != decode.ICMP && s.point == p.r.point {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+
+	"dnatrace/capture/host"
+	"dnatrace/decode"
+)
+
+// stalled: the connection was established, and then bytes of one side stopped
+// getting through.
+func stalled(p *path, j *judgement) bool {
+	if p.tuple.Proto != decode.TCP || p.r.synAck == 0 {
+		return false
+	}
+	j.verdict, j.cause, j.proof = Stalled, CauseUnknown, Inferred
+	back := p.answerBytes()
+	switch {
+	case back == nil && p.r.asked != 0 && p.serverShut(j):
+	case p.proxied():
+		return false
+	case back != nil:
+		p.answerStuck(j)
+	case p.r.asked != 0 && !p.acknowledged(p.client, p.r.point):
+		p.requestStuck(j)
+	default:
+		return false
+	}
+	p.claim(j, p.clientPoint())
+	return true
+}
+
+// serverShut: the server reads nothing, and its kernel takes no more.
+func (p *path) serverShut(j *judgement) bool {
+	i := slices.IndexFunc(p.coming, func(s stop) bool { return s.shut && s.leg == p.served() })
+	if i < 0 {
+		return false
+	}
+	j.stage, j.cause = "container", CauseZeroWindow
+	who := "The server in " + p.name()
+	if p.served() == p.client && p.answeredByHost() {
+		j.stage, who = "host", "A process of the host"
+	}
+	j.why = fmt.Sprintf("%s accepted the connection and does not read: its window is closed, and the client may send no more.", who)
+	j.fix = []string{fmt.Sprintf("see what the server in %s is waiting for: docker logs %s", p.name(), shell(p.name()))}
+	j.fact("packets", p.coming[i].last, "window 0 at %s", p.coming[i].at.Name)
+	return true
+}
+
+// requestStuck: the client's bytes are not acknowledged.
+func (p *path) requestStuck(j *judgement) {
+	j.why = "The connection was established, and then the client's bytes were never acknowledged."
+	j.between = p.lastBytes()
+	if j.between[0] == "" {
+		j.stage = "container" // they went in, and its kernel does not acknowledge them
+	}
+	p.tooLarge(j, request)
+}
+
+// answerStuck: the server's bytes do not come out at the client's side.
+func (p *path) answerStuck(j *judgement) {
+	j.why = fmt.Sprintf("The connection was established, and then the server's bytes never came out at %s.", p.clientPoint().Name)
+	for _, s := range p.replies() {
+		if s.leg.bytes(s.sighting) > 0 {
+			j.between = [2]string{s.at.Name, p.clientPoint().Name}
+		}
+	}
+	if !p.tooLarge(j, reply) && j.between[0] != "" {
+		if hit, ok := p.filtered(reply, false); ok {
+			p.blame(j, hit, reply)
+			j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.hit.removal()
+		}
+	}
+}
+
+// tooLarge: packets of one direction are larger than a link on their way takes.
+// Its message says so, or the sizes that the links are set to.
+func (p *path) tooLarge(j *judgement, w way) bool {
+	if i := slices.IndexFunc(p.x.errors, func(e icmpError) bool { return e.mtu != 0 && e.way == w }); i >= 0 {
+		e := p.x.errors[i]
+		j.cause = CauseMTU
+		j.why = fmt.Sprintf("Packets are larger than the way allows: %s asks for at most %d bytes, and the sender does not comply.", e.from.Addr(), e.mtu)
+		j.fix = append(mtuFix(int(e.mtu)), "let ICMP \"fragmentation needed\" through to the container")
+		j.fact("packets", e.time, "ICMP from %s at %s: at most %d bytes", e.from.Addr(), p.t.pointName(e.point), e.mtu)
+		return true
+	}
+	now := p.latestHost()
+	out, in := linkNamed(now, j.between[1]), linkNamed(now, j.between[0])
+	if out == nil || in == nil || out.MTU == 0 || out.MTU >= in.MTU {
+		return false
+	}
+	j.cause = CauseMTU
+	j.why = fmt.Sprintf("Packets are larger than the way allows: %s takes %d bytes and %s only %d, and no message saying so got to the sender.", in.Name, in.MTU, out.Name, out.MTU)
+	j.fix = append(mtuFix(out.MTU), "find what drops ICMP \"fragmentation needed\": nft list ruleset, iptables-save")
+	j.fact("host", p.now, "MTU %d at %s, %d at %s", in.MTU, in.Name, out.MTU, out.Name)
+	return true
+}
+
+func mtuFix(mtu int) []string {
+	return []string{
+		fmt.Sprintf("set the MTU of the network: docker network create --opt com.docker.network.driver.mtu=%d …", mtu),
+		"or clamp: iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
+	}
+}
+
+func linkNamed(s *host.Sample, name string) *host.Link {
+	if s == nil {
+		return nil
+	}
+	for i := range s.Links {
+		if s.Links[i].Name == name {
+			return &s.Links[i]
+		}
+	}
+	return nil
+}
+
+// lastBytes names the last point that the client's bytes reached and the first
+// they did not reach; empty if they got as far as the connection itself.
+func (p *path) lastBytes() [2]string {
+	asked, last := p.bytes(request), p.clientPoint().Name
+	for _, s := range p.going {
+		if s.leg.bytes(s.sighting) < asked {
+			return [2]string{last, s.at.Name}
+		}
+		last = s.at.Name
+	}
+	if !p.entered() {
+		return [2]string{last, "host"}
+	}
+	return [2]string{}
+}
+
+// stallWatch is how far an answer had got when it was last looked at.
+type stallWatch struct {
+	since int64  // Unix ns, when it had got that far
+	end   uint32 // bytes the server had sent
+	acked uint32 // of which the client had acknowledged
+	count uint16 // segments of the server
+	stuck bool   // nothing moved since, however often it was sent again
+}
+
+// watchAnswer looks after an answer that has begun and is not acknowledged, or
+// whose client has closed its window. A window later it has moved, or it is
+// stuck if all that was sent meanwhile was sent before.
+func (t *Tracker) watchAnswer(req uint32, r *reqRecord, at int64) {
+	g := t.legs.slab.at(r.client)
+	if g.tuple.Proto != decode.TCP || r.verdict != Delivered || r.marks&(markClosed|markMiddle) != 0 || g.flags&legReplyISN == 0 {
+		return
+	}
+	asked, back := t.legs.at(g, r.point, request), t.legs.at(g, r.point, reply)
+	if asked == nil || back == nil || int32(back.end-asked.acked) <= 0 && !asked.shut {
+		return
+	}
+	x := t.extra(req)
+	if w := x.stall; w != nil && w.end == back.end && w.acked == asked.acked && back.count > w.count {
+		w.stuck = true
+		t.judge(req, at, true)
+		return
+	}
+	x.stall = &stallWatch{since: at, end: back.end, acked: asked.acked, count: back.count}
+	if r.marks&markWindow == 0 {
+		r.marks |= markWindow
+		t.rearm(at+int64(t.config.Window), req)
+	}
+}
+
+// answerStopped: the answer began to leave, and then stopped getting through to
+// the client.
+func answerStopped(p *path, j *judgement) bool {
+	w := p.x.stall
+	if w == nil || !w.stuck || len(p.watched(p.clientPoint()).gaps) > 0 {
+		return false
+	}
+	asked, back := p.side(request), p.side(reply)
+	j.verdict, j.stage, j.cause, j.proof = Stalled, "reply-nic", CauseUnknown, Inferred
+	at := p.clientPoint().Name
+	switch {
+	case asked.shut:
+		j.cause = CauseZeroWindow
+		j.why = "The client has stopped reading the answer: its window is closed, and the server may send no more."
+		j.fix = []string{"look at the client: it holds the connection and does not read"}
+		j.fact("packets", asked.last, "window 0 from the client at %s", at)
+		return true
+	case p.tooLarge(j, reply):
+	case asked.last > w.since && back.end-asked.acked > smallSegment:
+		j.cause = CauseMTU
+		j.why = fmt.Sprintf("The answer leaves at %s again and again, and its large packets never arrive, while the client's small ones do: somewhere behind, the way takes smaller packets, and says so to nobody.", at)
+		j.fix = append(mtuFix(1400), "find the size that gets through: ping -M do -s 1372 CLIENT")
+	default:
+		j.why = fmt.Sprintf("The answer leaves at %s again and again, and the client acknowledges no more of it.", at)
+		j.fix = []string{"look for what drops packets between the host and the client, large ones first: ping -M do -s 1472 CLIENT"}
+	}
+	j.fact("packets", back.last, "%d bytes left at %s and were never acknowledged", back.end-asked.acked, at)
+	return true
+}
+
+// smallSegment gets through everywhere: the least MTU of IPv4, less its headers
+// (RFC 9293 §3.7.1).
+const smallSegment = 536
