@@ -237,7 +237,7 @@ func vanished(p *path, j *judgement) bool {
 	last := p.furthest()
 	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), last.at.Name)
 	dropped := p.tellDrop(j, request)
-	if f, ok := p.filtered(request, false); ok && (!p.gotThrough() || f.stage == "postrouting") {
+	if f, ok := p.filtered(request, false); ok && (!p.gotThrough() || f.stage == "postrouting" || f.stage == "bridge" || f.stage == "egress") {
 		j.between = p.gapAfterLast()
 		if f.stage == "input" {
 			j.between[1] = "host"
