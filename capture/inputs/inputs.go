@@ -163,15 +163,16 @@ func cause(err error) error {
 // hidden, and no regular file, is left out; links are not followed out of it.
 func (f *files) folder(root string, named map[string]string) error {
 	n := 0
+	root = filepath.ToSlash(filepath.Clean(root))
 	err := fs.WalkDir(f.fsys, root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			f.unknown = append(f.unknown, fmt.Sprintf("%s cannot be read: %v", path, cause(err)))
 			return nil
 		}
-		depth := strings.Count(strings.TrimPrefix(path, root), "/")
+		depth := strings.Count(strings.TrimPrefix(strings.TrimPrefix(path, root), "/"), "/")
 		hidden := path != root && strings.HasPrefix(d.Name(), ".")
 		if d.IsDir() {
-			if hidden || depth > maxDepth {
+			if hidden || path != root && depth >= maxDepth {
 				return fs.SkipDir
 			}
 			return nil

@@ -288,6 +288,26 @@ func TestADumpThatIsCutIsToldAsDamage(t *testing.T) {
 	}
 }
 
+func TestAFolderMayBeWrittenInAnyWay(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string]string{"ss.txt": listens, "a/b/ss.txt": listens, "a/b/c/ss.txt": listens, "a/b/notes": "prose"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(data), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, path := range []string{".", "./", dir, dir + "/", "../" + filepath.Base(dir)} {
+		o, err := Open(Input{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(o.Dumps) != 2 || len(o.Unknown) != 1 {
+			t.Errorf("%s: got dumps %v, passed over %v", path, o.Dumps, o.Unknown)
+		}
+	}
+}
+
 func TestTheSameFilesCanBeReadAgain(t *testing.T) {
 	o := mustOpen(t, map[string]string{"any.pcap": string(pcap(linkCooked2, frame{0, cooked2(2, false, 1, "request")})), "addr.json": addr})
 	first, _, _ := told(t, o)
