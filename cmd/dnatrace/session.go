@@ -38,6 +38,7 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 	if err := privileged(); err != nil {
 		return nil, err
 	}
+	sparing()
 	s := &session{}
 	if err := s.arm(ctx, f, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -45,6 +46,16 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 	s.drop(a, keepExec)
 	a.listening(s)
 	return s, nil
+}
+
+// sparing keeps to one core, as the host being watched has other things to do.
+// One is enough for what its rings can take, and goroutines that hand over to
+// each other there need not wake a thread each time, which is much of what
+// watching costs.
+func sparing() {
+	if os.Getenv("GOMAXPROCS") == "" { // nobody has decided otherwise
+		runtime.GOMAXPROCS(1)
+	}
 }
 
 // arm opens everything that takes privilege.

@@ -74,37 +74,43 @@ func escape(r rune) string {
 // text, every nil slice empty, every time UTC, no number that JSON cannot hold.
 // It walks by reflection so that a field added later cannot be forgotten.
 func cleaned[T any](v T, text func(string) string) T {
-	out := reflect.New(reflect.TypeFor[T]()).Elem()
-	cleanInto(out, reflect.ValueOf(&v).Elem(), text)
-	return out.Interface().(T)
+	cleanIn(reflect.ValueOf(&v).Elem(), text)
+	return v
 }
 
-func cleanInto(dst, src reflect.Value, text func(string) string) {
-	if t, ok := src.Interface().(time.Time); ok {
-		dst.Set(reflect.ValueOf(t.UTC()))
+var timeType = reflect.TypeFor[time.Time]()
+
+// cleanIn cleans v, a copy whose slices and pointers still lead to the original's
+// content: it goes on with copies of those.
+func cleanIn(v reflect.Value, text func(string) string) {
+	if v.Type() == timeType {
+		t := v.Addr().Interface().(*time.Time)
+		*t = t.UTC()
 		return
 	}
-	switch src.Kind() {
+	switch v.Kind() {
 	case reflect.String:
-		dst.SetString(text(src.String()))
+		v.SetString(text(v.String()))
 	case reflect.Float64:
-		dst.SetFloat(finite(src.Float()))
+		v.SetFloat(finite(v.Float()))
 	case reflect.Struct:
-		for i := range src.NumField() {
-			cleanInto(dst.Field(i), src.Field(i), text)
+		for i := range v.NumField() {
+			cleanIn(v.Field(i), text)
 		}
 	case reflect.Slice:
-		dst.Set(reflect.MakeSlice(src.Type(), src.Len(), src.Len()))
-		for i := range src.Len() {
-			cleanInto(dst.Index(i), src.Index(i), text)
+		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(own, v)
+		v.Set(own)
+		for i := range v.Len() {
+			cleanIn(v.Index(i), text)
 		}
 	case reflect.Pointer:
-		if !src.IsNil() {
-			dst.Set(reflect.New(src.Type().Elem()))
-			cleanInto(dst.Elem(), src.Elem(), text)
+		if !v.IsNil() {
+			own := reflect.New(v.Type().Elem())
+			own.Elem().Set(v.Elem())
+			v.Set(own)
+			cleanIn(own.Elem(), text)
 		}
-	default:
-		dst.Set(src)
 	}
 }
 
