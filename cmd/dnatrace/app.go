@@ -58,6 +58,8 @@ func (a *app) root() *cobra.Command {
 		a.replayCommand(),
 		a.reportCommand(),
 		a.redactCommand(),
+		a.minimiseCommand(),
+		a.annotateCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),

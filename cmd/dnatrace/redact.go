@@ -171,7 +171,7 @@ func writeAll(w *recording.Writer, stream func(func(*capture.Batch, error) bool)
 }
 
 // rejudge judges what was written.
-func rejudge(ctx context.Context, file *os.File) (*correlate.Document, error) {
+func rejudge(ctx context.Context, file *os.File, targets ...string) (*correlate.Document, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("check the recording: %w", err)
 	}
@@ -179,7 +179,7 @@ func rejudge(ctx context.Context, file *os.File) (*correlate.Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("check the recording: %w", err)
 	}
-	return pipeline.Run(ctx, src, pipeline.Options{Options: judge.Options{Keep: -1}})
+	return pipeline.Run(ctx, src, pipeline.Options{Options: judge.Options{Targets: targets, Keep: -1}})
 }
 
 // outcome is a run's verdict and cause.

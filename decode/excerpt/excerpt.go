@@ -1,0 +1,248 @@
+// Package excerpt keeps of a stream what concerns some requests: their packets,
+// what connection tracking and the rule trace say of them, and the state of the
+// host at the time.
+//
+// The package does no I/O and builds on any OS. It must not import correlate or
+// cmd, nor anything of capture but the types for what origins say.
+package excerpt
+
+import (
+	"encoding/json"
+
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// Extent says how much is kept. The zero value keeps the least.
+type Extent uint8
+
+// Extents, each with what those before it keep.
+const (
+	Requests   Extent = iota // the packets of the requests, cut behind the headers; what was said of them; state from before to after them
+	AllChanges               // state wherever it changed, and as it was at the end
+	AllRecords               // every record, and whole frames
+	AllHosts                 // every packet from or to an address concerned
+	Everything               // all that there is
+)
+
+// String says it in words.
+func (e Extent) String() string {
+	switch e {
+	case Requests:
+		return "the packets of the requests, what was said of them, and state from before to after them"
+	case AllChanges:
+		return "the packets of the requests, what was said of them, and all changes of state"
+	case AllRecords:
+		return "the packets of the requests and all other records"
+	case AllHosts:
+		return "all packets of the hosts concerned and all other records"
+	}
+	return "everything"
+}
+
+// headers is how many bytes of a frame are kept: more than link layer, IP and
+// TCP headers with all options have, and than an ICMP error that quotes them.
+const headers = 192
+
+// Want says which requests are meant.
+type Want struct {
+	Tuples []decode.Tuple  // as they were seen or asked for, in any direction
+	Frames map[uint64]bool // numbers of packets of theirs: decode.Packet.Frame
+	Netns  map[string]bool // namespaces whose state concerns them, besides the host's
+	First  int64           // Unix ns, of the requests
+	Last   int64
+}
+
+// Excerpt keeps part of a stream, which it has to see twice: Learn every batch,
+// then Keep every batch. It is not safe for concurrent use.
+type Excerpt struct {
+	want    Want
+	extent  Extent
+	tuples  map[decode.Tuple]bool // both directions
+	hosts   map[decode.IP]bool
+	entries []*decode.Conntrack // translated, not concerned so far
+	steps   []step
+	traced  map[traceID]bool
+
+	learner decoder
+	keeper  decoder
+	state   map[string]*history
+	out     capture.Batch
+	packets uint64
+}
+
+// traceID names a packet on its way through the rules of a namespace.
+type traceID struct {
+	netns string
+	id    uint32
+}
+
+type step struct {
+	traceID
+	tuple decode.Tuple
+}
+
+// decoder is a decoder with its batch, once for each pass: it remembers
+// fragments.
+type decoder struct {
+	*decode.Decoder
+	batch decode.Batch
+}
+
+// New makes an Excerpt.
+func New(w Want, extent Extent) *Excerpt {
+	e := &Excerpt{
+		want: w, extent: extent,
+		tuples: map[decode.Tuple]bool{}, hosts: map[decode.IP]bool{}, traced: map[traceID]bool{},
+		learner: decoder{Decoder: decode.NewDecoder()}, keeper: decoder{Decoder: decode.NewDecoder()},
+		state: map[string]*history{},
+	}
+	for _, t := range w.Tuples {
+		e.concerns(t)
+	}
+	return e
+}
+
+// concerns adds a tuple to those that are kept.
+func (e *Excerpt) concerns(t decode.Tuple) {
+	if t == (decode.Tuple{}) {
+		return
+	}
+	e.tuples[t], e.tuples[t.Reverse()] = true, true
+	e.hosts[t.Src], e.hosts[t.Dst] = true, true
+}
+
+// Packets is the number of packets kept so far.
+func (e *Excerpt) Packets() uint64 { return e.packets }
+
+// Learn takes notice of which tuples belong together, and when state changed.
+func (e *Excerpt) Learn(b *capture.Batch) {
+	for i := range b.Records {
+		e.learnRecord(&b.Records[i])
+	}
+	e.learner.Packets(b, &e.learner.batch)
+	for i := range e.learner.batch.Packets {
+		p := &e.learner.batch.Packets[i]
+		if !e.want.Frames[p.Frame] {
+			continue
+		}
+		if p.Kind >= decode.Segment {
+			e.concerns(p.Tuple)
+		}
+		if p.Quote > 0 {
+			e.concerns(e.learner.batch.Quotes[p.Quote-1].Tuple)
+		}
+	}
+}
+
+func (e *Excerpt) learnRecord(r *capture.Record) {
+	e.remember(r)
+	events, _ := decode.Control(*r)
+	for _, ev := range events {
+		switch ev := ev.(type) {
+		case *decode.Point:
+			e.learner.Point(ev.Point)
+		case *decode.Conntrack:
+			if ev.Reply.Reverse() != ev.Orig {
+				e.entries = append(e.entries, ev)
+			}
+		case *decode.TraceStep:
+			if ev.Packet.Kind >= decode.Tail {
+				e.steps = append(e.steps, step{traceID{ev.Netns, ev.ID}, ev.Packet.Tuple})
+			}
+		}
+	}
+}
+
+// Seal ends the learning: what a translation joins to the requests concerns them
+// too, and so on.
+func (e *Excerpt) Seal() {
+	for grown := true; grown; {
+		grown = false
+		for _, c := range e.entries {
+			if known, both := e.tuples[c.Orig] || e.tuples[c.Reply], e.tuples[c.Orig] && e.tuples[c.Reply]; known && !both {
+				e.concerns(c.Orig)
+				e.concerns(c.Reply)
+				grown = true
+			}
+		}
+	}
+	for _, s := range e.steps {
+		if e.tuples[s.tuple] {
+			e.traced[s.traceID] = true
+		}
+	}
+	e.entries, e.steps = nil, nil
+}
+
+// Keep returns what is kept of a batch, valid until the next call. It does not
+// change b.
+func (e *Excerpt) Keep(b *capture.Batch) *capture.Batch {
+	if e.extent == Everything {
+		e.packets += uint64(len(b.Packets))
+		return b
+	}
+	e.out = capture.Batch{Packets: e.out.Packets[:0], Arena: b.Arena, Until: b.Until, Records: e.out.Records[:0]}
+	for i := range b.Records {
+		e.keepRecord(b.Records[i])
+	}
+	e.keeper.Packets(b, &e.keeper.batch)
+	for i := range b.Packets {
+		if p := b.Packets[i]; e.keeps(&e.keeper.batch.Packets[i]) {
+			if e.extent <= AllChanges {
+				p.Len = min(p.Len, headers)
+			}
+			e.out.Packets = append(e.out.Packets, p)
+		}
+	}
+	e.packets += uint64(len(e.out.Packets))
+	return &e.out
+}
+
+// keeps reports whether a packet concerns the requests.
+func (e *Excerpt) keeps(p *decode.Packet) bool {
+	switch p.Kind {
+	case decode.Other:
+		return false
+	case decode.ARPRequest, decode.ARPReply, decode.Solicit, decode.Advertise:
+		return e.hosts[p.Src] || e.hosts[p.Dst]
+	case decode.ICMPError:
+		if p.Quote > 0 && e.tuples[e.keeper.batch.Quotes[p.Quote-1].Tuple] {
+			return true
+		}
+		return e.hosts[p.Src] && e.hosts[p.Dst]
+	case decode.Tail:
+		return e.hosts[p.Src] && e.hosts[p.Dst]
+	}
+	return e.tuples[p.Tuple] || e.extent >= AllHosts && (e.hosts[p.Src] || e.hosts[p.Dst])
+}
+
+// keepRecord adds a record, or what is kept of it.
+func (e *Excerpt) keepRecord(r capture.Record) {
+	if r.Origin == capture.OriginPackets && r.Kind == capture.KindPoint {
+		var p capture.Point
+		if json.Unmarshal(r.Data, &p) == nil {
+			e.keeper.Point(p)
+		}
+	}
+	if r.Origin == capture.OriginMeta && r.Kind == capture.KindEnd {
+		r = e.end(r)
+	}
+	if e.extent <= AllChanges {
+		var ok bool
+		if r, ok = e.part(r); !ok {
+			return
+		}
+	}
+	e.out.Records = append(e.out.Records, r)
+}
+
+// end counts the packets that are left.
+func (e *Excerpt) end(r capture.Record) capture.Record {
+	var end capture.End
+	if json.Unmarshal(r.Data, &end) == nil {
+		end.Packets = e.packets
+		r.Data, _ = json.Marshal(end)
+	}
+	return r
+}
