@@ -71,6 +71,9 @@ func title(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
+// headWord begins a headline: "Answer lost".
+func headWord(v correlate.Verdict) string { return title(strings.ReplaceAll(v.String(), "-", " ")) }
+
 func sentence(s string) string { return title(strings.TrimSuffix(s, ".")) + "." }
 
 func factsOf(i *correlate.Incident) []fact {

@@ -44,3 +44,11 @@ func spanText(d time.Duration) string {
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
+
+// preciseText is sinceText where packets follow each other closely.
+func preciseText(d time.Duration) string {
+	if d < 0 || d < time.Second {
+		return fmt.Sprintf("%.3f ms", d.Seconds()*1e3)
+	}
+	return fmt.Sprintf("%.6f s", d.Seconds())
+}

@@ -56,6 +56,7 @@ type rung struct {
 	Reply       bool
 	Strokes     []stroke
 	Dots        []dot
+	Head        dot     // where the packet arrived last
 	Stub        *stroke // towards a point that should have seen it and did not
 	Y           px      // of its first sighting
 	TextY       px
@@ -136,13 +137,15 @@ func (l *ladder) lives(names []string, c *Case) map[string]px {
 // rung lays out one packet.
 func (l *ladder) rung(n int, f *Flight, c *Case, x map[string]px, clock *clock) rung {
 	first := f.Seen[0]
-	r := rung{N: n + 1, Class: f.Class, Reply: f.Reply, Y: clock.y(first.Time), Time: sinceText(first.Time.Sub(c.Incident.First)), Label: labelText(f)}
+	r := rung{N: n + 1, Class: f.Class, Reply: f.Reply, Y: clock.y(first.Time), Time: preciseText(first.Time.Sub(c.Incident.First)), Label: labelText(f)}
 	if f.Again > 0 && r.Class == "" {
 		r.Class = "again"
 	}
 	from := px(0)
 	if !f.Reply {
-		r.Strokes = append(r.Strokes, stroke{clientX, r.Y, x[first.Point], r.Y})
+		if first.Src == c.Incident.Client || !strings.Contains(first.Src, ":") {
+			r.Strokes = append(r.Strokes, stroke{clientX, r.Y, x[first.Point], r.Y})
+		}
 		from = x[first.Point]
 		r.Dots = append(r.Dots, dot{from, r.Y})
 	}
@@ -156,15 +159,17 @@ func (l *ladder) rung(n int, f *Flight, c *Case, x map[string]px, clock *clock) 
 		}
 		from = at
 	}
+	r.Head = r.Dots[len(r.Dots)-1]
 	r.Stub = stubOf(f, &c.Incident, x, clock)
 	if f.Reply && r.Stub == nil && atClient(f, c) {
 		y := clock.y(f.Seen[len(f.Seen)-1].Time)
 		r.Strokes = append(r.Strokes, stroke{from, y, clientX, y})
+		r.Head = dot{clientX, y}
 	}
 	r.edges()
 	r.Title = titleOf(n, f, r.Time)
 	for _, s := range f.Seen {
-		r.Rows = append(r.Rows, sightingRow{Time: sinceText(s.Time.Sub(c.Incident.First)), Point: s.Point, From: s.Src, To: s.Dst, Frame: fmt.Sprint(s.Frame), TTL: fmt.Sprint(s.TTL)})
+		r.Rows = append(r.Rows, sightingRow{Time: preciseText(s.Time.Sub(c.Incident.First)), Point: s.Point, From: s.Src, To: s.Dst, Frame: fmt.Sprint(s.Frame), TTL: fmt.Sprint(s.TTL)})
 	}
 	return r
 }
@@ -271,20 +276,31 @@ func newClock(all []Flight) *clock {
 	slices.Sort(k.times)
 	k.times = slices.Compact(k.times)
 	k.perPx = scaleOf(starts)
-	y := ladderTop
+	y, free := ladderTop, ladderTop // of the next packet, and of the next text beside
 	for n, t := range k.times {
 		if n > 0 {
 			d := px(float64(t-k.times[n-1]) / k.perPx)
 			if d > longestGap {
+				y = max(y, free-labelStep)
 				k.gaps = append(k.gaps, gap{Y: y + gapHeight/2, Text: spanText(time.Duration(t - k.times[n-1]))})
 				d = gapHeight
 			}
 			y += d
 		}
 		k.ys = append(k.ys, y)
+		for range countOf(starts, t) {
+			free = max(y, free) + labelStep
+		}
 	}
 	k.end = y
 	return k
+}
+
+// countOf is how often t is in times, which are ascending.
+func countOf(times []int64, t int64) int {
+	from, _ := slices.BinarySearch(times, t)
+	to, _ := slices.BinarySearch(times, t+1)
+	return to - from
 }
 
 // scaleOf is how many ns a pixel stands for, so that two packets of the usual

@@ -20,6 +20,8 @@ type latency struct {
 	W     px
 	Rows  []latencyRow
 	Ticks []tick
+	// Several says that a hop was passed by more than one request.
+	Several bool
 }
 
 type tick struct {
@@ -117,6 +119,7 @@ func plot(order []hopKey, all map[hopKey][]time.Duration, this map[hopKey]time.D
 				r.Dots = append(r.Dots, x)
 			}
 		}
+		l.Several = l.Several || r.N > 1
 		l.Rows = append(l.Rows, r)
 	}
 	return l

@@ -298,7 +298,7 @@ func (m *markdown) versions() {
 	m.head("Versions")
 	var rows [][]string
 	for _, v := range m.Versions {
-		rows = append(rows, []string{v.Name, code(v.Value)})
+		rows = append(rows, []string{text(v.Name), code(v.Value)})
 	}
 	m.table([]string{"", ""}, rows)
 }

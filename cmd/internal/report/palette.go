@@ -13,7 +13,7 @@ var palette = []colour{
 	{"ink", "#16202b", "#e6ebf1"},
 	{"quiet", "#52606f", "#a0adbb"},
 	{"hair", "#dbe1e8", "#2b343e"},
-	{"edge", "#8593a3", "#667686"},
+	{"edge", "#7d8b9b", "#667686"},
 	{"link", "#0a58a8", "#79b8ff"},
 	{"way", "#1464b4", "#64a8f5"},
 	{"back", "#0f766e", "#4cc4b4"},

@@ -1,6 +1,10 @@
 package report
 
-import "strings"
+import (
+	"strings"
+
+	"dnatrace/correlate"
+)
 
 // Measures of the path picture.
 const (
@@ -20,7 +24,7 @@ type picture struct {
 	Lines                   []line
 	Back                    *line
 	Label                   string // the picture in words
-	Failed                  bool
+	Check                   *dot   // where it was answered as it should be
 }
 
 // band is a stretch of the way in one place: outside, the host, a container.
@@ -32,9 +36,9 @@ type band struct {
 
 // span is a stretch over which the destination stays the same.
 type span struct {
-	X, W, Mid px
-	Text      string
-	After     bool // behind a translation
+	X, W, Y px
+	Text    string
+	After   bool // behind a translation
 }
 
 // box is a stop.
@@ -42,7 +46,8 @@ type box struct {
 	stop
 	X, W, Mid   px
 	Title, Line string // texts cut to the box
-	Mark        px     // where the end is marked; valid iff End
+	Mark, MarkY px     // where the end is marked; valid iff End
+	cell        band   // the room it takes
 }
 
 // line is a stretch of the way.
@@ -55,63 +60,93 @@ type line struct {
 
 func draw(w way) picture {
 	p := picture{W: pictureWidth, H: pictureHeight, WayY: wayY, BackY: backY, BoxH: boxHeight, Label: inWords(w)}
-	cell := pictureWidth / px(len(w.Stops))
-	for n, s := range w.Stops {
-		p.Boxes = append(p.Boxes, boxAt(s, px(n)*cell, cell))
+	unit := unitOf(w.Stops)
+	x := px(0)
+	for _, s := range w.Stops {
+		p.Boxes = append(p.Boxes, boxAt(s, x, weight(s)*unit))
+		x += weight(s) * unit
 	}
-	p.bands(cell)
-	p.spans(cell)
+	p.bands()
+	p.spans()
 	p.lines()
 	p.back(w)
+	if w.Verdict == correlate.Delivered {
+		last := p.Boxes[len(p.Boxes)-1]
+		p.Check = &dot{last.X + last.W - 8, wayY - boxHeight/2}
+	}
 	return p
 }
 
+// weight is how much room a stop takes beside the others.
+func weight(s stop) px {
+	switch {
+	case s.Kind == "client":
+		return 1.3
+	case s.Action():
+		return 0.95
+	}
+	return 1
+}
+
+// unitOf is the room of a stop of weight 1.
+func unitOf(all []stop) px {
+	sum := px(0)
+	for _, s := range all {
+		sum += weight(s)
+	}
+	return pictureWidth / sum
+}
+
 func boxAt(s stop, x, cell px) box {
-	width := min(cell-14, 128)
+	width := min(cell-14, 150)
 	if s.Action() {
 		width = 34
 	}
-	b := box{stop: s, W: width, Mid: x + cell/2}
+	b := box{stop: s, W: width, Mid: x + cell/2, cell: band{X: x, W: cell}}
 	b.X = b.Mid - width/2
-	room := int((cell - 8) / 6.6)
-	b.Title, b.Line = short(s.Name, room), short(s.Sub, int((cell-8)/5.7))
-	b.Mark = b.Mid
-	if s.Before {
-		b.Mark = x
+	room := int((cell - 8) / 6.9)
+	b.Title, b.Line = short(s.Name, room), short(s.Sub, int((cell-10)/6))
+	switch {
+	case s.Before:
+		b.Mark, b.MarkY = x, wayY
+	case s.Action():
+		b.Mark, b.MarkY = b.Mid, wayY
+	default:
+		b.Mark, b.MarkY = b.Mid+width/2-8, wayY-boxHeight/2
 	}
 	return b
 }
 
-func (p *picture) bands(cell px) {
-	for n, b := range p.Boxes {
+func (p *picture) bands() {
+	for _, b := range p.Boxes {
 		if k := len(p.Bands) - 1; k >= 0 && p.Bands[k].Text == b.Zone {
-			p.Bands[k].W += cell
+			p.Bands[k].W += b.cell.W
 			continue
 		}
-		p.Bands = append(p.Bands, band{X: px(n)*cell + 3, W: cell - 6, Text: b.Zone, Odd: len(p.Bands)%2 == 1})
+		p.Bands = append(p.Bands, band{X: b.cell.X + 3, W: b.cell.W - 6, Text: b.Zone, Odd: len(p.Bands)%2 == 1})
 	}
 	for k := range p.Bands {
 		p.Bands[k].Text = short(p.Bands[k].Text, int(p.Bands[k].W/7))
 	}
 }
 
-// spans join neighbouring stops that saw the request with one destination.
-func (p *picture) spans(cell px) {
-	var last *span
-	for n, b := range p.Boxes {
-		if b.Kind == "client" || b.Address == "" || !b.Reached && b.Kind != "server" && b.Kind != "host" || !b.Reached {
+// spans join neighbouring stops that saw the request with one destination. A
+// text that is longer than its stretch is written above the next one's.
+func (p *picture) spans() {
+	for _, b := range p.Boxes {
+		if b.Kind == "client" || b.Address == "" || !b.Reached {
 			continue
 		}
-		x := px(n) * cell
-		if last != nil && last.Text == b.Address {
-			last.W = x + cell - last.X - 8
-			last.Mid = last.X + last.W/2
+		if k := len(p.Spans) - 1; k >= 0 && p.Spans[k].Text == b.Address {
+			p.Spans[k].W = b.cell.X + b.cell.W - p.Spans[k].X - 4
 			continue
 		}
-		s := span{X: x + 4, W: cell - 8, Text: b.Address, After: last != nil}
-		s.Mid = s.X + s.W/2
-		p.Spans = append(p.Spans, s)
-		last = &p.Spans[len(p.Spans)-1]
+		p.Spans = append(p.Spans, span{X: b.cell.X + 4, W: b.cell.W - 8, Y: 52, Text: b.Address, After: len(p.Spans) > 0})
+	}
+	for k := range p.Spans {
+		if k > 0 && px(len(p.Spans[k-1].Text)+2)*7.3 > p.Spans[k].X-p.Spans[k-1].X {
+			p.Spans[k].Y = 88 - p.Spans[k-1].Y
+		}
 	}
 }
 
@@ -120,7 +155,6 @@ func (p *picture) lines() {
 	for n := 1; n < len(p.Boxes); n++ {
 		from, to := &p.Boxes[n-1], &p.Boxes[n]
 		ended = ended || from.End != "" && !from.Before
-		p.Failed = p.Failed || to.End != "" || from.End != ""
 		l := line{X1: from.X + from.W, X2: to.X, Class: "went", Arrow: true}
 		switch {
 		case to.End != "" && to.Before:
@@ -167,7 +201,6 @@ func (p *picture) back(w way) {
 	if w.ReplyLost >= 0 {
 		p.Back.Lost = true
 		p.Back.X2 = p.Boxes[to].X - 12
-		p.Failed = true
 	}
 }
 

@@ -164,12 +164,20 @@ func (b *builder) actions() {
 		return
 	}
 	switch r := b.i.Rule; {
-	case r != nil:
-		b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "rejected", Zone: "this host", Reached: true, Address: b.last().Address, Text: strings.TrimPrefix(r.Owner+": "+r.Text, ": "), End: b.i.Verdict.String()})
 	case b.i.Stage == "neighbour" || b.i.Stage == "route":
-		b.add(stop{Kind: "action", Name: b.i.Stage, Sub: "refused", Zone: "this host", Reached: true, Address: b.i.Translated, Text: render.Where(b.i), End: b.i.Verdict.String()})
+		if r != nil && !b.told {
+			b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "translated", Zone: "this host", Reached: true, Address: b.i.Translated, Text: ruleText(r)})
+		}
+		b.add(stop{Kind: "action", Name: b.i.Stage, Sub: "refused", Zone: "this host", Reached: true, Address: b.target(), Text: render.Where(b.i), End: b.i.Verdict.String()})
+	case r != nil && !servers[b.i.Stage]:
+		b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "rejected", Zone: "this host", Reached: true, Address: b.last().Address, Text: ruleText(r), End: b.i.Verdict.String()})
 	}
 }
+
+// servers are the stages that are somebody who answers, not a hook.
+var servers = map[string]bool{"container": true, "host": true, "proxy": true}
+
+func ruleText(r *correlate.RuleHit) string { return strings.TrimPrefix(r.Owner+": "+r.Text, ": ") }
 
 func (b *builder) unseen() {
 	for _, u := range b.i.Unseen {

@@ -1,0 +1,9 @@
+package report
+
+// Ground is the colour of the page, for tests.
+func Ground(dark bool) string {
+	if dark {
+		return palette[0].dark
+	}
+	return palette[0].light
+}
