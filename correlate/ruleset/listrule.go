@@ -33,8 +33,44 @@ func (p *listParser) rule(chain string, s *listCursor) {
 		b.flush()
 	}
 	b.flush()
+	if p.iptables() && !targets(r.Exprs) {
+		b.add(p.unlisted(chain))
+	}
 	r.Text = b.written()
 	p.rules.Rules = append(p.rules.Rules, r)
+}
+
+// targets reports whether a rule does anything but compare and count.
+func targets(exprs []decode.Expr) bool {
+	for _, e := range exprs {
+		switch e := e.(type) {
+		case decode.MetaExpr:
+			if e.Set {
+				return true
+			}
+		case decode.CtExpr:
+			if e.Set {
+				return true
+			}
+		case decode.PayloadExpr, decode.CmpExpr, decode.RangeExpr, decode.BitwiseExpr, decode.ByteorderExpr, decode.FibExpr, decode.CounterExpr, decode.LimitExpr, *decode.XTMatch:
+		case decode.LookupExpr:
+			if e.Map && e.To == decode.VerdictReg {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// unlisted is the target of a rule of iptables for which nft lists none: for
+// MASQUERADE of IPv6 it prints nothing at all.
+func (p *listParser) unlisted(chain string) decode.Expr {
+	if p.family == decode.FamilyIPv6 && p.name == "nat" && chain == "POSTROUTING" {
+		return &decode.XTTarget{Name: "MASQUERADE", Info: decode.XTNAT{}}
+	}
+	return &decode.XTTarget{Name: "that nft does not list"}
 }
 
 func (b *listRule) add(e ...decode.Expr) {

@@ -19,6 +19,10 @@ const (
 	OwnerFail2ban   = "fail2ban"
 	OwnerPodman     = "podman"
 	OwnerIncus      = "incus"
+	OwnerCrowdSec   = "crowdsec"
+	OwnerSSHGuard   = "sshguard"
+	OwnerNetBird    = "netbird"
+	OwnerZeroTier   = "zerotier"
 	OwnerDnatrace   = "dnatrace"
 	OwnerUser       = "user"
 )
@@ -39,6 +43,31 @@ var chainPrefixes = []struct{ prefix, owner string }{
 	{"f2b-", OwnerFail2ban},
 	{"fail2ban-", OwnerFail2ban},
 	{"NETAVARK", OwnerPodman},
+	{"nv_", OwnerPodman}, // of netavark's nftables driver
+	{"CROWDSEC", OwnerCrowdSec},
+	{"crowdsec", OwnerCrowdSec},
+	{"sshguard", OwnerSSHGuard},
+	{"netbird-", OwnerNetBird},
+	{"NETBIRD-", OwnerNetBird},
+	{"ZT-", OwnerZeroTier},
+	{"FWDI_", OwnerFirewalld},
+	{"FWDO_", OwnerFirewalld},
+	{"FORWARD_ZONES", OwnerFirewalld},
+	{"FORWARD_IN_ZONES", OwnerFirewalld},
+	{"FORWARD_OUT_ZONES", OwnerFirewalld},
+	{"FORWARD_POLICIES_", OwnerFirewalld},
+	{"FORWARD_direct", OwnerFirewalld},
+	{"INPUT_ZONES", OwnerFirewalld},
+	{"INPUT_POLICIES_", OwnerFirewalld},
+	{"INPUT_direct", OwnerFirewalld},
+	{"OUTPUT_POLICIES_", OwnerFirewalld},
+	{"OUTPUT_direct", OwnerFirewalld},
+	{"PREROUTING_ZONES", OwnerFirewalld},
+	{"PREROUTING_POLICIES_", OwnerFirewalld},
+	{"PREROUTING_direct", OwnerFirewalld},
+	{"POSTROUTING_ZONES", OwnerFirewalld},
+	{"POSTROUTING_POLICIES_", OwnerFirewalld},
+	{"POSTROUTING_direct", OwnerFirewalld},
 }
 
 // tablePrefixes tell who makes tables of such names. The names of iptables' own
@@ -52,6 +81,13 @@ var tablePrefixes = []struct{ prefix, owner string }{
 	{"calico", OwnerCNI},
 	{"cni_", OwnerCNI},
 	{"libvirt_network", OwnerLibvirt},
+	{"crowdsec", OwnerCrowdSec},
+	{"sshguard", OwnerSSHGuard},
+	{"netbird", OwnerNetBird},
+	{"tailscale", OwnerTailscale},
+	{"ts-", OwnerTailscale},
+	{"cilium", OwnerCNI},
+	{"flannel", OwnerCNI},
 	{"incus", OwnerIncus},
 	{"lxd", OwnerIncus},
 	{"dnatrace", OwnerDnatrace},

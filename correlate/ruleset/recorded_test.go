@@ -29,7 +29,11 @@ type incident struct {
 
 // document is what of a golden document matters here.
 type document struct {
-	Requests []struct{ Client, Requested, Translated, Protocol, Via, Verdict, Stage string }
+	Requests []struct {
+		Client, Requested, Translated, Protocol, Via, Verdict, Stage string
+
+		Rule *struct{ Table, Chain, Text, Owner string }
+	}
 }
 
 // openIncident reads a fixture.
