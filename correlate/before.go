@@ -1,6 +1,9 @@
 package correlate
 
 import (
+	"net/netip"
+	"slices"
+
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
@@ -33,6 +36,12 @@ func (p *path) earlierEngine() *engine.Snapshot {
 		return e
 	}
 	return nil
+}
+
+// knowsRoutes reports whether routes of an address's family are in evidence, so
+// that the lack of one says something.
+func knowsRoutes(s *host.Sample, ip netip.Addr) bool {
+	return slices.ContainsFunc(s.Routes, func(r host.Route) bool { return r.Dst.Addr().Is4() == ip.Unmap().Is4() })
 }
 
 // dated leaves out a state that was dumped at an unknown time: nobody knows

@@ -27,6 +27,9 @@ func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
 			return f
 		}
 	}
+	if e.Partial {
+		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s, and none of the containers in evidence publishes that port.", p.tuple.DstEnd())}
+	}
 	return finding{cause: CauseNotPublished, proof: Proven, fact: "no container declares or publishes the port",
 		why: fmt.Sprintf("No container publishes port %d/%s, and nothing on the host listens on it.", p.tuple.DstPort, p.tuple.Proto),
 		fix: []string{fmt.Sprintf("publish it: docker run -p %d:PORT …", p.tuple.DstPort)}}

@@ -66,7 +66,7 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 	now, old := p.latestHost(), p.earlierHost()
 	back := p.tuple.Src.Addr()
 	link := lastBack.at.Name
-	noRoute := func(s *host.Sample) bool { return s != nil && len(s.Routes) > 0 && routeTo(s, back) == nil }
+	noRoute := func(s *host.Sample) bool { return s != nil && knowsRoutes(s, back) && routeTo(s, back) == nil }
 	notForwarding := func(s *host.Sample) bool {
 		return s != nil && s.Sysctls["net.ipv4.conf."+link+".forwarding"] == "0"
 	}
@@ -87,7 +87,7 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 		return finding{cause: CauseReversePathFilter, proof: Inferred,
 			why:  fmt.Sprintf("The answer left %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", p.name(), link),
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("or have %s answer by the network it is published on", p.name())},
-			fact: fmt.Sprintf("rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", link)}, "reply-route"
+			fact: strictFact(now, link)}, "reply-route"
 	case p.routedElsewhere(now):
 		return p.misrouted(linkName(now, routeTo(now, back).Link), Inferred), "reply-route"
 	}
@@ -200,7 +200,7 @@ func neighbourGone(p *path, j *judgement) {
 	where := p.t.pointName(n.point)
 	j.fact("packets", n.firstAsked, "%s asked for on %s %d times, and nobody answered", ip, where, n.asks)
 	e := p.latestEngine()
-	if e != nil && p.t.world.containerAt(p.target.Dst) == nil {
+	if e != nil && !e.Partial && p.t.world.containerAt(p.target.Dst) == nil {
 		j.cause = CauseStaleTranslation
 		j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip)
 		j.fix = []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}
@@ -313,7 +313,7 @@ func (p *path) dropCause(j *judgement, in *point) {
 	if p.filteredByReversePath(now, in) {
 		f := reversePath(p.tuple.Src.Addr(), in.Name)
 		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
-		j.fact("host", p.now, "rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", in.Name)
+		j.fact("host", p.now, "%s", strictFact(now, in.Name))
 		return
 	}
 	j.why = fmt.Sprintf("The request came in at %s and never reached %s: the host dropped it in between, by a rule or a setting.", in.Name, j.between[1])
@@ -338,13 +338,21 @@ func (p *path) filteredByReversePath(now *host.Sample, in *point) bool {
 // a point to packets from src, and its counter moved.
 func (p *path) strictAgainst(now *host.Sample, in *point, src decode.IP) bool {
 	old := p.earlierHost()
-	if now == nil || old == nil || !src.Is4() {
+	if now == nil || old == nil && !now.Undated || !src.Is4() || !knowsRoutes(now, src.Addr()) {
 		return false
 	}
 	strict := max(now.Sysctls["net.ipv4.conf.all.rp_filter"], now.Sysctls["net.ipv4.conf."+in.Name+".rp_filter"]) == "1"
-	grew := now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
+	grew := now.Undated || now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
 	r := routeTo(now, src.Addr())
 	return strict && grew && (r == nil || linkName(now, r.Link) != in.Name)
+}
+
+// strictFact is what strictAgainst rests on: of a dump, no counters.
+func strictFact(s *host.Sample, link string) string {
+	if s.Undated {
+		return fmt.Sprintf("rp_filter is strict at %s, and the way back is another", link)
+	}
+	return fmt.Sprintf("rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", link)
 }
 
 // gapAfterLast names the last stop and the first watched point it should have

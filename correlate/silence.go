@@ -162,7 +162,7 @@ func (p *path) insideFix(commands []string) []string {
 func noRouteBack(p *path, j *judgement, inner *leg) bool {
 	s := p.latestInside()
 	back := inner.tuple.Src.Addr()
-	if s == nil || len(s.Routes) == 0 || routeTo(s, back) != nil {
+	if s == nil || !knowsRoutes(s, back) || routeTo(s, back) != nil {
 		return false
 	}
 	j.cause = CauseReplyNoRoute
