@@ -69,6 +69,9 @@ func (s *State) Home(c *engine.Container) string {
 // Rules are the rules of a namespace; nil, and why, if they cannot be followed.
 func (s *State) Rules(netns string) (set *ruleset.Set, why string) {
 	if !s.t.world.rulesRead(netns) {
+		if s.sources[capture.OriginRules].State == "ok" && s.Host(netns) != nil {
+			return nil, "" // they were asked for, and there are none
+		}
 		return nil, fmt.Sprintf("the rules of %s are not in evidence", netns)
 	}
 	if set = s.t.world.ruleset(netns, math.MaxInt64); set == nil && s.t.world.hasRules(netns) {
@@ -120,6 +123,7 @@ type Hypothesis struct {
 	Container *engine.Container // what it is meant for; nil unknown
 	Binding   *engine.Binding   // the mapping that it asks for; nil for none
 	Home      string            // netns in which it ends, a container's; "" unknown
+	Link      string            // the host's NIC that it comes in by; "" for none
 }
 
 // Finding is what state says of a hypothesis.
@@ -140,6 +144,7 @@ func (s *State) path(h Hypothesis) *path {
 	if h.Target != (decode.Tuple{}) && h.Target != h.Tuple {
 		p.inner = &leg{tuple: h.Target}
 	}
+	s.t.points[0].Name, s.t.points[0].Role = h.Link, capture.RoleNIC
 	return p
 }
 
@@ -147,7 +152,8 @@ func (s *State) path(h Hypothesis) *path {
 func (s *State) Refused(h Hypothesis) Finding {
 	p := s.path(h)
 	f := p.hostCause(s.Engine(), s.Host(capture.HostNetns))
-	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: f.why, Fix: f.fix, Container: p.container}
+	would := strings.NewReplacer("The host itself refused", "The host itself would refuse", "but the host refused it", "but the host would refuse it").Replace(f.why)
+	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: would, Fix: f.fix, Container: p.container}
 }
 
 // NotTaken says why a container's namespace refuses a request.
@@ -182,6 +188,22 @@ func (s *State) NotForwarded(h Hypothesis, in string) (Finding, bool) {
 func (s *State) NotReturned(h Hypothesis, bridge string) (Finding, bool) {
 	f, stage := s.path(h).returnCause(stop{at: &point{Point: capture.Point{Name: bridge, Role: capture.RoleBridge}}})
 	return Finding{Verdict: AnswerLost, Stage: stage, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}, stage != ""
+}
+
+// Held says that the engine holds a port without serving it, since rules are to
+// translate what is for it. False if it does not.
+func (s *State) Held(h Hypothesis) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Unanswered}
+	ok := p.heldByEngine(&j)
+	return found(p, &j), ok
+}
+
+// Redirected says that a rule sent the request to an address of the host where
+// nobody listens. False if none did.
+func (s *State) Redirected(h Hypothesis) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Refused, stage: "host"}
+	ok := p.redirected(&j)
+	return found(p, &j), ok
 }
 
 // Replied says that the rules stop an answer.
@@ -298,3 +320,50 @@ func ReplyStage(stage string) string { return replyStage(stage) }
 
 // Removal is the command that takes a rule away.
 func Removal(h *RuleHit) []string { return h.removal() }
+
+// Unhidden says that a request reaches a container from an address that its
+// kernel takes for its own, or a neighbour's, since nothing masquerades it. Ok is
+// false if it does not; bridged says that what the bridge passes is not
+// translated back.
+func (s *State) Unhidden(h Hypothesis, bridged bool) (f Finding, ok bool) {
+	src, name := h.Target.Src, s.path(h).name()
+	f = Finding{Verdict: Unanswered, Stage: "container", Cause: CauseUntranslatedSource, Container: h.Container,
+		Why: fmt.Sprintf("The request reaches %s from %s, and its kernel drops what seems to come from itself: the rule that was to masquerade it is missing.", name, src.Addr()),
+		Fix: []string{"docker restart " + shell(name), "if that does not help: systemctl restart docker"}}
+	switch {
+	case src == h.Target.Dst || src.Addr().IsLoopback() && h.Target != h.Tuple:
+		return f, true
+	case bridged:
+		own := h.Target.DstEnd()
+		f.Verdict, f.Stage = AnswerLost, "bridge"
+		f.Why = fmt.Sprintf("The client asks %s and the answer comes from %s: both are on one bridge, and what passes there is not translated back.", h.Tuple.DstEnd(), own)
+		f.Fix = []string{"sysctl -w net.bridge.bridge-nf-call-iptables=1", "or let the engine run docker-proxy", fmt.Sprintf("or ask %s directly: http://%s", name, own)}
+		return f, true
+	}
+	return Finding{}, false
+}
+
+// NotTranslatedBack says that an answer leaves with the container's own address.
+func (s *State) NotTranslatedBack(h Hypothesis) Finding {
+	return Finding{Verdict: AnswerLost, Stage: "reply-prerouting", Cause: CauseUntranslatedSource, Container: h.Container,
+		Why: fmt.Sprintf("The client asks %s and the answer comes from %s: nothing translates it back.", h.Tuple.DstEnd(), h.Target.DstEnd()),
+		Fix: []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}}
+}
+
+// LookedFor says that the container looks for a client among its neighbours,
+// where it is not.
+func (s *State) LookedFor(h Hypothesis) Finding {
+	name := s.path(h).name()
+	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
+		Why: fmt.Sprintf("The client's address %s lies in a network that %s takes for its own: it looks for the client among its neighbours, and nobody answers.", h.Target.Src.Addr(), name),
+		Fix: []string{"give the container's network another subnet, one that no client uses: docker network create --subnet …, or bip and default-address-pools of the engine"}}
+}
+
+// ReplyReversePath says that reverse path filtering drops the answer where it
+// leaves the container by another of its networks.
+func (s *State) ReplyReversePath(h Hypothesis, bridge string) Finding {
+	name := s.path(h).name()
+	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: CauseReversePathFilter, Container: h.Container,
+		Why: fmt.Sprintf("The answer leaves %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", name, bridge),
+		Fix: []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", bridge), fmt.Sprintf("or have %s answer by the network it is published on", name)}}
+}

@@ -64,6 +64,15 @@ func errNothingKnown(s *correlate.State) error {
 	return errors.New("nothing is known of the host: what was read holds neither what the engine says nor the state of the host")
 }
 
+// errNoEngine says that containers are not known at all.
+func errNoEngine(s *correlate.State) error {
+	why := s.Source(capture.OriginEngine).Why
+	if why == "" {
+		why = "what was read holds nothing of the engine's"
+	}
+	return fmt.Errorf("no container is known: %s", why)
+}
+
 // lookAtFiles takes the state from what replay reads.
 func (a *app) lookAtFiles(ctx context.Context, f *lookFlags, s *correlate.State) error {
 	var files []inputs.Input

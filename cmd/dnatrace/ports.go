@@ -21,7 +21,7 @@ With --from, the state in a recording or in a folder of dumps is looked at, on
 any OS and without privilege. Without enough privilege to read rules and
 namespaces, what depends on them is unknown.
 
-Exit codes: 0 listed; 2 trouble, such as neither an engine nor a host to look at.`,
+Exit codes: 0 listed; 2 trouble, such as no engine to ask.`,
 		Example: `  sudo dnatrace ports
   dnatrace ports --from incident.pcapng
   sudo dnatrace ports -o json | jq '.ports[] | select(.reachable.outside == "no")'`,
@@ -32,6 +32,9 @@ Exit codes: 0 listed; 2 trouble, such as neither an engine nor a host to look at
 			s, err := a.state(c.Context(), &f)
 			if err != nil {
 				return err
+			}
+			if s.Engine() == nil {
+				return errNoEngine(s)
 			}
 			return render.WritePorts(a.out, foresee.List(s, foresee.Options{}), render.Format(f.format), a.look)
 		},

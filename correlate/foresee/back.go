@@ -16,10 +16,7 @@ func (w *walk) back() {
 		w.deliver()
 		return
 	}
-	bridge, _ := w.s.Door(w.h.Home, w.h.Target.Dst.Addr())
-	if bridge == "" {
-		bridge = leaves(w.host)(w.h.Target.Dst.Addr())
-	}
+	bridge := w.bridgeBack()
 	bridged := w.bridged()
 	if bridged && !w.bridgeCallsRules() {
 		w.deliver()
@@ -41,11 +38,32 @@ func (w *walk) back() {
 		w.finish(w.s.Replied(w.h, out), told)
 		return
 	}
+	if ok && w.via == "dnat" && out.Tuple.Src != w.r.Tuple.Dst && w.r.Link != "" {
+		w.finish(w.s.NotTranslatedBack(w.h), Drop)
+		return
+	}
 	if w.via == "proxy" {
 		w.fromHost()
 		return
 	}
 	w.deliver()
+}
+
+// bridgeBack is the bridge that the answer comes in by: that of the interface by
+// which the container's routes lead to whoever asks.
+func (w *walk) bridgeBack() string {
+	in := w.s.Host(w.h.Home)
+	if r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: w.h.Target.Src.Addr()}); r != nil {
+		if l := linkByIndex(in, r.Link); l != nil && l.Away {
+			if veth := linkByIndex(w.host, l.Peer); veth != nil && veth.Master != 0 {
+				return nameOf(w.host, veth.Master)
+			}
+		}
+	}
+	if bridge, _ := w.s.Door(w.h.Home, w.h.Target.Dst.Addr()); bridge != "" {
+		return bridge
+	}
+	return leaves(w.host)(w.h.Target.Dst.Addr())
 }
 
 // lostAtRoute: the host cannot send the answer on.
@@ -55,6 +73,9 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 	}
 	if f, lost := w.s.NotReturned(w.h, bridge); lost {
 		return f, true
+	}
+	if own := w.h.Target.Dst.Addr(); w.strict(bridge) && leaves(w.host)(own) != bridge {
+		return w.s.ReplyReversePath(w.h, bridge), true
 	}
 	if r := route(w.host, lookup{src: w.h.Target.Dst.Addr(), dst: w.r.Tuple.Src.Addr(), iif: bridge}); r != nil {
 		w.pass("reply-route", nil, "%s leads to %s", r.Dst, nameOf(w.host, r.Link))

@@ -113,6 +113,11 @@ func (w *walk) settle() {
 	if w.end.Verdict != correlate.Delivered {
 		return
 	}
+	if w.stray != nil { // whoever answers there
+		w.end = *w.stray
+		w.blind = append(w.blind, w.holes...)
+		return
+	}
 	if len(w.holes) > 0 {
 		w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown, Container: w.end.Container,
 			Why: "Nothing that is known stops it, but not all is known: " + join(w.holes) + "."}
@@ -120,6 +125,9 @@ func (w *walk) settle() {
 		return
 	}
 	w.blind = append(w.blind, "what the server does with the request once it has it")
+	if w.r.Tuple.Proto == decode.UDP {
+		w.blind = append(w.blind, "connections that are tracked already: a sender's datagrams keep going where its first one went")
+	}
 	if w.r.From == Outside {
 		w.blind = append(w.blind, "what lies in front of this host: other firewalls, load balancers, the MTU of the way")
 	}

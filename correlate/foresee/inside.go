@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dnatrace/capture"
+	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
 	"dnatrace/correlate/ruleset"
@@ -17,9 +18,8 @@ func (w *walk) enter(t decode.Tuple) {
 		w.nobody(t)
 		return
 	}
-	if f, ok := w.astray(owner.ID); ok {
-		w.finish(f, Refuse)
-		return
+	if f, ok := w.astray(owner); ok {
+		f.Container, w.stray = owner, &f
 	}
 	w.h.Container, w.h.Target, w.h.Home = owner, t, w.s.Home(owner)
 	if f, ok := w.door(t); !ok {
@@ -48,14 +48,22 @@ func (w *walk) nobody(t decode.Tuple) {
 	w.deliver()
 }
 
-// astray: a translation leads to another container than the mapping intends.
-func (w *walk) astray(owner string) (correlate.Finding, bool) {
-	if w.via != "dnat" || w.h.Binding == nil || w.h.Container.ID == owner {
+// astray: a translation leads to another container than the mapping intends, or
+// a rule of the engine's to one that no mapping leads to. Somebody's own rule for
+// a port that nobody publishes is his own mapping.
+func (w *walk) astray(owner *engine.Container) (correlate.Finding, bool) {
+	leftover := w.by != nil && w.by.Owner == ruleset.OwnerDocker
+	meant := w.h.Container
+	if w.via != "dnat" || meant == nil && !leftover || meant != nil && meant.ID == owner.ID {
 		return correlate.Finding{}, false
 	}
+	if meant == nil {
+		w.h.Container = owner
+	}
 	f := w.otherTranslation()
-	if w.by != nil && w.by.Owner == ruleset.OwnerDocker {
+	if leftover {
 		f.Cause = correlate.CauseStaleTranslation
+		f.Why = fmt.Sprintf("The request is translated to %s, which is %s's address now: a rule of the engine's is a leftover: %s.", w.h.Target.DstEnd(), owner.Name, w.by.Text)
 	}
 	return f, true
 }
@@ -78,10 +86,13 @@ func (w *walk) door(t decode.Tuple) (correlate.Finding, bool) {
 	}
 	bridge, veth := w.s.Door(w.h.Home, t.Dst.Addr())
 	in := w.s.Host(w.h.Home)
-	switch port := w.portOf(in); {
-	case bridge == "" || port == nil: // no bridge network, or the link is not known
+	switch port := w.loose(in); {
+	case bridge == "" || veth == "" && port == nil: // no bridge network, or the link is not known
 		return correlate.Finding{}, true
-	case nameOf(w.host, port.Master) != bridge && veth != "" && linkByName(w.host, veth).Master == 0:
+	case veth == "" || linkByName(w.host, veth).Master == 0:
+		if port == nil {
+			port = linkByName(w.host, veth)
+		}
 		return w.unresolved(bridge, fmt.Sprintf("%s, the veth of %s, is no port of %s", port.Name, w.h.Container.Name, bridge), fmt.Sprintf("ip link set %s master %s", port.Name, bridge)), false
 	case veth != "" && !linkByName(w.host, veth).Up:
 		return w.unresolved(bridge, fmt.Sprintf("%s, the veth of %s, is down", veth, w.h.Container.Name), fmt.Sprintf("ip link set %s up", veth)), false
@@ -94,10 +105,11 @@ func (w *walk) door(t decode.Tuple) (correlate.Finding, bool) {
 	return correlate.Finding{}, true
 }
 
-// portOf is the host's end of a namespace's veth, or nil.
-func (w *walk) portOf(in *host.Sample) *host.Link {
+// loose is a host's end of a namespace's veth that is no port of any bridge, or
+// nil.
+func (w *walk) loose(in *host.Sample) *host.Link {
 	for i := range w.host.Links {
-		if l := &w.host.Links[i]; l.PeerNetns != 0 && l.PeerNetns == in.Inode {
+		if l := &w.host.Links[i]; l.PeerNetns != 0 && l.PeerNetns == in.Inode && l.Master == 0 {
 			return l
 		}
 	}
@@ -129,6 +141,10 @@ func (w *walk) inside() {
 		return
 	}
 	taken := w.s.Listener(w.h.Home, w.h.Target)
+	if f, ok := w.misled(); ok {
+		w.finish(f, Drop)
+		return
+	}
 	switch {
 	case isSilent && (taken != nil || silent.Cause == correlate.CauseReplyNoRoute):
 		w.finish(silent, Drop)
@@ -144,6 +160,27 @@ func (w *walk) inside() {
 		w.pass("container", nil, "%s listens on %s", holder(taken), taken.Local)
 		w.back()
 	}
+}
+
+// misled: the container would answer, but not to whoever asks.
+func (w *walk) misled() (correlate.Finding, bool) {
+	in, src := w.s.Host(w.h.Home), w.h.Target.Src.Addr()
+	if f, ok := w.s.Unhidden(w.h, w.unhiddenOnBridge()); ok {
+		return f, true
+	}
+	r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: src})
+	onLink := r != nil && r.Type == "unicast" && !r.Gateway.IsValid() && r.Dst.Bits() > 0
+	if w.r.From == Outside && w.via != "proxy" && onLink && w.s.Network(src) != "" && w.s.ContainerAt(src) == nil && !w.s.IsHost(src) {
+		return w.s.LookedFor(w.h), true
+	}
+	return correlate.Finding{}, false
+}
+
+// unhiddenOnBridge: client and server are on one bridge, the request was
+// translated there and back is not.
+func (w *walk) unhiddenOnBridge() bool {
+	bridge, _ := w.s.Door(w.h.Home, w.h.Target.Dst.Addr())
+	return w.via == "dnat" && w.host != nil && w.r.Link != "" && w.r.Link == bridge && w.h.Target.Src == w.r.Tuple.Src && !w.bridgeCallsRules()
 }
 
 func holder(k *host.Socket) string {
@@ -192,6 +229,10 @@ func (w *walk) local() {
 		return
 	}
 	k := w.s.Listener(capture.HostNetns, t)
+	if f, ok := w.s.Redirected(w.h); ok && k == nil {
+		w.finish(f, Refuse)
+		return
+	}
 	if k == nil {
 		w.finish(w.s.Refused(w.h), Refuse)
 		return
@@ -205,6 +246,10 @@ func (w *walk) local() {
 
 // onHost: a process of the host takes it, be it a host-mode container's.
 func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
+	if f, ok := w.s.Held(w.h); ok {
+		w.finish(f, Drop)
+		return
+	}
 	if k.Process == "dockerd" {
 		w.hole("dockerd holds the port, and what it does with a connection is not in evidence")
 	}

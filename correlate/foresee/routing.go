@@ -85,6 +85,11 @@ func (w *walk) loopbackLeaves(src, dst netip.Addr, out ruleset.Outcome) (correla
 	return correlate.Finding{}, true
 }
 
+// strict reports whether a link checks the reverse path of IPv4 strictly.
+func (w *walk) strict(link string) bool {
+	return w.h.Target.Dst.Is4() && max(w.host.Sysctls["net.ipv4.conf.all.rp_filter"], w.host.Sysctls["net.ipv4.conf."+link+".rp_filter"]) == "1"
+}
+
 func (w *walk) notRouted(link string, a netip.Addr) correlate.Finding {
 	key := "net.ipv4.conf." + link + ".route_localnet"
 	return correlate.Finding{Verdict: correlate.Dropped, Stage: "route", Cause: causeLoopbackNotRouted,

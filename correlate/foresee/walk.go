@@ -20,6 +20,7 @@ type walk struct {
 	host   *host.Sample
 	via    string
 	by     *correlate.RuleHit // that translated it
+	stray  *correlate.Finding // it goes to another than the mapping intends; nil if not
 	stages []Stage
 	blind  []string
 	holes  []string // what is not known on the way, so that delivery cannot be claimed
@@ -29,7 +30,13 @@ type walk struct {
 func newWalk(s *correlate.State, r Request) *walk {
 	w := &walk{s: s, r: r, host: s.Host(capture.HostNetns)}
 	w.h.Tuple = r.Tuple
+	if r.From == Outside {
+		w.h.Link = r.Link
+	}
 	w.h.Container, w.h.Binding = s.Mapping(r.Tuple)
+	if s.Engine() == nil {
+		w.hole("what the engine publishes is not in evidence")
+	}
 	if c := s.ContainerAt(r.Tuple.Dst.Addr()); c != nil {
 		w.h.Container, w.h.Target, w.h.Home, w.via = c, r.Tuple, s.Home(c), "direct"
 	}
