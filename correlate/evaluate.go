@@ -30,17 +30,37 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 	}
 	f.fill(*out.Rule)
 	f.reject = out.Verdict == ruleset.Rejected
+	f.moved = p.counted(was.Rule, out.Rule)
+	f.proven = f.moved != nil
+	if set := p.t.world.ruleset(p.netns(inner), p.now); set != nil {
+		f.mixed = set.Mixed()
+	}
 	return f, true
+}
+
+// counted is the counter of a rule of iptables-legacy, which cannot be traced,
+// before and after, if it rose by exactly the attempts of the request; else nil.
+func (p *path) counted(was, is *ruleset.Rule) *[2]uint64 {
+	if is.Backend != ruleset.Legacy || was.Counter == nil || is.Counter == nil || was.Number != is.Number ||
+		is.Counter.Packets-was.Counter.Packets != uint64(max(1, p.r.attempts)) {
+		return nil
+	}
+	return &[2]uint64{was.Counter.Packets, is.Counter.Packets}
+}
+
+// netns is the namespace whose rules are asked: the host's, or the container's.
+func (p *path) netns(inner bool) string {
+	if inner {
+		return p.home
+	}
+	return capture.HostNetns
 }
 
 // evaluate follows a packet through the rules as they were at a time. False
 // where that cannot be told: rules or state not in evidence, an outcome that
 // depends on what is not known, or packets that are known to have got further.
 func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
-	netns := capture.HostNetns
-	if inner {
-		netns = p.home
-	}
+	netns := p.netns(inner)
 	set, sample := p.t.world.ruleset(netns, at), p.t.world.host(netns)
 	if set == nil || sample == nil || !inner && w == request && p.gotThrough() {
 		return ruleset.Outcome{}, false

@@ -82,6 +82,9 @@ type filtering struct {
 	reject bool
 	engine bool // the rule, or the policy, is the engine's
 	proven bool
+	means  ruleset.Meaning // what the engine has it for; "" if it is not the engine's
+	moved  *[2]uint64      // its counter before and after; nil if that proves nothing
+	mixed  bool            // iptables-legacy and nf_tables both have rules there
 }
 
 // filtered finds what ended the way of one direction's packets, in the host's
@@ -165,6 +168,7 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 		f.hit.Owner = "user"
 		return f
 	}
+	f.mixed = set.Mixed()
 	f.stage = set.Stage(base.Family, base.Table, base.Chain)
 	rule, ok := set.Rule(last.Family, last.Table, last.Chain, last.Handle)
 	if last.Type == decode.TracePolicy {
@@ -181,6 +185,7 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 func (f *filtering) fill(r ruleset.Rule) {
 	f.hit.Backend, f.hit.Text, f.hit.Owner, f.hit.Handle = r.Backend, r.Text, r.Owner, r.Handle
 	f.engine = r.Owner == ruleset.OwnerDocker
+	f.means = r.Meaning()
 	f.reject = r.Reject
 }
 
@@ -209,12 +214,25 @@ func (p *path) blame(j *judgement, f filtering, w way) {
 	if w == request {
 		j.why += p.translationNote(f.stage)
 	}
-	j.why += "."
+	j.why += meaningNotes[f.means] + "."
 	source := "ruletrace"
-	if !f.proven {
+	if !f.proven || f.moved != nil {
 		source = "rules"
 	}
 	j.fact(source, f.at, "%s in %s: %s", f.hit.Kind, placeOf(&f.hit), what)
+	if f.moved != nil {
+		j.fact(source, p.now, "it counted %d packets before and %d after: as many more as the request had attempts", f.moved[0], f.moved[1])
+	}
+	if f.mixed {
+		j.note("Both iptables-legacy and nf_tables have rules here; it was one of %s.", f.hit.Backend)
+	}
+}
+
+// meaningNotes say what the engine has such rules for, where that is not plain.
+var meaningNotes = map[ruleset.Meaning]string{
+	ruleset.MeaningInternal: ". The network is internal: the engine lets nothing in or out",
+	ruleset.MeaningICC:      ". The network was made with enable_icc=false: the engine keeps its containers apart",
+	ruleset.MeaningLoopback: ". The port is published on a loopback address, for this host alone",
 }
 
 func verb(reject bool) string {
@@ -250,10 +268,14 @@ func (p *path) filterCause(f filtering) Cause {
 	switch {
 	case p.target != (decode.Tuple{}) && p.target.Dst != p.tuple.Dst && p.t.world.engine() != nil && p.t.world.containerAt(p.target.Dst) == nil:
 		return CauseStaleTranslation
-	case f.engine && p.isIsolation(f):
+	case f.means == ruleset.MeaningIsolation || f.means == ruleset.MeaningICC || f.engine && p.isIsolation(f):
 		return CauseNetworkIsolated
 	case f.engine && p.isDirect():
 		return CauseDirectAccess
+	case f.means == ruleset.MeaningInternal:
+		return CauseInternalNetwork
+	case f.means == ruleset.MeaningLoopback:
+		return CausePublishedElsewhere
 	case f.engine && p.binding != nil:
 		return CauseRulesMissing
 	case f.reject:
@@ -275,7 +297,14 @@ func (p *path) filterFix(f filtering) []string {
 		return []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
 	case CauseDirectAccess:
 		return []string{fmt.Sprintf("ask for a published port of the host, or publish one: docker run -p %d:%d …", p.tuple.DstPort, p.tuple.DstPort)}
+	case CauseInternalNetwork:
+		return []string{"docker network connect bridge " + shell(p.name())}
+	case CausePublishedElsewhere:
+		return []string{fmt.Sprintf("publish it on an address that clients reach: docker run -p %d:… …", p.tuple.DstPort)}
 	case CauseNetworkIsolated:
+		if f.means == ruleset.MeaningICC {
+			return []string{"connect both to a network that was made without com.docker.network.bridge.enable_icc=false"}
+		}
 		return []string{fmt.Sprintf("docker network connect %s %s", shell(p.t.world.network(p.target.Dst)), shell(ownerOf(p.latestEngine(), p.tuple.Src.Addr())))}
 	}
 	return f.hit.removal()
@@ -286,14 +315,23 @@ func (p *path) filterFix(f filtering) []string {
 func (h *RuleHit) removal() []string {
 	family, table, _ := strings.Cut(h.Table, " ")
 	where := fmt.Sprintf("%s %s %s", family, shell(table), shell(h.Chain))
-	asWritten := h.Backend == ruleset.Iptables && strings.HasPrefix(h.Text, "-A ") && !strings.ContainsAny(h.Text, "`$;&|<>(){}*?~#\\\n\"'")
+	program := iptablesFor(family)
+	if h.Backend == ruleset.Legacy {
+		program += "-legacy"
+	}
+	iptables := h.Backend == ruleset.Iptables || h.Backend == ruleset.Legacy
+	asWritten := iptables && strings.HasPrefix(h.Text, "-A ") && !strings.ContainsAny(h.Text, "`$;&|<>(){}*?~#\\\n\"'")
 	switch {
-	case h.Kind == "policy" && h.Backend == ruleset.Iptables:
-		return []string{fmt.Sprintf("%s -t %s -P %s ACCEPT", iptablesFor(family), shell(table), shell(h.Chain))}
+	case h.Kind == "policy" && iptables:
+		return []string{fmt.Sprintf("%s -t %s -P %s ACCEPT", program, shell(table), shell(h.Chain))}
 	case h.Kind == "policy":
 		return []string{fmt.Sprintf("nft chain %s '{ policy accept; }'", where)}
 	case asWritten:
-		return []string{fmt.Sprintf("%s -t %s -D %s", iptablesFor(family), shell(table), h.Text[3:])}
+		return []string{fmt.Sprintf("%s -t %s -D %s", program, shell(table), h.Text[3:])}
+	case h.Backend == ruleset.Legacy:
+		return []string{fmt.Sprintf("find the rule's number and delete it: %s -t %s -L %s -n --line-numbers", program, shell(table), shell(h.Chain))}
+	case h.Handle == 0:
+		return []string{fmt.Sprintf("find the rule's handle: nft -a list chain %s", where), fmt.Sprintf("nft delete rule %s handle …", where)}
 	}
 	return []string{fmt.Sprintf("nft delete rule %s handle %d", where, h.Handle)}
 }

@@ -13,6 +13,24 @@ const mostRuns = 64
 // that cannot be evaluated are tried both ways: if that makes no difference, the
 // outcome is certain all the same.
 func (s *Set) Evaluate(p Packet) Outcome {
+	out := s.evaluate(p)
+	if s.swapped == nil {
+		return out
+	}
+	other := s.swapped.evaluate(p)
+	if out.Verdict != other.Verdict || out.Tuple != other.Tuple || (out.Rule == nil) != (other.Rule == nil) || out.Rule != nil && !out.Rule.same(*other.Rule) {
+		out.Unknown = unique(append(out.Unknown, "which of iptables-legacy and nf_tables is asked first is not known: they have chains of the same priority"))
+		out.Verdict = Unclear
+	}
+	return out
+}
+
+// same reports whether two are the same rule of one set.
+func (r Rule) same(o Rule) bool {
+	return r.Policy == o.Policy && r.Backend == o.Backend && r.Table == o.Table && r.Chain == o.Chain && r.Number == o.Number
+}
+
+func (s *Set) evaluate(p Packet) Outcome {
 	first := s.run(p, nil)
 	out := first.outcome(s)
 	if len(first.doubts) == 0 && len(first.asked) == 0 {

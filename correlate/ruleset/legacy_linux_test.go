@@ -109,3 +109,28 @@ func TestLegacyTablesAndNftablesOfOneHostAreEvaluatedTogether(t *testing.T) {
 		t.Errorf("direct access: %v by %+v", o.Verdict, o.Rule)
 	}
 }
+
+func TestWhichBackEndIsAskedFirstMattersOnlyWhereTheyDisagree(t *testing.T) {
+	save := func(policy string, rules ...string) []byte {
+		return []byte("*filter\n:FORWARD " + policy + " [0:0]\n" + strings.Join(append(rules, "COMMIT"), "\n") + "\n")
+	}
+	drop := "-A FORWARD -p tcp -m tcp --dport 80 -j DROP"
+	p := packets()[0]
+	for _, port := range []uint16{80, 81} {
+		p.Tuple.DstPort = port
+		p.AddrType = ruleset.LocalAddrs()
+		for _, c := range []struct {
+			name        string
+			legacy, nft []byte
+			certain     bool
+		}{
+			{"one drops, the other has nothing to say", save("ACCEPT", drop), save("ACCEPT"), true},
+			{"both drop, and who is first is not known", save("ACCEPT", drop), save("ACCEPT", drop), port != 80},
+		} {
+			s := parseDumps(t, rules.Ruleset{Backend: "iptables-save", Data: c.nft}, rules.Ruleset{Backend: "iptables-legacy-save", Data: c.legacy})
+			if o := s.Evaluate(p); o.Certain() != c.certain || o.Certain() && (o.Verdict == ruleset.Dropped) != (port == 80) {
+				t.Errorf("%s, port %d: %v, unknown %q", c.name, port, o.Verdict, o.Unknown)
+			}
+		}
+	}
+}

@@ -23,6 +23,7 @@ type Set struct {
 	sets    map[chainKey]*decode.NamedSet // by name
 	hooks   map[hookKey][]*chain          // base chains in the order in which they are called
 	numbers map[*decode.Rule]int          // position in its chain, from 1
+	swapped *Set                          // the same with legacy tables ahead of nf_tables' of the same priority; nil if there are none such
 	bridge  string                        // a table that may drop frames; "" for none
 }
 
@@ -105,9 +106,28 @@ func New(r *decode.Rules) *Set {
 		t.docker = s.hasDocker(k)
 		t.owner = s.tableOwner(k)
 	}
-	s.order()
+	s.order(false)
 	s.bridge = s.bridgeTable()
+	s.swap()
 	return s
+}
+
+// swap makes the other set, where it is not known which of two back ends is asked
+// first: the kernel calls first whose hook was made last.
+func (s *Set) swap() {
+	tied := false
+	for _, list := range s.hooks {
+		for i := 1; i < len(list); i++ {
+			tied = tied || list[i].Legacy != list[i-1].Legacy && list[i].place() == list[i-1].place()
+		}
+	}
+	if !tied {
+		return
+	}
+	other := *s
+	other.hooks = map[hookKey][]*chain{}
+	other.order(true)
+	s.swapped = &other
 }
 
 // link puts chains into their tables and rules into their chains.
@@ -141,7 +161,7 @@ func (s *Set) tableOf(k tableKey) *table {
 
 // order lists the base chains of each hook by priority; of equals, the one made
 // last is called first (nf_hook_entries_grow).
-func (s *Set) order() {
+func (s *Set) order(legacyFirst bool) {
 	for i := len(s.rules.Chains) - 1; i >= 0; i-- {
 		r := &s.rules.Chains[i]
 		c := s.chains[chainKey{tableKey{r.Family, r.Table, r.Legacy}, r.Name}]
@@ -154,7 +174,15 @@ func (s *Set) order() {
 		}
 	}
 	for _, list := range s.hooks {
-		slices.SortStableFunc(list, func(a, b *chain) int { return cmp.Compare(a.place(), b.place()) })
+		slices.SortStableFunc(list, func(a, b *chain) int {
+			if c := cmp.Compare(a.place(), b.place()); c != 0 || a.Legacy == b.Legacy {
+				return c
+			}
+			if a.Legacy == legacyFirst {
+				return -1
+			}
+			return 1
+		})
 	}
 }
 
@@ -196,6 +224,16 @@ func (s *Set) Policy(f decode.Family, table, chain string) (Rule, bool) {
 		return Rule{}, false
 	}
 	return s.policy(c), true
+}
+
+// Mixed reports whether iptables-legacy and nf_tables both have rules.
+func (s *Set) Mixed() bool {
+	legacy, nft := false, false
+	for i := range s.rules.Rules {
+		legacy = legacy || s.rules.Rules[i].Legacy
+		nft = nft || !s.rules.Rules[i].Legacy
+	}
+	return legacy && nft
 }
 
 // Rules returns every rule of the set, in the order of the dump.
