@@ -69,7 +69,7 @@ func (w *walk) astray(owner *engine.Container) (correlate.Finding, bool) {
 }
 
 func (w *walk) otherTranslation() correlate.Finding {
-	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: "dnat", Cause: causeOtherTranslation, Rule: w.by,
+	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: "dnat", Cause: correlate.CauseOtherTranslation, Rule: w.by,
 		Why: fmt.Sprintf("A translation sends the request to %s, which is not %s, the container that publishes the port.", w.h.Target.DstEnd(), w.h.Container.Name)}
 	if w.by != nil {
 		f.Why = fmt.Sprintf("%s The rule: %s.", f.Why, w.by.Text)

@@ -8,12 +8,6 @@ import (
 	"dnatrace/correlate/ruleset"
 )
 
-// Causes that state alone shows.
-const (
-	causeLoopbackNotRouted correlate.Cause = "loopback-not-routed"
-	causeOtherTranslation  correlate.Cause = "other-translation"
-)
-
 // routed is the routing decision about what the rules made of the request. False
 // if it ends there.
 func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
@@ -92,7 +86,7 @@ func (w *walk) strict(link string) bool {
 
 func (w *walk) notRouted(link string, a netip.Addr) correlate.Finding {
 	key := "net.ipv4.conf." + link + ".route_localnet"
-	return correlate.Finding{Verdict: correlate.Dropped, Stage: "route", Cause: causeLoopbackNotRouted,
+	return correlate.Finding{Verdict: correlate.Dropped, Stage: "route", Cause: correlate.CauseLoopbackNotRouted,
 		Why: fmt.Sprintf("%s is a loopback address, which %s does not route: %s is 0.", a, link, key),
 		Fix: []string{"sysctl -w " + key + "=1", "or ask for an address of the host that is not loopback"}}
 }
