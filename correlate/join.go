@@ -193,6 +193,9 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	if pt.Netns != capture.HostNetns && (pt.Role == capture.RoleLoopback || g.tuple.Dst.Addr().IsLoopback()) {
 		return false // a container talking to itself
 	}
+	if p.Tunneled && t.world.containerAt(g.tuple.Dst) == nil {
+		return false // of a network between hosts, whose containers may be elsewhere
+	}
 	if !t.world.known() {
 		// Packets alone: what comes in from outside, or from a container.
 		return pt.Role == capture.RoleNIC && inward(p) || pt.Role != capture.RoleNIC

@@ -88,13 +88,13 @@ func (d *Decoder) cooked(p *Packet, b []byte, wire uint32) {
 }
 
 // cooked2 decodes LINKTYPE_LINUX_SLL2: protocol, reserved (2 bytes), interface
-// index, ARPHRD, packet type, address length, address (8 bytes).
+// index, ARPHRD, packet type, address length, address (8 bytes). The index has
+// told the point already.
 func (d *Decoder) cooked2(p *Packet, b []byte, wire uint32) {
 	if len(b) < 20 {
 		p.Truncated = true
 		return
 	}
-	p.Ifindex = binary.BigEndian.Uint32(b[4:8])
 	cookedDirection(p, uint16(b[10]))
 	if b[11] == 6 {
 		p.SrcMAC = [6]byte(b[12:18])

@@ -12,7 +12,6 @@ type Packet struct {
 	Seq, Ack uint32 // TCP. SCTP: Seq is the initiate tag of INIT and INIT-ACK, Ack the verification tag. ICMP echo: Seq is the sequence number
 	Payload  uint32 // bytes of L4 payload on the wire, by the IP header's length (if that is 0, as in TSO: by frame length). LaterFragment: all bytes after the IP headers
 	TSVal    uint32 // TCP timestamp value; 0 without the option
-	Ifindex  uint32 // interface index in the Linux cooked v2 header; 0 for other link types
 
 	Tuple // valid iff Kind is at least Segment; of a Tail all but the ports; else as Kind says
 
@@ -29,6 +28,7 @@ type Packet struct {
 	Code      uint8 // ICMP, ICMPv6 code
 	Fragment  FragmentState
 	Truncated bool    // a header is not whole: the capture cut it, or the packet's own lengths leave no room for it
+	Tunneled  bool    // it came inside VXLAN: nothing here is of the packet that carried it
 	SrcMAC    [6]byte // of the frame; ARP and ND: of the sender, as the message says
 	DstMAC    [6]byte // of the frame; ARP: of the target; zero where the link layer has none
 }

@@ -9,7 +9,7 @@ import (
 
 // What is rare is left to gopacket: it finds the IP header behind link layers
 // that this package does not know, and what begins there is decoded here like
-// any other. Tunnels (GRE, VXLAN) are IP packets of their own and not opened.
+// any other. GRE is a packet of its own and not opened.
 
 // maxLink is how many bytes in front of the IP header, and of it, gopacket gets
 // to see: more is not a link layer, and bounds the work on stacks of labels.

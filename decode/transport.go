@@ -9,6 +9,9 @@ func (d *Decoder) transport(p *Packet, b []byte, wire uint32) {
 		tcp(p, b, wire)
 	case UDP:
 		udp(p, b, wire)
+		if (p.DstPort == portVXLAN || p.DstPort == portVXLANOld) && !p.Tunneled && p.Fragment == Whole {
+			d.vxlan(p, b, wire)
+		}
 	case ICMP, ICMPv6:
 		d.controlMessage(p, b, wire)
 	case SCTP:
