@@ -110,15 +110,17 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 	return p.out.result()
 }
 
-// markdownActs are the characters that mean something in GitHub's Markdown. A
-// backslash takes the meaning of each away (GFM section 2.4).
-const markdownActs = "\\`*_{}[]()#+!|<>~$:-=&"
+// markdownActs are the characters that mean something in GitHub's Markdown
+// wherever they stand. A backslash takes the meaning of each away (GFM section
+// 2.4).
+const markdownActs = "\\`*_[]#|~$"
 
 // MarkdownText is s as text of Markdown: nothing in it is a mark, a link, HTML,
 // a cell's end, or the name of somebody to be told. It is clean and one line.
 func MarkdownText(s string) string {
+	s = strings.TrimLeft(Clean(s), " ")
 	var b strings.Builder
-	for n, r := range Clean(s) {
+	for n, r := range s {
 		switch {
 		case r == '&':
 			b.WriteString("&amp;")
@@ -128,11 +130,9 @@ func MarkdownText(s string) string {
 			b.WriteString("&gt;")
 		case r == '@':
 			b.WriteString("@<!-- -->") // no account is told
-		case strings.ContainsRune(markdownActs, r):
+		case strings.ContainsRune(markdownActs, r), n == 0 && strings.ContainsRune("-+=", r), r == ':' && strings.HasPrefix(s[n:], "://"),
+			r == '.' && (listNumber(s[:n]) || strings.HasSuffix(strings.ToLower(s[:n]), "www")), r == ')' && listNumber(s[:n]):
 			b.WriteString(`\` + string(r))
-		case r == '.' && b.Len() > 0 && (listNumber(b.String()) || strings.HasSuffix(strings.ToLower(b.String()), "www")):
-			b.WriteString(`\.`)
-		case r == ' ' && n == 0:
 		default:
 			b.WriteRune(r)
 		}
@@ -140,9 +140,9 @@ func MarkdownText(s string) string {
 	return b.String()
 }
 
-// listNumber reports whether a full stop would make an item of a list.
+// listNumber reports whether a full stop behind s would make an item of a list.
 func listNumber(s string) bool {
-	return len(s) < 10 && strings.Trim(s, "0123456789") == ""
+	return s != "" && len(s) < 10 && strings.Trim(s, "0123456789") == ""
 }
 
 // MarkdownCode is s as code within a line or a cell; "" stays empty. Nothing

@@ -63,6 +63,8 @@ func New(w io.Writer, f Format, o Options) Printer {
 		return &jsonPrinter{out}
 	case FormatJSONL:
 		return &jsonlPrinter{out: out}
+	case FormatMarkdown:
+		return &markdownPrinter{out: out, kinds: map[kind]*tally{}}
 	}
 	return newTable(out, o)
 }

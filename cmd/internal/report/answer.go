@@ -38,7 +38,7 @@ func answerOf(d *correlate.Document, first *correlate.Incident) answer {
 		a.Headline, a.Sentence = "No request seen", sentence(render.Nothing(d))
 		return a
 	}
-	a.Headline = strings.TrimSpace(title(d.Verdict.String()) + " " + render.Where(first))
+	a.Headline = strings.TrimSpace(headWord(d.Verdict) + " " + render.Where(first))
 	a.Sentence = first.Why
 	if a.Sentence == "" {
 		a.Sentence = sentence("the request to " + first.Requested + " was " + d.Verdict.String())
@@ -95,7 +95,9 @@ func factsOf(i *correlate.Incident) []fact {
 	say("Translated to", i.Translated)
 	say("Container", joined(" · ", i.Container, prefixed("network ", i.Network), prefixed("project ", i.Project), prefixed("service ", i.Service)))
 	say("Way", wayWord(i.Via))
-	say("Cause", string(i.Cause))
+	if i.Cause != correlate.CauseNone {
+		say("Cause", string(i.Cause))
+	}
 	say("Stage", i.Stage)
 	say("Tries", render.Tries(i))
 	say("Proof", string(i.Proof))

@@ -167,7 +167,7 @@ func withoutSpans(line string) string {
 	for i := 0; i < len(line); {
 		switch {
 		case line[i] == '\\' && i+1 < len(line):
-			b.WriteString(line[i : i+2])
+			b.WriteByte(' ')
 			i += 2
 		case line[i] == '`':
 			n := len(line[i:]) - len(strings.TrimLeft(line[i:], "`"))

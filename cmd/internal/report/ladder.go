@@ -17,7 +17,7 @@ const (
 	clientX      px = 132
 	labelX       px = 786 // where the texts beside begin
 	labelStep    px = 18  // between two texts
-	longestGap   px = 54  // a longer one is drawn as gapHeight, and marked
+	longestGap   px = 66  // a longer one is drawn as gapHeight, and marked
 	gapHeight    px = 34
 	wantedStep   px = 22 // between two packets of usual distance
 	timeX        px = 88
@@ -304,7 +304,7 @@ func countOf(times []int64, t int64) int {
 }
 
 // scaleOf is how many ns a pixel stands for, so that two packets of the usual
-// distance are legible: the median of those distances that are no pauses.
+// distances are legible: of those that are no pauses, a quarter is shorter.
 func scaleOf(starts []int64) float64 {
 	slices.Sort(starts)
 	var gaps []int64
@@ -317,7 +317,7 @@ func scaleOf(starts []int64) float64 {
 		return float64(20*time.Microsecond) / float64(wantedStep)
 	}
 	slices.Sort(gaps)
-	return max(float64(gaps[len(gaps)/2])/float64(wantedStep), 1)
+	return max(float64(gaps[len(gaps)/4])/float64(wantedStep), 1)
 }
 
 func (k *clock) y(t time.Time) px {

@@ -112,7 +112,7 @@ func cleanReport(raw *Report) Report {
 
 func caseOf(n int, c *Case, points []correlate.PointReport) caseView {
 	v := caseView{Case: *c, N: n + 1, Tone: tone(c.Incident.Verdict), Way: wayOf(&c.Incident, points), Facts: factsOf(&c.Incident)}
-	v.Title = strings.TrimSpace(title(c.Incident.Verdict.String()) + " " + render.Where(&c.Incident))
+	v.Title = strings.TrimSpace(headWord(c.Incident.Verdict) + " " + render.Where(&c.Incident))
 	v.Picture = draw(v.Way)
 	if l, ok := ladderOf(&v.Case, v.Way); ok {
 		v.Ladder = &l
@@ -121,6 +121,9 @@ func caseOf(n int, c *Case, points []correlate.PointReport) caseView {
 }
 
 func (v *view) timeline() {
+	if !slices.ContainsFunc(v.Timeline, func(h Happening) bool { return h.Lane != LaneRequests }) {
+		return
+	}
 	if s, ok := stripOf(v.Timeline); ok {
 		v.Strip = &s
 	}
