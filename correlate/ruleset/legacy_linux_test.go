@@ -38,7 +38,8 @@ func installLegacy(t *testing.T, file string) {
 	}
 }
 
-func legacyDumps(t *testing.T) (blobs, texts []rules.Ruleset) {
+// legacyBlobs are the legacy tables as the kernel gives them.
+func legacyBlobs(t *testing.T) (blobs []rules.Ruleset) {
 	t.Helper()
 	sets, err := netfilter.Read("/proc/thread-self/ns/net")
 	if err != nil {
@@ -52,6 +53,12 @@ func legacyDumps(t *testing.T) (blobs, texts []rules.Ruleset) {
 			blobs = append(blobs, s)
 		}
 	}
+	return blobs
+}
+
+func legacyDumps(t *testing.T) (blobs, texts []rules.Ruleset) {
+	t.Helper()
+	blobs = legacyBlobs(t)
 	for _, b := range []string{"iptables-legacy-save", "ip6tables-legacy-save"} {
 		texts = append(texts, rules.Ruleset{Backend: b, Data: []byte(run(t, "", b, "-c"))})
 	}
