@@ -87,7 +87,7 @@ func (t *table) answer(p *foresee.Path) string {
 		s := strings.TrimSpace(p.Container + " " + p.Translated)
 		return strings.TrimSpace(strings.Join([]string{s, viaWords[p.Via]}, " "))
 	}
-	return string(p.Cause) + ", " + where(incidentOf(p))
+	return strings.TrimSuffix(string(p.Cause)+", "+where(incidentOf(p)), ", ")
 }
 
 var viaWords = map[string]string{"dnat": "through DNAT", "proxy": "through docker-proxy", "direct": "directly", "host": "on the host itself"}
@@ -126,7 +126,7 @@ func (t *table) story(b *strings.Builder, p *foresee.Path) error {
 	b.WriteString("\n" + t.paint.verdict(p.Verdict, head) + strings.TrimPrefix(flow(parts, t.o.Width, "  "), head) + "\n\n")
 	g := &grid{head: []string{"  ", "stage", "what", "by"}}
 	for n := range p.Stages {
-		mark, stage, what, by := t.step(&p.Stages[n])
+		mark, stage, what, by := t.step(p, &p.Stages[n])
 		g.add(mark, stage, what, by)
 	}
 	lines, err := g.lines(0)
@@ -151,11 +151,15 @@ func (t *table) story(b *strings.Builder, p *foresee.Path) error {
 }
 
 // step is one stage as a row.
-func (t *table) step(s *foresee.Stage) (mark, stage, what, by string) {
+func (t *table) step(p *foresee.Path, s *foresee.Stage) (mark, stage, what, by string) {
 	what = s.Detail
 	switch s.Outcome {
 	case foresee.Drop:
-		mark, what = t.g.bad, strings.TrimSuffix("dropped: "+s.Detail, ": ")
+		word := "dropped: "
+		if p.Verdict == correlate.Unanswered && s.Stage == p.Stage {
+			word = "no answer: "
+		}
+		mark, what = t.g.bad, strings.TrimSuffix(word+s.Detail, ": ")
 	case foresee.Refuse:
 		mark, what = t.g.bad, strings.TrimSuffix("refused: "+s.Detail, ": ")
 	case foresee.Unknown:
