@@ -15,8 +15,9 @@ type point struct {
 	same    uint16 // the first point of this name and namespace: two files of one point are one point
 	since   int64  // Unix ns; watched from here on
 	packets uint64
-	last    lastPacket // valid iff another file has this point too
-	doubled bool
+	last    lastPacket // valid iff doubled
+	doubled bool       // another file has this point too, or it is everything
+	all     bool       // every interface at once, not told apart: it sees a packet once for each
 }
 
 // lastPacket recognises one packet that two files of one point both hold.
@@ -29,11 +30,19 @@ type lastPacket struct {
 	of       uint16 // which file had it
 }
 
+// linkCooked is LINKTYPE_LINUX_SLL: captures of all interfaces that do not say
+// by which a packet came.
+const linkCooked = 113
+
 // repeats reports whether p is the packet that the other file of this point
-// just had: within 10 µs and alike in all that tells packets apart.
+// just had, or another of its interfaces: within 10 µs, or the time it takes
+// through a bridge, and alike in all that tells packets apart.
 func (pt *point) repeats(p *decode.Packet, of uint16) bool {
-	l := &pt.last
-	if l.of != of && p.Time-l.time <= int64(10*time.Microsecond) && l.tuple == p.Tuple &&
+	l, within := &pt.last, 10*time.Microsecond
+	if pt.all {
+		within = 100 * time.Microsecond
+	}
+	if (l.of != of || pt.all) && p.Time-l.time <= int64(within) && l.tuple == p.Tuple &&
 		l.seq == p.Seq && l.ack == p.Ack && l.payload == p.Payload && l.ipid == p.IPID {
 		return true
 	}
@@ -51,6 +60,9 @@ func (t *Tracker) addPoint(e *decode.Point) {
 		t.netns[e.Netns] = space
 	}
 	p := point{Point: e.Point, space: space, same: e.ID, since: e.Since}
+	if e.Link == linkCooked && !e.Counting {
+		p.all, p.doubled = true, true
+	}
 	if i := slices.IndexFunc(t.points, func(o point) bool { return o.Name == e.Name && o.Netns == e.Netns }); i >= 0 {
 		p.same = t.points[i].same
 		p.doubled = true
