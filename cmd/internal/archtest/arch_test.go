@@ -128,6 +128,24 @@ var rules = []rule{
 		forbidden: []string{"net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
 	},
 	{
+		name:      "the report opens nothing and decides nothing",
+		packages:  []string{"cmd/internal/report"},
+		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+	},
+	{
+		name:      "what a report collects comes from the stream alone",
+		packages:  []string{"cmd/internal/report/collect"},
+		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/..."},
+		allowed:   under(module, words),
+	},
+	{
+		name:      "HTML is written in one place",
+		packages:  []string{"..."},
+		except:    []string{"cmd/internal/report"},
+		forbidden: []string{"html/template", "github.com/chromedp/..."},
+		tests:     true,
+	},
+	{
 		name:      "no cgo",
 		packages:  []string{"..."},
 		forbidden: []string{"C"},
