@@ -59,6 +59,7 @@ func (a *app) root() *cobra.Command {
 		a.reportCommand(),
 		a.redactCommand(),
 		a.minimiseCommand(),
+		a.diffCommand(),
 		a.annotateCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
