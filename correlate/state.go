@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dnatrace/capture"
@@ -366,4 +367,20 @@ func (s *State) ReplyReversePath(h Hypothesis, bridge string) Finding {
 	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: CauseReversePathFilter, Container: h.Container,
 		Why: fmt.Sprintf("The answer leaves %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", name, bridge),
 		Fix: []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", bridge), fmt.Sprintf("or have %s answer by the network it is published on", name)}}
+}
+
+// Full says that connection tracking has no room for another connection. False
+// if it has, or that is not known.
+func (s *State) Full() (Finding, bool) {
+	h := s.Host(capture.HostNetns)
+	if h == nil {
+		return Finding{}, false
+	}
+	most, err := strconv.ParseUint(h.Sysctls["net.netfilter.nf_conntrack_max"], 10, 64)
+	if now := h.Counters["nf_conntrack.count"]; err != nil || most == 0 || now < most {
+		return Finding{}, false
+	}
+	return Finding{Verdict: Dropped, Stage: "prerouting", Cause: CauseConntrackFull,
+		Why: fmt.Sprintf("Connection tracking is full (%d entries): the host drops what would open another connection.", most),
+		Fix: []string{fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*most), "find who opens so many: conntrack -L | sort"}}, true
 }

@@ -105,6 +105,19 @@ func TestWithoutTheHostNothingIsClaimedToWork(t *testing.T) {
 	}
 }
 
+func TestAFullTableOfConnectionsStopsEveryone(t *testing.T) {
+	h := wired()
+	h.Sysctls["net.netfilter.nf_conntrack_max"] = "100"
+	for entries, want := range map[uint64]correlate.Cause{99: correlate.CauseNotPublished, 100: correlate.CauseConntrackFull} {
+		s := state(&engine.Snapshot{}, nil)
+		s.Take(&decode.HostSample{Time: 1, Netns: "host", Sample: host.Sample{State: *h, Counters: map[string]uint64{"nf_conntrack.count": entries}}})
+		got, err := foresee.Explain(s, target.Target{Port: 8080}, foresee.Options{From: []string{foresee.Outside}})
+		if err != nil || len(got.Paths) != 1 || got.Paths[0].Cause != want {
+			t.Errorf("%d of 100: %+v, want %s (%v)", entries, got, want, err)
+		}
+	}
+}
+
 // FuzzExplain feeds states of strangers: whatever they hold, there is an answer
 // for every path, and an end to it.
 func FuzzExplain(f *testing.F) {

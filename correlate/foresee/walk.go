@@ -167,6 +167,10 @@ func (w *walk) intended() ruleset.Outcome {
 
 // through goes through what the rules say and the routing between them.
 func (w *walk) through(out ruleset.Outcome) {
+	if f, full := w.s.Full(); full {
+		w.finish(f, Drop)
+		return
+	}
 	before, after := w.split(out)
 	w.tell(before)
 	w.translate(out)
