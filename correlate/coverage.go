@@ -23,6 +23,9 @@ func (p *path) watched(points ...*point) coverage {
 		if pt.since > from {
 			c.gaps = append(c.gaps, fmt.Sprintf("%s was watched only after the request had begun", pt.Name))
 		}
+		if pt.until != 0 && pt.until < to {
+			c.gaps = append(c.gaps, fmt.Sprintf("%s was no longer watched when the request was made", pt.Name))
+		}
 		if !pt.Counting {
 			c.caveats = appendNew(c.caveats, "the capture does not record losses: taken as complete")
 			continue

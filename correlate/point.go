@@ -14,6 +14,7 @@ type point struct {
 	space   uint16 // number of the namespace: part of a leg's key
 	same    uint16 // the first point of this name and namespace: two files of one point are one point
 	since   int64  // Unix ns; watched from here on
+	until   int64  // Unix ns; watched up to here; 0 to the end
 	packets uint64
 	last    lastPacket // valid iff doubled
 	doubled bool       // another file has this point too, or it is everything
@@ -51,6 +52,9 @@ func (pt *point) repeats(p *decode.Packet, of uint16) bool {
 }
 
 func (t *Tracker) addPoint(e *decode.Point) {
+	if int(e.ID) < len(t.points) && e.Until != 0 {
+		t.points[e.ID].until = e.Until
+	}
 	if int(e.ID) != len(t.points) {
 		return // points are announced once, in order
 	}

@@ -104,6 +104,10 @@ func told(t *testing.T, o *Opened) (points []capture.Point, records []string, se
 			if err := json.Unmarshal(r.Data, &p); err != nil {
 				t.Fatal(err)
 			}
+			if p.Until != 0 {
+				records = append(records, names[p.ID]+" ended")
+				continue
+			}
 			if int(p.ID) != len(points) {
 				t.Errorf("point %s is announced as number %d, after %d others", p.Name, p.ID, len(points))
 			}
@@ -285,6 +289,30 @@ func TestADumpThatIsCutIsToldAsDamage(t *testing.T) {
 	_, records, _ := told(t, mustOpen(t, files))
 	if !slices.Contains(records, "dnatrace damage") || !slices.Contains(records, "host sample host") {
 		t.Errorf("got %q", records)
+	}
+}
+
+func TestFilesOfTwoMomentsDoNotSpeakForEachOther(t *testing.T) {
+	const hour = 3600e3
+	files := map[string]string{
+		"eth0.pcap":    string(pcap(1, frame{0, []byte("frame")}, frame{1000, []byte("frame")})),
+		"docker0.pcap": string(pcap(1, frame{hour, []byte("frame")})),
+		"any.pcap":     string(pcap(linkCooked2, frame{500, cooked2(2, false, 1, "request")}, frame{600, cooked2(3, true, 1, "request")})),
+	}
+	points, records, seen := told(t, mustOpen(t, files))
+	since := map[string]int64{}
+	for _, p := range points {
+		since[p.Name] = p.Since
+	}
+	if d := cmp.Diff(map[string]int64{"eth0": 0, "docker0": 1740834000e9, "if2": 0, "if3": 0}, since); d != "" {
+		t.Errorf("watched since:\n%s", d)
+	}
+	slices.Sort(records)
+	if d := cmp.Diff([]string{"eth0 ended", "if2 ended", "if3 ended"}, records); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"eth0", "if2", "if3", "eth0", "docker0"}, seen); d != "" {
+		t.Error(d)
 	}
 }
 

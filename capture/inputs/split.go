@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"dnatrace/capture"
 )
@@ -58,8 +60,13 @@ func (s *splitter) point(r capture.Record) []capture.Record {
 	if json.Unmarshal(r.Data, &p) != nil {
 		return []capture.Record{r}
 	}
-	if _, again := s.ids[p.ID]; again || s.cooked[p.ID] != nil {
-		return nil
+	if id, again := s.ids[p.ID]; again {
+		p.ID = id
+		s.known.describe(&p)
+		return []capture.Record{record(r.Time, capture.OriginPackets, capture.KindPoint, p)}
+	}
+	if c := s.cooked[p.ID]; c != nil {
+		return c.again(p, r.Time)
 	}
 	if p.Link != linkCooked2 || p.Counting {
 		old := p.ID
@@ -77,6 +84,16 @@ func (s *splitter) point(r capture.Record) []capture.Record {
 		if rec, ok := s.add(c, index, r.Time); ok {
 			out = append(out, rec)
 		}
+	}
+	return out
+}
+
+// again is what a further record about a capture of all interfaces means for each
+// of its points: until when they were watched.
+func (c *cooked) again(p capture.Point, at int64) (out []capture.Record) {
+	for _, index := range slices.Sorted(maps.Keys(c.points)) {
+		p.ID = c.points[index]
+		out = append(out, record(at, capture.OriginPackets, capture.KindPoint, p))
 	}
 	return out
 }

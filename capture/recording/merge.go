@@ -23,13 +23,26 @@ type merge struct {
 	said   bool // a Start was handed out
 	end    capture.End
 	ends   int // recordings of ours that have ended
-	starts int // recordings of ours
+	over   []over
+	later  []capture.Record // for the next batch
+	starts int              // recordings of ours
 
 	pkts  []capture.Packet
 	arena []byte
 	recs  []capture.Record
 	bytes int // of the data of recs
 	batch capture.Batch
+}
+
+// moment is how long before or after all of a foreign capture's packets it is
+// taken to have been running (ns), as long as another one shows that there was
+// something to see: files of two moments say nothing of each other's.
+const moment = 60e9
+
+// over is a point of a foreign capture that has an end.
+type over struct {
+	capture.Point
+	file int // index in merge.files
 }
 
 // cursor is the place in one file.
@@ -51,7 +64,8 @@ func newMerge(streams []*stream) *merge {
 
 // next returns the next batch, or io.EOF.
 func (m *merge) next() (*capture.Batch, error) {
-	m.pkts, m.arena, m.recs, m.bytes = m.pkts[:0], m.arena[:0], m.recs[:0], 0
+	m.pkts, m.arena, m.recs, m.bytes = m.pkts[:0], m.arena[:0], append(m.recs[:0], m.later...), 0
+	m.later = nil
 	if !m.primed {
 		m.primed = true
 		if err := m.prime(); err != nil {
@@ -62,6 +76,13 @@ func (m *merge) next() (*capture.Batch, error) {
 		c := m.earliest()
 		if c == nil {
 			return m.last()
+		}
+		if told := m.ended(c.head); len(told) > 0 {
+			m.recs = append(m.recs, told...) // in front of the packets of the next batch
+			if len(m.pkts) > 0 {
+				m.later, m.recs = m.recs, nil
+				break
+			}
 		}
 		if len(c.batch.Packets) > 0 && len(m.recs) > 0 || len(c.batch.Records) > 0 && len(m.pkts) > 0 {
 			break
@@ -88,7 +109,7 @@ func (m *merge) prime() error {
 			return err
 		}
 		for c.batch != nil && c.info.Format != FormatOwn && len(c.batch.Records) > 0 && c.batch.Records[0].Kind == capture.KindPoint {
-			m.recs = append(m.recs, c.batch.Records...)
+			m.foreign(i, c.batch.Records)
 			if err := c.load(); err != nil {
 				return err
 			}
@@ -96,10 +117,50 @@ func (m *merge) prime() error {
 	}
 	if c := m.earliest(); c != nil {
 		for i := range m.recs {
-			m.recs[i].Time = c.head
+			m.since(&m.recs[i], c.head)
 		}
 	}
 	return nil
+}
+
+// foreign takes the points of a foreign capture, which are told first.
+func (m *merge) foreign(file int, recs []capture.Record) {
+	for _, r := range recs {
+		var p capture.Point
+		if r.Kind == capture.KindPoint && json.Unmarshal(r.Data, &p) == nil {
+			m.over = append(m.over, over{p, file})
+		}
+		m.recs = append(m.recs, r)
+	}
+}
+
+// since has a point watched from the first moment on, unless its own first
+// packet came much later: the time of r is that of the packet.
+func (m *merge) since(r *capture.Record, first int64) {
+	var p capture.Point
+	if r.Kind == capture.KindPoint && r.Time-first > moment && json.Unmarshal(r.Data, &p) == nil {
+		p.Since = r.Time
+		r.Data, _ = json.Marshal(p)
+	}
+	r.Time = first
+}
+
+// ended tells of foreign captures that had ended well before now.
+func (m *merge) ended(now int64) (told []capture.Record) {
+	kept := m.over[:0]
+	for _, o := range m.over {
+		c := &m.files[o.file]
+		if c.batch != nil || now-c.last <= moment {
+			kept = append(kept, o)
+			continue
+		}
+		if o.Until = c.last; c.info.Packets > 0 {
+			data, _ := json.Marshal(o.Point)
+			told = append(told, capture.Record{Time: now, Origin: capture.OriginPackets, Kind: capture.KindPoint, Data: data})
+		}
+	}
+	m.over = kept
+	return told
 }
 
 func (m *merge) earliest() *cursor {
