@@ -1,5 +1,11 @@
 package correlate
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Cause names what to change, in the vocabulary of the JSON document.
 type Cause string
 
@@ -49,3 +55,38 @@ const (
 	CauseUpstream            Cause = "upstream"
 	CauseUnknown             Cause = "unknown"
 )
+
+// causes are all there are, in the order above.
+var causes = []Cause{
+	CauseNone, CauseNotPublished, CausePublishedElsewhere, CausePortTaken, CauseContainerNotRunning, CauseContainerPaused,
+	CauseNoListener, CauseWrongContainerPort, CauseListenerOnLoopback, CauseListenerElsewhere, CauseModeHost,
+	CauseModeNone, CauseModeContainer, CauseInternalNetwork, CauseDirectAccess, CauseNetworkIsolated, CauseFirewallDrop,
+	CauseFirewallReject, CauseRulesMissing, CauseForwardingDisabled, CauseReversePathFilter, CauseNoRoute,
+	CauseReplyNoRoute, CauseReplyFiltered, CauseNeighbourUnresolved, CauseStaleTranslation, CauseContainerFirewall,
+	CauseBacklogFull, CauseServerSilent, CauseServerReset, CauseProxyBackendFailed, CauseMTU, CauseZeroWindow,
+	CauseReplyMisrouted, CauseUntranslatedSource, CauseLoopbackNotRouted, CauseDuplicateAddress, CauseConntrackFull,
+	CauseConntrackInvalid, CauseOtherTranslation, CauseUpstream, CauseUnknown,
+}
+
+// Causes lists the vocabulary.
+func Causes() []Cause { return slices.Clone(causes) }
+
+// ParseCause reads a cause as the JSON document writes it. The error names those
+// that look like it.
+func ParseCause(s string) (Cause, error) {
+	if slices.Contains(causes, Cause(s)) {
+		return Cause(s), nil
+	}
+	var near []string
+	for _, c := range causes {
+		for _, word := range strings.Split(s, "-") {
+			if len(word) > 2 && strings.Contains(string(c), word) {
+				near = appendNew(near, string(c))
+			}
+		}
+	}
+	if len(near) > 0 {
+		return "", fmt.Errorf("parse cause: there is no %q: did you mean %s?", s, strings.Join(near, ", "))
+	}
+	return "", fmt.Errorf("parse cause: there is no %q", s)
+}

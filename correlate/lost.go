@@ -21,6 +21,9 @@ func answerLost(p *path, j *judgement) bool {
 	if len(back) == 0 {
 		return false
 	}
+	if p.tunnelled(j, back) {
+		return true
+	}
 	lastBack := back[len(back)-1]
 	j.verdict, j.proof = AnswerLost, Inferred
 	j.between = [2]string{lastBack.at.Name, p.clientPoint().Name}

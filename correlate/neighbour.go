@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/decode"
 )
@@ -43,6 +44,29 @@ func (p *path) wrongOwner(j *judgement) bool {
 
 // sharedAddress: another took what was meant for the container, and is silent.
 func sharedAddress(p *path, j *judgement, _ *leg) bool { return p.wrongOwner(j) }
+
+// misremembered: the host sends to a link-layer address that the container does
+// not have.
+func misremembered(p *path, j *judgement, inner *leg) bool {
+	now := p.latestHost()
+	ip := inner.tuple.Dst.Addr()
+	if now == nil || p.container == nil || p.container.Name != p.home {
+		return false
+	}
+	mine := macOf(p.container, ip)
+	for _, n := range now.Neighbours {
+		if n.IP != ip || n.MAC == "" || mine == "" || strings.ToLower(n.MAC) == mine {
+			continue
+		}
+		dev := linkName(now, n.Link)
+		j.cause = CauseNeighbourUnresolved
+		j.why = fmt.Sprintf("The host sends what is for %s to %s, and %s has %s: its neighbour entry is wrong, and the container's kernel passes over what is not for it.", ip, n.MAC, p.home, mine)
+		j.fix = []string{fmt.Sprintf("ip neigh del %s dev %s", ip, dev)}
+		j.fact("host", p.now, "neighbour %s on %s is %s (%s)", ip, dev, n.MAC, n.State)
+		return true
+	}
+	return false
+}
 
 // macOf is the link-layer address that the engine gave a container for ip; ""
 // if it does not say.
@@ -86,6 +110,27 @@ func lookedFor(p *path, j *judgement, inner *leg) bool {
 	j.why = fmt.Sprintf("The client's address %s lies in a network that %s takes for its own: it looks for the client among its neighbours on %s, and nobody answers.", client, p.name(), p.t.pointName(n.point))
 	j.fix = []string{"give the container's network another subnet, one that no client uses: docker network create --subnet …, or bip and default-address-pools of the engine"}
 	j.fact("packets", n.firstAsked, "%s asked for on %s %d times, and nobody answered", client, p.t.pointName(n.point), n.asks)
+	return true
+}
+
+// tunnelled: the answer left by another interface of the container than the
+// request came in by, and did not come out of its namespace.
+func (p *path) tunnelled(j *judgement, back []stop) bool {
+	for _, s := range back {
+		same := slices.ContainsFunc(p.going, func(g stop) bool { return g.point == s.point })
+		if s.at.Role != capture.RoleContainer && s.at.Netns == capture.HostNetns || s.at.Netns != p.home || same {
+			return false
+		}
+	}
+	p.silentIn(j)
+	if j.verdict != Unanswered || j.cause == CauseContainerPaused || j.cause == CauseContainerFirewall {
+		return true
+	}
+	out := back[0].at.Name
+	j.cause, j.proof = CauseReplyMisrouted, Inferred
+	j.why = fmt.Sprintf("The answer of %s left by %s, and the request came in at %s: the container's own routes lead to %s another way.", p.name(), out, p.furthest().at.Name, p.served().tuple.Src.Addr())
+	j.fix = p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via GATEWAY-OF-THE-BRIDGE", p.served().tuple.Src.Addr(), p.served().tuple.Src.Addr().BitLen())})
+	j.fact("packets", back[0].first, "the answer was seen at %s", out)
 	return true
 }
 

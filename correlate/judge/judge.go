@@ -151,6 +151,9 @@ func (j *Judge) Finish() *correlate.Document {
 	j.order.Release(math.MaxInt64)
 	j.announce()
 	d := j.tracker.Finish()
+	if j.upstream(d) {
+		d.Cause = correlate.CauseUpstream
+	}
 	if len(j.options.Targets) > 0 {
 		d.Target = strings.Join(j.options.Targets, " ")
 	}

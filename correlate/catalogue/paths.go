@@ -1,0 +1,92 @@
+package catalogue
+
+import "dnatrace/correlate"
+
+var nat = []Entry{
+	shown("57", "A DNAT rule leads to an address that no container has any more", refused("neighbour", correlate.CauseStaleTranslation, proven),
+		"conntrack's tuples; ARP or ND without an answer; no running container with that address, before and after", "Delete the rule, or restart the engine.", "stale-translation", "demo-stale-translation"),
+	shown("57b", "The same, and another container has the address now", wrong("dnat", correlate.CauseStaleTranslation, proven),
+		"conntrack's tuples; the traced rule is the engine's, and the container that answered publishes nothing there", "Delete the rule, or restart the engine.", "stale-translation-answered"),
+	shown("58", "A UDP sender is older than the mapping, and connection tracking keeps it untranslated", silent("host", correlate.CauseStaleTranslation, inferred),
+		"an untranslated entry that is older than the request, for a port that is published", "Delete the entry: conntrack -D -p udp --orig-port-dst PORT.", "udp-pinned"),
+	unshown("59", "The engine flushes UDP entries by the wrong port", silent("host", correlate.CauseStaleTranslation, inferred),
+		"as 58, after each start of the container", "Delete the entry, or map equal ports.", "it takes an engine from 29.5 on; to the kernel it is the same as 58"),
+	unshown("60", "Connection tracking is full", dropped("prerouting", correlate.CauseConntrackFull, inferred),
+		"nf_conntrack's count of drops grew by at least the attempts, and there is no entry", "Raise net.netfilter.nf_conntrack_max.", "the limit is the machine's, and cannot be set in a namespace"),
+	shown("61", "A segment is invalid to connection tracking, stays untranslated, and the host resets the connection", refused("host", correlate.CauseConntrackInvalid, inferred),
+		"the container accepted, and the RST was seen nowhere but at the client's side", "Drop what is invalid on INPUT, or set nf_conntrack_tcp_be_liberal.", "conntrack-invalid"),
+	shown("62", "A container asks the host for a port of another network's container", fine(inferred),
+		"docker-proxy's own connection", "Nothing to change; a common network is shorter.", "hairpin-across", "hairpin", "hairpin-itself"),
+	shown("63", "The server sees another source than the client", fine(proven),
+		"the legs before and after differ in their source; a note says so", "Delete the rule that masquerades.", "delivered-source-hidden"),
+	shown("64", "The answer leaves with the container's own address", lost("reply-prerouting", correlate.CauseUntranslatedSource, inferred),
+		"the answer at the client's side has a source that was not asked", "Delete the rule that exempts it from connection tracking.", "reply-untracked"),
+	unshown("65", "An idle connection was forgotten", refused("host", correlate.CauseConntrackInvalid, inferred),
+		"as 61: a segment that no entry covers", "Send keepalives more often than entries last.", "entries of idle connections last for days"),
+}
+
+var routing = []Entry{
+	shown("66", "Forwarding is off", dropped("route", correlate.CauseForwardingDisabled, proven),
+		"net.ipv4.ip_forward is 0 before and after", "sysctl -w net.ipv4.ip_forward=1", "forwarding-disabled", "demo-forwarding-off"),
+	shown("67", "Forwarding is off for the card", dropped("route", correlate.CauseForwardingDisabled, proven),
+		"conf.eth0.forwarding is 0 before and after", "Turn it on, and keep who sets it from the link.", "forwarding-disabled-on-the-card"),
+	shown("67b", "Forwarding is off for the bridge", lost("reply-route", correlate.CauseForwardingDisabled, proven),
+		"the answer at the bridge and not behind; conf.BRIDGE.forwarding is 0", "Turn it on, and keep who sets it from the link.", "forwarding-disabled-on-the-bridge"),
+	shown("68", "The reverse path is checked strictly, and the request came in elsewhere", dropped("route", correlate.CauseReversePathFilter, inferred),
+		"rp_filter is 1, the route to the client is by another link, and IPReversePathFilter grew", "Set rp_filter to 2, or mend the routes.", "reverse-path-filter"),
+	shown("68b", "The same for an answer that leaves the container by another network", lost("reply-route", correlate.CauseReversePathFilter, proven),
+		"the answer at that network's bridge and not behind, with the same setting and counter, or the kernel's drop reason", "Set rp_filter to 2, or have the container answer by the network it is published on.", "reply-reverse-path-filter"),
+	unshown("69", "A host with several links: rules by source do not know the container's address", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
+		"the answer was seen leaving by another link", "Add a rule for the container's network.", "to the packets it is the same as 70"),
+	shown("70", "A tunnel has taken over the way back to the client", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
+		"the answer was seen leaving by another link", "Exempt the client's network from the tunnel.", "reply-misrouted"),
+	shown("71", "The client's address lies in a container network", silent("container", correlate.CauseReplyMisrouted, inferred),
+		"the container asks for the client by ARP, in vain", "Give the network another subnet.", "client-in-the-bridges-network"),
+	shown("72", "The host has no route back to the client", lost("reply-route", correlate.CauseReplyNoRoute, proven),
+		"the answer at the bridge and not behind; no route leads to the client, before and after", "Add the route.", "reply-no-route"),
+	shown("72b", "The host has no route to the container", refused("route", correlate.CauseNoRoute, inferred),
+		"ICMP net unreachable from the host", "Restart the engine, or add the route.", "no-route"),
+	shown("73", "The container answers by another network of its own", fine(proven),
+		"the answer by another bridge, and at the client's side", "Choose the network with a gateway priority.", "delivered-by-the-other-network"),
+	shown("74", "The host's loopback is served by docker-proxy, its other addresses by NAT", fine(inferred),
+		"the proxy's own connection; a note says that the way in from outside was not exercised", "Ask the way that the client does.", "host-loopback", "published-on-loopback-and-asked-there"),
+	unshown("75", "WSL2 with mirrored networking", silent("container", correlate.CauseUntranslatedSource, inferred),
+		"as 31", "Use a newer engine, or NAT networking.", "it takes Windows"),
+}
+
+var links = []Entry{
+	shown("76", "The host remembers a wrong link-layer address", silent("container", correlate.CauseNeighbourUnresolved, inferred),
+		"the neighbour entry differs from the address that the engine gave the container", "Delete the entry: ip neigh del.", "stale-neighbour"),
+	shown("77", "Two containers have one address", refused("container", correlate.CauseDuplicateAddress, inferred),
+		"another than the container answered ARP for its address", "Give each an address of its own.", "duplicate-address"),
+	shown("78", "The container's veth is not on the bridge", refused("neighbour", correlate.CauseNeighbourUnresolved, inferred),
+		"ARP on the bridge without an answer, for an address that a running container owns", "Attach it, and keep network managers from veths.", "veth-detached"),
+}
+
+var sizes = []Entry{
+	shown("79", "Packets are larger than the host's card takes", stalled("", correlate.CauseMTU),
+		"answer bytes at the bridge again and again, none behind; ICMP with the size, or the links' MTU", "Set the network's MTU, clamp the MSS, or let ICMP through.", "mtu-told", "mtu-untold"),
+	shown("79b", "Packets are larger than the way behind the host takes", stalled("reply-nic", correlate.CauseMTU),
+		"an answer that leaves again and again and is never acknowledged, by a client that is there", "Set the network's MTU, or clamp the MSS.", "mtu-beyond-the-host"),
+	shown("79c", "The client stopped reading", stalled("reply-nic", correlate.CauseZeroWindow),
+		"the client's segments offer no window", "Look at the client.", "zero-window-of-the-client"),
+	unshown("80", "A card fills in wrong checksums", stalled("reply-nic", correlate.CauseUnknown),
+		"an answer that leaves again and again and is never acknowledged", "Turn the offload off: ethtool -K.", "it takes the card that does it"),
+}
+
+var swarm = []Entry{
+	unshown("81", "Overlay ports are blocked", dropped("", correlate.CauseUnknown, inferred), "seen at the overlay's own points, and not on the other node", "Open 4789/udp and 7946.", "it takes a swarm of two nodes"),
+	unshown("82", "The state of the ingress network is broken", dropped("", correlate.CauseUnknown, inferred), "translated to the ingress namespace, and not seen behind", "Make the ingress network anew.", "it takes a swarm, and IPVS in the kernel"),
+	unshown("83", "IPVS forgets idle connections", refused("host", correlate.CauseConntrackInvalid, inferred), "as 61, after a quarter of an hour", "Send keepalives more often.", "it takes a swarm, and IPVS in the kernel"),
+	unshown("84", "Ingress serves IPv4 only", silent("host", correlate.CauseRulesMissing, inferred), "a handshake with dockerd's own socket, and no answer", "Ask by IPv4.", "it takes a swarm, and IPVS in the kernel"),
+	unshown("85", "Swarm without IPVS modules", dropped("", correlate.CauseUnknown, inferred), "translated to the ingress namespace, and not seen behind", "Load ip_vs and xt_ipvs.", "it takes a swarm"),
+}
+
+var nested = []Entry{
+	unshown("86", "Docker Desktop: the engine's host is a virtual machine", absent(correlate.CauseNone), "the engine's containers are not in this kernel, which is said before anything is watched", "Watch inside the machine.", "it takes a desktop"),
+	unshown("87", "Docker in Docker: the outer container does not publish the port", refused("host", correlate.CauseNotPublished, proven), "as 1, at the outer engine", "Publish it on the outer container too.", "to each engine it is the same as 1"),
+}
+
+var clients = []Entry{
+	unshown("88", "The name resolves to another address", absent(correlate.CauseUpstream), "as 55", "Compare what the client resolves with the host's addresses.", "to the host it is the same as 55"),
+}
