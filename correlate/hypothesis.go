@@ -1,0 +1,262 @@
+package correlate
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// Hypothesis is a request that was not made.
+type Hypothesis struct {
+	Tuple     decode.Tuple      // as it is sent
+	Target    decode.Tuple      // as it reaches the container; zero if it goes nowhere, or nobody knows where
+	Container *engine.Container // what it is meant for; nil unknown
+	Binding   *engine.Binding   // the mapping that it asks for; nil for none
+	Home      string            // netns in which it ends, a container's; "" unknown
+	Link      string            // the host's NIC that it comes in by; "" for none
+}
+
+// Finding is what state says of a hypothesis.
+type Finding struct {
+	Verdict   Verdict
+	Stage     string
+	Cause     Cause
+	Why       string
+	Fix       []string
+	Rule      *RuleHit
+	Container *engine.Container // whom it concerns; nil for none
+}
+
+// path lays out a hypothesis as if it had been seen at one nameless point.
+func (s *State) path(h Hypothesis) *path {
+	p := &path{t: s.t, r: &reqRecord{}, x: &extra{}, now: math.MaxInt64, tuple: h.Tuple, client: &leg{tuple: h.Tuple},
+		container: h.Container, binding: h.Binding, home: h.Home, target: h.Target}
+	if h.Target != (decode.Tuple{}) && h.Target != h.Tuple {
+		p.inner = &leg{tuple: h.Target}
+	}
+	s.t.points[0].Name, s.t.points[0].Role = h.Link, capture.RoleNIC
+	return p
+}
+
+// Refused says why the host itself refuses what nothing on it takes.
+func (s *State) Refused(h Hypothesis) Finding {
+	p := s.path(h)
+	f := p.hostCause(s.Engine(), s.Host(capture.HostNetns))
+	would := strings.NewReplacer("The host itself refused", "The host itself would refuse", "but the host refused it", "but the host would refuse it").Replace(f.why)
+	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: would, Fix: f.fix, Container: p.container}
+}
+
+// NotTaken says why a container's namespace refuses a request.
+func (s *State) NotTaken(h Hypothesis) Finding {
+	f := s.path(h).socketCause(h.Target, s.Host(h.Home))
+	return Finding{Verdict: Refused, Stage: "container", Cause: f.cause, Why: strings.Replace(f.why, "answered with a reset", "would answer with a reset", 1), Fix: f.fix, Container: h.Container}
+}
+
+// Silent looks for what keeps a container from answering: it is paused, it has
+// no route back, its accept queue is full. False if nothing of it holds.
+func (s *State) Silent(h Hypothesis) (Finding, bool) {
+	p := s.path(h)
+	for _, look := range []func(*path, *judgement, *leg) bool{pausedContainer, noRouteBack, backlogFull} {
+		j := judgement{verdict: Unanswered, stage: "container"}
+		if look(p, &j, &leg{tuple: h.Target}) {
+			return found(p, &j), true
+		}
+	}
+	return Finding{}, false
+}
+
+// NotForwarded says why the host would not forward what comes in at a link:
+// forwarding is off. False if it is not.
+func (s *State) NotForwarded(h Hypothesis, in string) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Dropped}
+	p.dropCause(&j, &point{Point: capture.Point{Name: in}})
+	return found(p, &j), j.cause == CauseForwardingDisabled
+}
+
+// NotReturned says why an answer that comes from a bridge would go nowhere: no
+// route leads back, or forwarding is off. False if neither.
+func (s *State) NotReturned(h Hypothesis, bridge string) (Finding, bool) {
+	f, stage := s.path(h).returnCause(stop{at: &point{Point: capture.Point{Name: bridge, Role: capture.RoleBridge}}})
+	return Finding{Verdict: AnswerLost, Stage: stage, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}, stage != ""
+}
+
+// Held says that the engine holds a port without serving it, since rules are to
+// translate what is for it. False if it does not.
+func (s *State) Held(h Hypothesis) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Unanswered}
+	ok := p.heldByEngine(&j)
+	return found(p, &j), ok
+}
+
+// Redirected says that a rule sent the request to an address of the host where
+// nobody listens. False if none did.
+func (s *State) Redirected(h Hypothesis) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Refused, stage: "host"}
+	ok := p.redirected(&j)
+	return found(p, &j), ok
+}
+
+// Replied says that the rules stop an answer.
+func (s *State) Replied(h Hypothesis, o ruleset.Outcome) Finding {
+	f := s.blamed(h, o, reply)
+	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, replyStage(o.Stage), CauseReplyFiltered, f.Rule.removal()
+	return f
+}
+
+// Filtered says that the rules of the host stop a request.
+func (s *State) Filtered(h Hypothesis, o ruleset.Outcome) Finding { return s.blamed(h, o, request) }
+
+// FilteredInside says that the rules in a container's namespace stop a request.
+func (s *State) FilteredInside(h Hypothesis, o ruleset.Outcome) Finding {
+	f, p := s.blamed(h, o, request), s.path(h)
+	f.Stage, f.Cause = "container", CauseContainerFirewall
+	f.Why = fmt.Sprintf("A firewall inside %s %s what comes in for port %d: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), h.Target.DstPort, f.Rule.Text)
+	f.Fix = p.insideFix(f.Rule.removal())
+	if f.Verdict == Dropped {
+		f.Verdict = Unanswered
+	}
+	return f
+}
+
+func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
+	p, j := s.path(h), judgement{verdict: Dropped}
+	if o.Verdict == ruleset.Rejected {
+		j.verdict = Refused
+	}
+	f := filtering{stage: o.Stage, hit: *HitOf(*o.Rule)}
+	f.fill(*o.Rule)
+	f.reject = o.Verdict == ruleset.Rejected
+	p.blame(&j, f, w)
+	return found(p, &j)
+}
+
+// HitOf is a rule as the document shows it.
+func HitOf(r ruleset.Rule) *RuleHit {
+	hit := &RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}
+	if r.Policy {
+		hit.Kind = "policy"
+	}
+	return hit
+}
+
+// Stale says that a request is sent to an address that nobody owns, by a rule if
+// one translates it.
+func (s *State) Stale(h Hypothesis, by *RuleHit) Finding {
+	ip := h.Target.Dst.Addr()
+	f := Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseStaleTranslation, Rule: by,
+		Why: fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip),
+		Fix: []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}}
+	if by != nil {
+		f.Fix = by.removal()
+		f.Why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, by.Text)
+	}
+	return f
+}
+
+// Taken says that a process of the host has the port that a container was meant
+// to have. False if it has not, or it is that container's own process.
+func (s *State) Taken(h Hypothesis) (Finding, bool) {
+	k := s.Listener(capture.HostNetns, h.Tuple)
+	p := s.path(h)
+	c := p.container
+	if c == nil {
+		c = p.failedToGet()
+	}
+	if k == nil || c == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" || strings.HasPrefix(c.Mode, "host") {
+		return Finding{}, false
+	}
+	return Finding{Verdict: Misdelivered, Stage: "host", Cause: CausePortTaken, Container: c,
+		Why: fmt.Sprintf("%s of the host answers on port %d, which %s was meant to have.", processName(k), h.Tuple.DstPort, c.Name),
+		Fix: []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", shell(c.Name))}}, true
+}
+
+// Serving is the container whose process listens where a request ends; nil if
+// that is not known, or a process of the host's.
+func (s *State) Serving(h Hypothesis) *engine.Container { return s.path(h).servingContainer() }
+
+func found(p *path, j *judgement) Finding {
+	return Finding{Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Fix: j.fix, Rule: j.rule, Container: p.container}
+}
+
+// ReversePath says that reverse path filtering drops what comes from src at a
+// link.
+func (s *State) ReversePath(src netip.Addr, in string) Finding {
+	f := reversePath(src, in)
+	return Finding{Verdict: Dropped, Stage: "route", Cause: f.cause, Why: f.why, Fix: f.fix}
+}
+
+// ReplyStage is the stage at which a rule of that stage meets an answer.
+func ReplyStage(stage string) string { return replyStage(stage) }
+
+// Removal is the command that takes a rule away.
+func Removal(h *RuleHit) []string { return h.removal() }
+
+// Unhidden says that a request reaches a container from an address that its
+// kernel takes for its own, or a neighbour's, since nothing masquerades it. Ok is
+// false if it does not; bridged says that what the bridge passes is not
+// translated back.
+func (s *State) Unhidden(h Hypothesis, bridged bool) (f Finding, ok bool) {
+	src, name := h.Target.Src, s.path(h).name()
+	f = Finding{Verdict: Unanswered, Stage: "container", Cause: CauseUntranslatedSource, Container: h.Container,
+		Why: fmt.Sprintf("The request reaches %s from %s, and its kernel drops what seems to come from itself: the rule that was to masquerade it is missing.", name, src.Addr()),
+		Fix: []string{"docker restart " + shell(name), "if that does not help: systemctl restart docker"}}
+	switch {
+	case src == h.Target.Dst || src.Addr().IsLoopback() && h.Target != h.Tuple:
+		return f, true
+	case bridged:
+		own := h.Target.DstEnd()
+		f.Verdict, f.Stage = AnswerLost, "bridge"
+		f.Why = fmt.Sprintf("The client asks %s and the answer comes from %s: both are on one bridge, and what passes there is not translated back.", h.Tuple.DstEnd(), own)
+		f.Fix = []string{"sysctl -w net.bridge.bridge-nf-call-iptables=1", "or let the engine run docker-proxy", fmt.Sprintf("or ask %s directly: http://%s", name, own)}
+		return f, true
+	}
+	return Finding{}, false
+}
+
+// NotTranslatedBack says that an answer leaves with the container's own address.
+func (s *State) NotTranslatedBack(h Hypothesis) Finding {
+	return Finding{Verdict: AnswerLost, Stage: "reply-prerouting", Cause: CauseUntranslatedSource, Container: h.Container,
+		Why: fmt.Sprintf("The client asks %s and the answer comes from %s: nothing translates it back.", h.Tuple.DstEnd(), h.Target.DstEnd()),
+		Fix: []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}}
+}
+
+// LookedFor says that the container looks for a client among its neighbours,
+// where it is not.
+func (s *State) LookedFor(h Hypothesis) Finding {
+	name := s.path(h).name()
+	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
+		Why: fmt.Sprintf("The client's address %s lies in a network that %s takes for its own: it looks for the client among its neighbours, and nobody answers.", h.Target.Src.Addr(), name),
+		Fix: []string{"give the container's network another subnet, one that no client uses: docker network create --subnet …, or bip and default-address-pools of the engine"}}
+}
+
+// ReplyReversePath says that reverse path filtering drops the answer where it
+// leaves the container by another of its networks.
+func (s *State) ReplyReversePath(h Hypothesis, bridge string) Finding {
+	name := s.path(h).name()
+	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: CauseReversePathFilter, Container: h.Container,
+		Why: fmt.Sprintf("The answer leaves %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", name, bridge),
+		Fix: []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", bridge), fmt.Sprintf("or have %s answer by the network it is published on", name)}}
+}
+
+// Full says that connection tracking has no room for another connection. False
+// if it has, or that is not known.
+func (s *State) Full() (Finding, bool) {
+	h := s.Host(capture.HostNetns)
+	if h == nil {
+		return Finding{}, false
+	}
+	most, err := strconv.ParseUint(h.Sysctls["net.netfilter.nf_conntrack_max"], 10, 64)
+	if now := h.Counters["nf_conntrack.count"]; err != nil || most == 0 || now < most {
+		return Finding{}, false
+	}
+	return Finding{Verdict: Dropped, Stage: "prerouting", Cause: CauseConntrackFull,
+		Why: fmt.Sprintf("Connection tracking is full (%d entries): the host drops what would open another connection.", most),
+		Fix: []string{fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*most), "find who opens so many: conntrack -L | sort"}}, true
+}
