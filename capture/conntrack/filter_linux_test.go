@@ -80,14 +80,19 @@ func filtered(t *testing.T) (path string, f *os.File) {
 	path = tracked(t)
 	netnstest.Run(t, path, "nft add rule inet watch in accept") // refused connections keep their entries
 	f = listen(t, path)
-	prog, _, err := ring.BuildEvents(published)
+	filterWith(t, f, published)
+	return path, f
+}
+
+func filterWith(t *testing.T, f *os.File, w ring.Want) {
+	t.Helper()
+	prog, _, err := ring.BuildEvents(w)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := conntrack.Filter(f, prog); err != nil {
 		t.Fatal(err)
 	}
-	return path, f
 }
 
 // heard are the messages up to one about the last flow, and whether some were

@@ -12,6 +12,7 @@ import (
 
 	"dnatrace/capture/internal/multicast"
 	"dnatrace/capture/netns"
+	"dnatrace/capture/ring"
 )
 
 // Netlink groups and messages of ctnetlink (linux/netfilter/nfnetlink_compat.h,
@@ -72,13 +73,15 @@ func attach(fd int, prog []bpf.RawInstruction) error {
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &fprog)
 }
 
-// Dump returns the connections tracked in the namespace at path, IPv4 and IPv6,
-// as raw netlink messages (nlmsghdr and payload, host byte order in the header),
-// one after the other. It needs CAP_NET_ADMIN there.
-func Dump(path string) ([]byte, error) {
+// Dump returns the wanted connections tracked in the namespace at path, IPv4 and
+// IPv6, as raw netlink messages (nlmsghdr and payload, host byte order in the
+// header), one after the other. Wanted are those whose events a program of
+// ring.BuildEvents passes: a busy host has a million others. It needs
+// CAP_NET_ADMIN there.
+func Dump(path string, w ring.Want) ([]byte, error) {
 	var raw []byte
 	err := netns.Do(path, func() (err error) {
-		raw, err = dump()
+		raw, err = dump(newSelection(w))
 		return err
 	})
 	if err != nil {
@@ -87,7 +90,7 @@ func Dump(path string) ([]byte, error) {
 	return raw, nil
 }
 
-func dump() ([]byte, error) {
+func dump(s selection) ([]byte, error) {
 	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, err
@@ -104,6 +107,9 @@ func dump() ([]byte, error) {
 	for m, err := range c.ReceiveIter() {
 		if err != nil {
 			return nil, err
+		}
+		if !s.wants(m.Data) {
+			continue
 		}
 		b, err := m.MarshalBinary()
 		if err != nil {

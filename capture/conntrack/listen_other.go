@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/net/bpf"
+
+	"dnatrace/capture/ring"
 )
 
 var errUnsupported = errors.New("conntrack needs Linux")
@@ -18,4 +20,4 @@ func Listen(bool) (*os.File, error) { return nil, errUnsupported }
 func Filter(*os.File, []bpf.RawInstruction) error { return errUnsupported }
 
 // Dump is Linux only.
-func Dump(string) ([]byte, error) { return nil, errUnsupported }
+func Dump(string, ring.Want) ([]byte, error) { return nil, errUnsupported }

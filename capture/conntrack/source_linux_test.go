@@ -17,6 +17,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/conntrack"
 	"dnatrace/capture/netns/netnstest"
+	"dnatrace/capture/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -196,7 +197,7 @@ func TestADumpHoldsBothFamilies(t *testing.T) {
 	path := tracked(t)
 	port4 := connect(t, path, "tcp4", "127.0.0.1:0")
 	port6 := connect(t, path, "tcp6", "[::1]:0")
-	raw, err := conntrack.Dump(path)
+	raw, err := conntrack.Dump(path, ring.Want{All: true})
 	if err != nil {
 		t.Fatal(err)
 	}

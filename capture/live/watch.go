@@ -33,7 +33,11 @@ func (s *Session) openConntrack(resolved *target.Resolved) {
 	s.filterEvents(resolved)
 	s.merger.Add(capture.OriginConntrack, conntrack.Source(f, capture.HostNetns))
 	s.state(capture.OriginConntrack, "ok", "")
-	dump, err := s.config.Opener.ConntrackDump(s.config.Netns)
+	want := ring.Want{All: true}
+	if !s.config.Everything {
+		want = s.want(resolved)
+	}
+	dump, err := s.config.Opener.ConntrackDump(s.config.Netns, want)
 	if err != nil || len(dump) == 0 {
 		return
 	}

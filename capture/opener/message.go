@@ -10,6 +10,7 @@ import (
 
 	"dnatrace/capture/drops"
 	"dnatrace/capture/host"
+	"dnatrace/capture/ring"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/ruletrace"
 )
@@ -41,6 +42,7 @@ type request struct {
 	Trace   ruletrace.Want `json:"trace,omitzero"`
 	Drops   drops.Want     `json:"drops,omitzero"`
 	Ends    bool           `json:"ends,omitempty"`
+	Wanted  ring.Want      `json:"wanted,omitzero"`
 
 	file *os.File // goes along with it
 }

@@ -22,6 +22,7 @@ import (
 
 	"dnatrace/capture/drops"
 	"dnatrace/capture/host"
+	"dnatrace/capture/ring"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/ruletrace"
 )
@@ -83,10 +84,18 @@ func (o *Opener) TraceUpdate(f *os.File, w ruletrace.Want) error {
 	return err
 }
 
-// ConntrackDump dumps the connections tracked in the namespace at path, see
-// conntrack.Dump.
-func (o *Opener) ConntrackDump(path string) ([]byte, error) {
-	a, err := o.ask(request{Op: opConntrackDump, Path: path})
+// ConntrackDump dumps the wanted connections tracked in the namespace at path,
+// see conntrack.Dump; all of them where that would be too long a message.
+func (o *Opener) ConntrackDump(path string, w ring.Want) ([]byte, error) {
+	const most = 8192
+	n := len(w.Ports) + len(w.Hosts)
+	for _, e := range w.Endpoints {
+		n += 1 + len(e.Ports)
+	}
+	if n > most {
+		w = ring.Want{All: true}
+	}
+	a, err := o.ask(request{Op: opConntrackDump, Path: path, Wanted: w})
 	return a.data, err
 }
 

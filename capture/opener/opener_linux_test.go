@@ -23,6 +23,7 @@ import (
 	"dnatrace/capture/netns"
 	"dnatrace/capture/netns/netnstest"
 	"dnatrace/capture/opener"
+	"dnatrace/capture/ring"
 )
 
 // actEnv makes this binary act as another process than a test.
@@ -106,7 +107,7 @@ func TestEveryRequestWorksInAnotherProcessAndInThisOne(t *testing.T) {
 			if got, err := o.Inode(path); err != nil || got != want {
 				t.Errorf("inode: got %d, %v", got, err)
 			}
-			if raw, err := o.ConntrackDump(path); err != nil || len(raw) == 0 {
+			if raw, err := o.ConntrackDump(path, ring.Want{All: true}); err != nil || len(raw) == 0 {
 				t.Errorf("conntrack dump: got %d bytes, %v", len(raw), err)
 			}
 			sets, err := o.Rules(path)

@@ -137,7 +137,7 @@ func (s *server) handle(r request) (a answer, err error) {
 	case opTraceUpdate:
 		err = ruletrace.Update(r.file, r.Trace)
 	case opConntrackDump:
-		a.data, err = conntrack.Dump(r.Path)
+		a.data, err = conntrack.Dump(r.Path, r.Wanted)
 	case opRules:
 		a.Rules, err = netfilter.Read(r.Path)
 	case opSample:
