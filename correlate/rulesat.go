@@ -19,34 +19,14 @@ type parsedRules struct {
 	set  *ruleset.Set
 }
 
-// textOf are the back ends whose rules a text repeats.
-var textOf = map[string]string{
-	"nft-text": "nft", "iptables-save": "nft", "ip6tables-save": "nft",
-	"iptables-legacy-save": "iptables-legacy", "ip6tables-legacy-save": "ip6tables-legacy",
-}
-
-// rulesWere keeps a back end's rules as they were at a time. Text beside what the
-// kernel gave says nothing new.
+// rulesWere keeps a back end's rules as they were at a time.
 func (w *world) rulesWere(e *decode.Ruleset) {
-	if raw := textOf[e.Backend]; raw != "" && w.hasBackend(e.Netns, raw) {
-		return
-	}
 	key := rulesKey{e.Netns, e.Backend, e.Table}
 	v := version[decode.Ruleset]{e.Time, e.Size, e}
 	if last := latest(w.rules[key]); e.Same && last != nil {
 		v.value, v.size = last, 0
 	}
 	w.rules[key] = keep(w, w.rules[key], v)
-}
-
-// hasBackend reports whether a back end's own data is in evidence.
-func (w *world) hasBackend(netns, backend string) bool {
-	for k := range w.rules {
-		if last := latest(w.rules[k]); k.netns == netns && k.backend == backend && len(last.Data) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // ruleset is the rules of a namespace at a time, of all back ends, or nil.

@@ -50,7 +50,7 @@ func (s *Set) read(r *decode.Rule) []clause {
 	var regs registers
 	rd := reader{set: s, rule: r, regs: &regs}
 	switch r.Family {
-	case decode.FamilyIPv4, decode.FamilyIPv6:
+	case decode.FamilyIPv4, decode.FamilyIPv6, decode.FamilyARP:
 		rd.l3 = r.Family
 	}
 	for _, e := range r.Exprs {

@@ -38,6 +38,7 @@ const (
 	kindTCPFlags
 	kindPktType
 	kindBool
+	kindARPOp
 )
 
 var metaFields = map[uint32]field{
@@ -106,6 +107,14 @@ var ip6Fields = map[place]field{
 	{7, 1}:   {name: "ip6 hoplimit", kind: kindNumber},
 	{8, 16}:  {name: "ip6 saddr", kind: kindIPv6},
 	{24, 16}: {name: "ip6 daddr", kind: kindIPv6},
+}
+
+var arpFields = map[place]field{
+	{0, 2}: {name: "arp htype", kind: kindNumber},
+	{2, 2}: {name: "arp ptype", kind: kindEtherType},
+	{4, 1}: {name: "arp hlen", kind: kindNumber},
+	{5, 1}: {name: "arp plen", kind: kindNumber},
+	{6, 2}: {name: "arp operation", kind: kindARPOp},
 }
 
 var tcpFields = map[place]field{
@@ -194,6 +203,8 @@ func networkField(l3 decode.Family, at place) (f field, ok bool) {
 			at.len = max(at.len, 16)
 		}
 		f, ok = ip6Fields[at]
+	case decode.FamilyARP:
+		f, ok = arpFields[at]
 	}
 	return f, ok
 }

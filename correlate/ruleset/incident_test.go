@@ -85,7 +85,11 @@ func TestWhatNoRuleStoppedIsNotAccused(t *testing.T) {
 		}
 		judged++
 		req := in.want.Requests[0]
-		o := in.start[capture.HostNetns].Evaluate(in.packet(t, capture.HostNetns))
+		p := in.packet(t, capture.HostNetns)
+		o := in.start[capture.HostNetns].Evaluate(p)
+		if !o.Certain() && p.Route(o.Tuple.Dst.Addr()) == "" { // there is no way on, and rules that ask for it
+			continue
+		}
 		if req.Rule != nil { // it is the kernel's word that it was this one
 			if o.Certain() && o.Rule != nil && (o.Rule.Text != req.Rule.Text || o.Rule.Owner != req.Rule.Owner || o.Rule.Chain != req.Rule.Chain) {
 				t.Errorf("%s: %s of %s instead of %+v", name, o.Rule.Text, o.Rule.Owner, *req.Rule)

@@ -20,7 +20,7 @@ type selector struct {
 var kindLens = map[kind]int{
 	kindIfname: 16, kindMark: 4, kindProto: 1, kindNFProto: 1, kindEtherType: 2, kindIPv4: 4, kindIPv6: 16, kindMAC: 6,
 	kindCtState: 4, kindCtStatus: 4, kindCtDirection: 1, kindAddrType: 4, kindICMP: 1, kindICMPv6: 1, kindTCPFlags: 1,
-	kindPktType: 1, kindBool: 1, kindHost: 4,
+	kindPktType: 1, kindBool: 1, kindARPOp: 2, kindHost: 4,
 }
 
 var transports = map[string]decode.Proto{
@@ -39,7 +39,7 @@ func (b *listRule) selector() (s selector, ok bool) {
 		s, ok = b.ctSelector()
 	case t.text == "fib":
 		s, ok = b.fibSelector()
-	case t.text == "ip", t.text == "ip6", t.text == "ether":
+	case t.text == "ip", t.text == "ip6", t.text == "ether", t.text == "arp":
 		s, ok = b.headerSelector()
 	default:
 		if _, transport := transports[t.text]; transport {
@@ -142,6 +142,8 @@ func (b *listRule) headerSelector() (s selector, ok bool) {
 		fields, l3 = ip6Fields, decode.FamilyIPv6
 	case "ether":
 		fields, base, l3 = linkFields, decode.BaseLink, 0
+	case "arp":
+		fields, l3 = arpFields, decode.FamilyARP
 	}
 	name += " " + b.next().text
 	for at, f := range fields {
@@ -218,6 +220,9 @@ func (b *listRule) needL3(l3 decode.Family) {
 		b.add(decode.MetaExpr{Key: decode.MetaNFProto, Reg: 1}, decode.CmpExpr{Reg: 1, Value: []byte{byte(l3)}})
 	} else {
 		ether := []byte{0x08, 0x00}
+		if l3 == decode.FamilyARP {
+			ether[1] = 0x06
+		}
 		if l3 == decode.FamilyIPv6 {
 			ether = []byte{0x86, 0xdd}
 		}

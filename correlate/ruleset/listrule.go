@@ -21,7 +21,7 @@ type listRule struct {
 func (p *listParser) rule(chain string, s *listCursor) {
 	r := decode.Rule{Family: p.family, Table: p.name, Chain: chain}
 	b := listRule{listCursor: *s, p: p, rule: &r}
-	if p.family == decode.FamilyIPv4 || p.family == decode.FamilyIPv6 {
+	if p.family == decode.FamilyIPv4 || p.family == decode.FamilyIPv6 || p.family == decode.FamilyARP {
 		b.l3 = p.family
 	}
 	for !b.done() {

@@ -69,6 +69,7 @@ var kindWords = map[kind][]word{
 	kindICMPv6:      icmp6Types,
 	kindPktType:     append([]word{{0, "unicast"}}, pktTypes...),
 	kindBool:        presences,
+	kindARPOp:       arpOps,
 	kindCtState:     ctStates,
 	kindCtStatus:    ctStatuses,
 	kindTCPFlags:    tcpFlags,

@@ -82,6 +82,12 @@ func TestTheSameRulesGiveTheSameAnswerWhateverTheyWereReadFrom(t *testing.T) {
 				if texts {
 					sameRules(t, source, want, got)
 				}
+				got.Rendered(func(where, printed, rendered string) {
+					translated := source == "nft's list" && strings.HasPrefix(rendered, "-A ")
+					if printed != rendered && printed != "" && !translated && texts {
+						t.Errorf("%s: %s:\n got %s\nwant %s", source, where, rendered, printed)
+					}
+				})
 				sure := 0
 				for _, p := range packets() {
 					was, is := want.Evaluate(p), got.Evaluate(p)
@@ -117,5 +123,22 @@ func sameRules(t *testing.T, source string, want, got *ruleset.Set) {
 	}
 	if d := cmp.Diff(lines(want), lines(got)); d != "" {
 		t.Errorf("%s (-netlink +text):\n%s", source, d)
+	}
+}
+
+func TestWhatIsNotDecodedIsTakenFromWhatIptablesSavePrinted(t *testing.T) {
+	router(t)
+	run(t, "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -p tcp -m tcp --dport 80 -m recent --update --seconds 60 --name bad --mask 255.255.255.255 --rsource -j DROP\n-A FORWARD -m mac --mac-source 02:00:00:00:00:01 -j ACCEPT\nCOMMIT\n", "iptables-nft-restore")
+	r := installed(t)
+	var texts []string
+	for _, rule := range parseDumps(t, rules.Ruleset{Backend: "nft", Data: r["nft"]}, rules.Ruleset{Backend: "iptables-save", Data: r["iptables-save"]}).Rules() {
+		texts = append(texts, rule.Text)
+	}
+	want := []string{
+		"-A FORWARD -p tcp -m tcp --dport 80 -m recent --update --seconds 60 --name bad --mask 255.255.255.255 --rsource -j DROP",
+		"-A FORWARD -m mac --mac-source 02:00:00:00:00:01 -j ACCEPT",
+	}
+	if d := cmp.Diff(want, texts); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -25,6 +25,7 @@ var (
 	etherTypes = []word{{0x0800, "ip"}, {0x0806, "arp"}, {0x86dd, "ip6"}, {0x8100, "8021q"}, {0x88a8, "8021ad"}}
 	directions = []word{{0, "original"}, {1, "reply"}}
 	pktTypes   = []word{{0, "host"}, {1, "broadcast"}, {2, "multicast"}, {3, "other"}}
+	arpOps     = []word{{1, "request"}, {2, "reply"}, {3, "rrequest"}, {4, "rreply"}, {8, "inrequest"}, {9, "inreply"}, {10, "nak"}}
 	presences  = []word{{0, "missing"}, {1, "exists"}}
 	icmpTypes  = []word{{0, "echo-reply"}, {3, "destination-unreachable"}, {4, "source-quench"}, {5, "redirect"}, {8, "echo-request"}, {9, "router-advertisement"}, {10, "router-solicitation"}, {11, "time-exceeded"}, {12, "parameter-problem"}, {13, "timestamp-request"}, {14, "timestamp-reply"}, {15, "info-request"}, {16, "info-reply"}, {17, "address-mask-request"}, {18, "address-mask-reply"}}
 	icmp6Types = []word{{1, "destination-unreachable"}, {2, "packet-too-big"}, {3, "time-exceeded"}, {4, "parameter-problem"}, {128, "echo-request"}, {129, "echo-reply"}, {130, "mld-listener-query"}, {131, "mld-listener-report"}, {132, "mld-listener-done"}, {133, "nd-router-solicit"}, {134, "nd-router-advert"}, {135, "nd-neighbor-solicit"}, {136, "nd-neighbor-advert"}, {137, "nd-redirect"}, {143, "mld2-listener-report"}}
@@ -91,6 +92,8 @@ func value(k kind, b []byte, order binary.ByteOrder) string {
 		return nameIn(pktTypes, n)
 	case kindBool:
 		return nameIn(presences, n)
+	case kindARPOp:
+		return nameIn(arpOps, n)
 	case kindHost:
 		return strconv.FormatUint(uint64(h), 10)
 	case kindNumber:
