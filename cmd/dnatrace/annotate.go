@@ -64,6 +64,9 @@ system and needs no privilege.`,
 			if f.files, err = namedFiles(c, args, points); err != nil {
 				return err
 			}
+			if err = stdinAlone(c, f.files); err != nil {
+				return err
+			}
 			return a.annotate(c.Context(), &f)
 		},
 	}
@@ -93,7 +96,12 @@ func (f *annotateFlags) choose(c *cobra.Command, points []string) (named []strin
 
 // annotate writes the capture, and on a.err what it holds.
 func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
-	in, err := inputs.Open(f.files...)
+	files, done, err := spooled(f.files)
+	if err != nil {
+		return err
+	}
+	defer done()
+	in, err := inputs.Open(files...)
 	if err != nil {
 		return err
 	}

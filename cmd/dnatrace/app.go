@@ -18,6 +18,8 @@ type streams struct {
 	out, err io.Writer
 	look     render.Options // what the reader of out can show
 	together bool           // out and err are the same reader's terminal
+
+	onTerminal bool // out is one
 }
 
 func standard() streams {
@@ -26,6 +28,8 @@ func standard() streams {
 		out: os.Stdout, err: os.Stderr,
 		look:     render.Detect(os.Stdout, os.Getenv),
 		together: isTerminal(os.Stdout) && isTerminal(os.Stderr),
+
+		onTerminal: isTerminal(os.Stdout),
 	}
 }
 
@@ -47,6 +51,9 @@ func (a *app) root() *cobra.Command {
 			return usagef(c, "no command given")
 		},
 	}
+	root.Version = buildVersion()
+	root.SetVersionTemplate(versionText())
+	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	root.AddCommand(
@@ -61,6 +68,7 @@ func (a *app) root() *cobra.Command {
 		a.minimiseCommand(),
 		a.diffCommand(),
 		a.annotateCommand(),
+		a.extcapCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),

@@ -41,6 +41,9 @@ output goes to standard error.`,
 			if err := f.check(c); err != nil {
 				return err
 			}
+			if f.file == "-" {
+				return usagef(c, "-w -: standard output gets the result; record -w - writes a recording to it")
+			}
 			if c.ArgsLenAtDash() >= 0 && len(f.command) == 0 {
 				return usagef(c, "no command after --")
 			}
@@ -54,7 +57,7 @@ output goes to standard error.`,
 	}
 	f.captureFlags.add(c, "requests")
 	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes, such as 'host 198.51.100.100'; what it hides is not judged")
-	f.trace = true
+	f.addTrace(c, true)
 	f.outputFlags.add(c)
 	f.addJudgement(c)
 	return c

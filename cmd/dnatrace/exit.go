@@ -17,6 +17,15 @@ const (
 	exitNothing = 3 // nothing to judge: no request seen, or only undetermined ones
 )
 
+// exitCodes ends the help of every command.
+const exitCodes = `
+Exit codes:
+  0  every judged request was delivered, or what was asked for was done or met
+  1  at least one request was not delivered, or an expectation was not met
+  2  trouble: usage, privilege, unreadable input
+  3  nothing to judge: no request seen, or only undetermined ones
+`
+
 // exitCode is what the run's verdict, or the expectation about it, amounts to.
 func exitCode(d *correlate.Document, e expectation) int {
 	if e.set {

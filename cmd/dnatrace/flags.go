@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -50,6 +51,7 @@ type captureFlags struct {
 	noTrace    bool
 	filter     *filter.Filter // nil: none
 	unaimed    bool           // the filter alone says what is captured
+	sink       *os.File       // gets the recording, instead of file; the session closes it
 }
 
 func (f *captureFlags) add(c *cobra.Command, counted string) {
@@ -63,12 +65,23 @@ func (f *captureFlags) add(c *cobra.Command, counted string) {
 	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
 	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
+}
+
+// addTrace adds --trace and --no-trace. Both are taken by every command; the one
+// that changes something there is shown.
+func (f *captureFlags) addTrace(c *cobra.Command, traced bool) {
+	fl := c.Flags()
+	fl.BoolVar(&f.trace, "trace", traced, "have the kernel trace the rules that packets meet, with a temporary table, as diagnose does")
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not have the kernel trace rules, change nothing at all")
+	fl.Lookup("trace").Hidden = traced
+	fl.Lookup("no-trace").Hidden = !traced
 }
 
 // check refuses values that have no meaning.
 func (f *captureFlags) check(c *cobra.Command) error {
 	switch {
+	case c.Flags().Changed("trace") && c.Flags().Changed("no-trace"):
+		return usagef(c, "--trace and --no-trace: choose one")
 	case f.count < 0:
 		return usagef(c, "-c %d: must not be negative", f.count)
 	case f.snap < 0:

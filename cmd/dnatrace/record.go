@@ -24,7 +24,8 @@ func (a *app) recordCommand() *cobra.Command {
 		Short: "Write a recording: the packets of every point and all other evidence",
 		Long: `Write a recording: the packets of every point and all other evidence, in one
 pcapng file that dnatrace replays and that Wireshark, tshark and tcpdump open.
-The file is created with mode 0600. The run ends with Ctrl-C, -c or -d.
+The file is created with mode 0600; -w - writes to standard output as packets come,
+and everything else to standard error. The run ends with Ctrl-C, -c or -d.
 
 FILTER is an expression as tcpdump takes it: host, net, port, portrange, proto
 and ether addresses with src and dst, protocols, vlan, and, or, not. With
@@ -33,6 +34,7 @@ what is recorded. Without either, it is the traffic of all published ports. What
 a filter hid is not judged in replay.`,
 		Example: `  dnatrace record -w incident.pcapng
   dnatrace record -w web.pcapng --target 8080 -d 1m
+  dnatrace record -w - | wireshark -k -i -
   dnatrace record -w dns.pcapng udp port 53 or icmp
   dnatrace record -w one.pcapng --target web host 198.51.100.100`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,6 +45,9 @@ a filter hid is not judged in replay.`,
 			if f.file == "" {
 				return usagef(c, "no file to write: name one with -w")
 			}
+			if f.file == "-" && a.onTerminal {
+				return usagef(c, "-w -: standard output is a terminal: pipe it into a program")
+			}
 			if err := f.check(c); err != nil {
 				return err
 			}
@@ -50,7 +55,7 @@ a filter hid is not judged in replay.`,
 		},
 	}
 	f.captureFlags.add(c, "packets")
-	c.Flags().BoolVar(&f.trace, "trace", false, "have the kernel trace the rules that packets meet, as diagnose does")
+	f.addTrace(c, false)
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "what to record, as in diagnose; may be given more than once")
 	return c
 }

@@ -51,7 +51,8 @@ one folder are.`,
   dnatrace replay incident.pcapng -o json | jq '.requests[].why'
   dnatrace replay incident.pcapng --expect dropped:firewall-drop
   dnatrace replay eth0.pcap docker0.pcap --point web:eth0=inside.pcap
-  dnatrace replay incident/ --target 8080`,
+  dnatrace replay incident/ --target 8080
+  ssh host dnatrace record -w - | dnatrace replay -`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args)+len(points) == 0 {
 				return usagef(c, "no file to replay")
@@ -60,6 +61,9 @@ one folder are.`,
 				return usagef(c, "--window 0: must be more than nothing")
 			}
 			if f.files, err = namedFiles(c, args, points); err != nil {
+				return err
+			}
+			if err = stdinAlone(c, f.files); err != nil {
 				return err
 			}
 			if !c.Flags().Changed("window") {
@@ -118,7 +122,7 @@ func sameFile(a, b string) bool {
 
 // replay judges what files hold.
 func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
-	in, err := inputs.Open(f.files...)
+	in, err := openInputs(f.files)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,13 @@ func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
 		{"record -w f.pcapng tcp port http", `"http" is not understood: a number up to 65535 is expected`},
 		{"record -w f.pcapng tcp[13] & 2 != 0", `"tcp[13]" is not understood`},
 		{"record -w f.pcapng port 80 and", "it ends too early"},
+		{"diagnose 8080 -w -", "-w -: standard output gets the result"},
+		{"record -w f.pcapng --trace --no-trace", "--trace and --no-trace: choose one"},
+		{"replay - f.pcapng", "standard input stands alone"},
+		{"annotate f.pcapng", "no file to write: name one with -w"},
+		{"annotate -w f.pcapng", "no file to annotate"},
+		{"annotate f.pcapng -w g.pcapng --point eth0 --point lo", "eth0 is chosen already"},
+		{"--extcap-dlts", "no interface named"},
 		{"diagnose 8080 --filter frob", `"frob" is not understood`},
 		{"replay", "no file to replay"},
 		{"replay f.pcap --point eth0", `--point "eth0": write NAME=FILE`},
@@ -71,7 +78,7 @@ func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
 func TestHelpIsNoError(t *testing.T) {
 	for _, args := range []string{"--help", "diagnose --help", "record -h", "help replay", "demo --help", "version --help"} {
 		out, err, code := dnatrace(strings.Fields(args)...)
-		if code != exitOK || err != "" || !strings.Contains(out, "Usage:") {
+		if code != exitOK || err != "" || !strings.Contains(out, "Usage:") || !strings.Contains(out, "\n  3  nothing to judge") {
 			t.Errorf("%s: exit %d, standard error %q, standard output %q", args, code, err, out)
 		}
 	}
@@ -79,6 +86,9 @@ func TestHelpIsNoError(t *testing.T) {
 
 func TestVersionNamesTheFormats(t *testing.T) {
 	out, _, code := dnatrace("version")
+	if flag, _, _ := dnatrace("--version"); flag != out {
+		t.Errorf("--version says %q", flag)
+	}
 	for _, want := range []string{"dnatrace ", "recording format 1", "JSON schema dnatrace/1", "go1."} {
 		if code != exitOK || !strings.Contains(out, want) {
 			t.Errorf("exit %d, %q lacks %q", code, out, want)

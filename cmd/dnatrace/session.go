@@ -60,7 +60,9 @@ func sparing() {
 
 // arm opens everything that takes privilege.
 func (s *session) arm(ctx context.Context, f *captureFlags, targets []target.Target) (err error) {
-	if err := s.create(f.file); err != nil {
+	if f.sink != nil {
+		s.into(f.sink)
+	} else if err := s.create(f.file); err != nil {
 		return err
 	}
 	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
@@ -68,7 +70,7 @@ func (s *session) arm(ctx context.Context, f *captureFlags, targets []target.Tar
 	}
 	c := live.Config{
 		Targets: targets, Interfaces: f.interfaces, SnapLen: f.snap, Netns: f.netns, Window: time.Duration(f.window),
-		Program: "dnatrace " + buildVersion(), Opener: s.opener, Trace: f.trace && !f.noTrace, Unrecorded: f.file == "",
+		Program: "dnatrace " + buildVersion(), Opener: s.opener, Trace: f.trace && !f.noTrace, Unrecorded: f.file == "" && f.sink == nil,
 		Filter: f.filter, Everything: f.filter != nil && f.unaimed,
 	}
 	s.dial(ctx, f.host, &c)
@@ -105,13 +107,20 @@ func (s *session) create(path string) (err error) {
 	if path == "" {
 		return nil
 	}
-	if path == "-" {
-		s.file = os.Stdout
-	} else if s.file, err = recording.Create(path); err != nil {
-		return err
+	file := os.Stdout
+	if path != "-" {
+		if file, err = recording.Create(path); err != nil {
+			return err
+		}
 	}
-	s.record = recording.NewWriter(s.file, recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
+	s.into(file)
 	return nil
+}
+
+// into has everything recorded to a file, which is the session's from here on.
+func (s *session) into(file *os.File) {
+	s.file = file
+	s.record = recording.NewWriter(s.file, recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
 }
 
 // dial finds the engine. Without one, packets and the kernel still tell a lot.

@@ -22,11 +22,16 @@ func (a *app) versionCommand() *cobra.Command {
 			if len(args) > 0 {
 				return usagef(c, "unexpected argument %q", args[0])
 			}
-			_, err := fmt.Fprintf(a.out, "dnatrace %s\n%s %s/%s\nrecording format %d\nJSON schema %s\n",
-				buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, recording.Format, correlate.Schema)
+			_, err := fmt.Fprint(a.out, versionText())
 			return err
 		},
 	}
+}
+
+// versionText is what version and --version print.
+func versionText() string {
+	return fmt.Sprintf("dnatrace %s\n%s %s/%s\nrecording format %d\nJSON schema %s\n",
+		buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, recording.Format, correlate.Schema)
 }
 
 // buildVersion is the linker's, else what the Go tool noted: a module version,
