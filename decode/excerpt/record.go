@@ -61,6 +61,10 @@ func (e *Excerpt) mentions(events []decode.Event) bool {
 			if e.traced[traceID{ev.Netns, ev.ID}] {
 				return true
 			}
+		case *decode.Drop:
+			if e.tuples[ev.Tuple] {
+				return true
+			}
 		default:
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dnatrace/capture"
+	"dnatrace/capture/drops"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/capture/rules"
@@ -24,6 +25,7 @@ var contents = map[string]func() any{
 	capture.OriginMeta + " " + capture.KindDamage:     func() any { return new(capture.Damage) },
 	capture.OriginPackets + " " + capture.KindPoint:   func() any { return new(capture.Point) },
 	capture.OriginPackets + " " + capture.KindLoss:    func() any { return new(capture.Loss) },
+	capture.OriginDrops + " " + capture.KindEvent:     func() any { return new(drops.Drop) },
 	capture.OriginEngine + " " + capture.KindSnapshot: func() any { return new(engine.Snapshot) },
 	capture.OriginEngine + " " + capture.KindEvent:    func() any { return new(engine.Event) },
 	capture.OriginHost + " " + capture.KindSample:     func() any { return new(host.Sample) },
@@ -55,6 +57,8 @@ func (r *Redactor) content(rec *capture.Record) ([]byte, bool) {
 	case *capture.Start:
 		c.Target = r.targets(c.Target)
 		c.Redacted = true
+	case *drops.Drop:
+		r.ip(c.Packet)
 	case *host.Sample:
 		c.Sysctls = r.keys(c.Sysctls)
 		c.Counters = rekeyed(c.Counters, r.key)
@@ -152,6 +156,8 @@ var manners = map[string]manner{
 	"SourceState.Name": keepText, "SourceState.State": keepText, "SourceState.Why": asText,
 	"Damage.File": nothing, "Damage.Why": asText,
 	"Point.Name": asPoint, "Point.Netns": asName, "Point.MAC": asMAC, "Point.Container": asName,
+
+	"Drop.Reason": keepText, "Drop.Location": keepText,
 
 	"Snapshot.Version": keepText, "Snapshot.API": keepText, "Snapshot.Firewall": keepText, "Snapshot.Proxy": keepText,
 	"Snapshot.OS": keepText, "Snapshot.Kernel": keepText,

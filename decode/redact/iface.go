@@ -16,7 +16,7 @@ var shortHex = regexp.MustCompile(`^[0-9a-f]{1,12}$`)
 // iface maps the name of an interface to one of the same length. One that is of
 // an id, or of a MAC address, is of that one's pseudonym afterwards.
 func (n *names) iface(s string) string {
-	if s == "" || plainIface.MatchString(s) && len(s) < 11 {
+	if s == "" || plainIface.MatchString(s) {
 		return s
 	}
 	for _, begin := range []string{"br-", "veth"} {
