@@ -46,6 +46,7 @@ type box struct {
 	stop
 	X, W, Mid   px
 	Title, Line string // texts cut to the box
+	Over        string // of an action: the table that its chain is in
 	Mark, MarkY px     // where the end is marked; valid iff End
 	cell        band   // the room it takes
 }
@@ -105,7 +106,11 @@ func boxAt(s stop, x, cell px) box {
 	b := box{stop: s, W: width, Mid: x + cell/2, cell: band{X: x, W: cell}}
 	b.X = b.Mid - width/2
 	room := int((cell - 8) / 6.9)
-	b.Title, b.Line = short(s.Name, room), short(s.Sub, int((cell-10)/6))
+	name := s.Name
+	if at := strings.LastIndexByte(name, ' '); s.Kind == "action" && at > 0 {
+		b.Over, name = short(name[:at], room), name[at+1:]
+	}
+	b.Title, b.Line = short(name, room), short(s.Sub, int((cell-10)/6))
 	switch {
 	case s.Before:
 		b.Mark, b.MarkY = x, wayY
