@@ -160,11 +160,15 @@ func (t *Tracker) watchAnswer(req uint32, r *reqRecord, at int64) {
 		return
 	}
 	x.stall = &stallWatch{since: at, end: back.end, acked: asked.acked, count: back.count}
-	if r.marks&markWindow == 0 {
+	if r.marks&markWindow == 0 && at-max(back.last, asked.last) < longestRetry {
 		r.marks |= markWindow
 		t.rearm(at+int64(t.config.Window), req)
 	}
 }
+
+// longestRetry is the longest a sender waits before it sends again
+// (TCP_RTO_MAX), in ns: after that there is nothing to look after.
+const longestRetry = 120e9
 
 // answerStopped: the answer began to leave, and then stopped getting through to
 // the client.
