@@ -172,7 +172,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		was, is := decoded(link, &b), decoded(link, out)
 		if was.Kind != is.Kind || was.SrcPort != is.SrcPort || was.DstPort != is.DstPort || was.Flags != is.Flags || was.Seq != is.Seq || was.Payload != is.Payload {
-			t.Errorf("%+v\nbecame\n%+v", was, is)
+			t.Errorf("kind %d became %d, flags %d %d, payload %d %d, seq %d %d\n%x\n%x", was.Kind, is.Kind, was.Flags, is.Flags, was.Payload, is.Payload, was.Seq, is.Seq, b.Arena, out.Arena)
 		}
 	})
 }

@@ -90,7 +90,10 @@ func (r *Redactor) ipv6(b []byte) {
 	b = b[40:end]
 	for range 8 {
 		n := r.extension(&d, b)
-		if n == 0 || n > len(b) {
+		if n > len(b) {
+			return // cut within the header, which is rewritten
+		}
+		if n == 0 {
 			break
 		}
 		b = b[n:]
@@ -111,9 +114,11 @@ func (r *Redactor) extension(d *datagram, b []byte) int {
 	case protoHopByHop, protoOptions:
 		padOptions(b[2:min(size, len(b))])
 	case protoRouting:
-		for i := 8; i+16 <= min(size, len(b)); i += 16 {
+		i := 8
+		for ; i+16 <= min(size, len(b)); i += 16 {
 			r.ip6(b[i : i+16])
 		}
+		clear(b[i:min(size, len(b))])
 	case protoAH:
 		size = int(b[1])*4 + 8
 		clear(b[min(12, len(b)):min(size, len(b))])
