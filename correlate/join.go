@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"dnatrace/capture"
+	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -201,7 +203,7 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 		return pt.Role == capture.RoleNIC && inward(p) || pt.Role != capture.RoleNIC
 	}
 	if t.world.isHost(g.tuple.Dst) || t.world.containerAt(g.tuple.Dst) != nil {
-		return true
+		return !t.mayBeProxys(g)
 	}
 	if !t.world.addressed() && pt.Role != capture.RoleNIC {
 		// To an address of the host, for all that is known of the engine alone.
@@ -210,6 +212,21 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	}
 	// An address that a stale rule or route still leads to.
 	return pt.Role == capture.RoleNIC && inward(p) && !t.world.isContainerNet(g.tuple.Src)
+}
+
+// mayBeProxys reports whether a connection of the host's own to a container
+// cannot be told from docker-proxy's: a proxy serves that container's port, and
+// whoever it serves on the loopback is not seen.
+func (t *Tracker) mayBeProxys(g *leg) bool {
+	h := t.world.host(capture.HostNetns)
+	if h == nil || len(h.Proxies) == 0 || !t.world.isHost(g.tuple.Src) {
+		return false
+	}
+	to := netip.AddrPortFrom(g.tuple.Dst.Addr(), g.tuple.DstPort)
+	if !slices.ContainsFunc(h.Proxies, func(p host.Proxy) bool { return p.Container == to && p.Proto == g.tuple.Proto.String() }) {
+		return false
+	}
+	return !slices.ContainsFunc(t.points, func(p point) bool { return p.Role == capture.RoleLoopback && p.Netns == capture.HostNetns })
 }
 
 func (t *Tracker) unicast(ip decode.IP) bool {

@@ -8,6 +8,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -57,6 +58,9 @@ func misremembered(p *path, j *judgement, inner *leg) bool {
 	for _, n := range now.Neighbours {
 		if n.IP != ip || n.MAC == "" || mine == "" || strings.ToLower(n.MAC) == mine {
 			continue
+		}
+		if s := p.latestInside(); s != nil && slices.ContainsFunc(s.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, n.MAC) }) {
+			return false // it has changed its own
 		}
 		dev := linkName(now, n.Link)
 		j.cause = CauseNeighbourUnresolved

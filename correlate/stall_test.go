@@ -90,6 +90,13 @@ var strays = []row{
 		want: []string{"delivered, via dnat to 172.17.0.3:80, proven"},
 	},
 	{
+		name: "the engine has not told yet of the container that has the address: nobody is accused",
+		story: "0ms eth0 C > H S seq=100\n0.01ms docker0 C > 172.17.0.9:80 S seq=100\n0.05ms conntrack new C > H translated 172.17.0.9:80 > C\n" +
+			"0.1ms docker0 172.17.0.9:80 > C S. seq=500 ack=101\n0.11ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H . seq=101 ack=501\n0.3ms eth0 C > H P. seq=101 ack=501 len=50\n" +
+			"0.5ms eth0 H > C P. seq=501 ack=151 len=200",
+		want: []string{"delivered, via dnat to 172.17.0.9:80, proven"},
+	},
+	{
 		name:  "a rule redirects the port to one of the host where nobody listens",
 		story: "0ms eth0 C > H S seq=100\n0.02ms conntrack new C > H translated 198.51.100.1:9 > C\n0.1ms eth0 H > C R. seq=0 ack=101",
 		want:  []string{"refused at host: other-translation, via dnat to 198.51.100.1:9, proven"},
@@ -126,6 +133,23 @@ var strays = []row{
 		name:  "the host resets what the container had accepted: a segment was invalid to connection tracking",
 		story: shake + translated + "0.3ms eth0 C > H P. seq=999999 ack=501 len=50\n0.4ms eth0 H > C R seq=501",
 		want:  []string{"refused at host: conntrack-invalid, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the reset was seen at the card alone, and nothing behind it was watched: connection tracking is not accused",
+		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0") },
+		story: "0ms eth0 C > H S seq=100\n" + translated + "0.1ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H . seq=101 ack=501\n0.3ms eth0 C > H P. seq=101 ack=501 len=50\n0.4ms eth0 H > C R seq=501",
+		want:  []string{"refused at host: server-reset, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "a connection of the host's to a proxied port, where the loopback is not watched, may be the proxy's: no request",
+		but:   func(s *scene) { s.dockerProxy("tcp", "0.0.0.0:8080", "172.17.0.2:80"); s.unwatch("lo") },
+		story: "0ms docker0 veth1 web:eth0 P > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > P R. seq=0 ack=101",
+	},
+	{
+		name:  "a connection of the host's to a proxied port, where the loopback is watched, is the host's own request",
+		but:   func(s *scene) { s.dockerProxy("tcp", "0.0.0.0:8080", "172.17.0.2:80"); s.listens("tcp") },
+		story: "0ms docker0 veth1 web:eth0 P > W S seq=100\n0.1ms web:eth0 veth1 docker0 W > P R. seq=0 ack=101",
+		want:  []string{"refused at container: no-listener, direct, proven"},
 	},
 	{
 		name: "connection tracking is full",

@@ -33,8 +33,12 @@ func (p *path) translatedElsewhere(j *judgement) {
 	meant, _ := p.t.world.mapping(p.latestEngine(), p.tuple)
 	hit, known := p.translatingRule()
 	leftover := known && hit.Owner == ruleset.OwnerDocker
-	if meant == nil && !leftover {
+	taker := p.t.world.containerAt(p.target.Dst)
+	switch {
+	case meant == nil && !leftover:
 		return // nobody publishes the port: the rule is somebody's own mapping
+	case taker == nil && (leftover || !known):
+		return // a container that the engine has not told of yet may have it by right
 	}
 	j.verdict, j.stage, j.cause, j.proof = Misdelivered, "dnat", CauseOtherTranslation, proofOf(p.proven && known && p.intendedBefore())
 	j.why = fmt.Sprintf("The request for %s was translated to %s, and %s answered", p.tuple.DstEnd(), p.translated(), p.name())
@@ -134,7 +138,7 @@ func (p *path) redirected(j *judgement) bool {
 // untranslated, on a port that a container publishes.
 func heldByHost(p *path, j *judgement) bool {
 	e := p.x.conntrack
-	if e == nil || e.Reply.Reverse() != e.Orig || p.binding == nil || p.entered() || p.r.synAck != 0 || !p.t.world.isHost(p.tuple.Dst) {
+	if e == nil || e.Reply.Reverse() != e.Orig || p.binding == nil || p.entered() || p.r.synAck != 0 || p.proxied() || p.t.world.proxyFor(p.tuple) != nil || !p.t.world.isHost(p.tuple.Dst) {
 		return false
 	}
 	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
@@ -185,6 +189,9 @@ func (p *path) invalid(j *judgement) bool {
 	from := p.replyFrom(decode.RST)
 	if p.translated() == "" || p.proxied() || p.r.synAck == 0 || from == nil || from.leg != p.client || from.point != p.r.point {
 		return false
+	}
+	if len(p.replies()) == 0 || len(p.watched(p.wayIn()...).gaps) > 0 {
+		return false // where the RST came from was not watched
 	}
 	j.stage, j.cause, j.proof = "host", CauseConntrackInvalid, Inferred
 	j.why = fmt.Sprintf("%s accepted the connection, and the host itself reset it: connection tracking found a segment of the client's invalid and did not translate it.", p.name())
@@ -254,7 +261,8 @@ func (p *path) routedElsewhere(s *host.Sample) bool {
 		return false
 	}
 	r := routeTo(s, p.tuple.Src.Addr())
-	return r != nil && r.Link != 0 && linkName(s, r.Link) != p.clientPoint().Name
+	const main = 254 // RT_TABLE_MAIN; what other tables hold depends on rules that are not looked at
+	return r != nil && r.Table == main && r.Link != 0 && linkName(s, r.Link) != p.clientPoint().Name
 }
 
 // replyFilteredByReversePath reports whether the strict check of the reverse
