@@ -17,13 +17,16 @@ func TestReportOfALargeCaptureIsSmallAndQuick(t *testing.T) {
 		t.Skip("no capture to report on: go run ./fixtures/gen -preset a -o FILE, and -args -large FILE")
 	}
 	timed := func(args ...string) time.Duration {
-		began := time.Now()
-		if _, err, code := dnatrace(args...); code != exitOK {
-			t.Fatalf("%v: exit %d, %s", args, code, err)
+		best := time.Hour // of three: the machine may have more to do
+		for range 3 {
+			began := time.Now()
+			if _, err, code := dnatrace(args...); code != exitOK {
+				t.Fatalf("%v: exit %d, %s", args, code, err)
+			}
+			best = min(best, time.Since(began))
 		}
-		return time.Since(began)
+		return best
 	}
-	timed("replay", *large, "-o", "json", "--summary") // reads the file into the system's cache
 	for _, name := range []string{"incident.html", "incident.md"} {
 		file := filepath.Join(t.TempDir(), name)
 		replay, report := timed("replay", *large, "-o", "json", "--summary"), timed("report", *large, "-o", file)

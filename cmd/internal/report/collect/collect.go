@@ -33,7 +33,6 @@ func Run(ctx context.Context, src capture.Source, d *correlate.Document) (report
 type collector struct {
 	decoder *decode.Decoder
 	batch   decode.Batch
-	points  []string // names by capture.Point.ID
 	flights flights
 	diary   diary
 	world   world
@@ -56,7 +55,7 @@ func newCollector(d *correlate.Document) *collector {
 
 func (c *collector) take(b *capture.Batch) {
 	if len(b.Packets) > 0 {
-		if len(c.found.Cases) > 0 {
+		if c.flights.mayHold(b.Packets[0].Time, b.Packets[len(b.Packets)-1].Time) {
 			c.decoder.Packets(b, &c.batch)
 			c.flights.packets(&c.batch)
 		}

@@ -33,6 +33,8 @@ type flights struct {
 	points []string
 	legs   map[decode.Tuple][]leg
 	cases  []tracked
+	from   int64 // no packet of a case is earlier, or later than to; valid iff there are legs
+	to     int64
 }
 
 // leg is a tuple of a case.
@@ -89,7 +91,18 @@ func (f *flights) learn(n int, i *correlate.Incident) {
 	}
 }
 
+// mayHold reports whether a batch of packets between two times may hold one of a
+// case. Times that are out of order are so by less than a second.
+func (f *flights) mayHold(first, last int64) bool {
+	const slack = int64(time.Second)
+	return len(f.legs) > 0 && last >= f.from-slack && first <= f.to+slack
+}
+
 func (f *flights) add(t decode.Tuple, l leg) {
+	if len(f.legs) == 0 {
+		f.from, f.to = l.from, l.to
+	}
+	f.from, f.to = min(f.from, l.from), max(f.to, l.to)
 	if !slices.Contains(f.legs[t], l) {
 		f.legs[t] = append(f.legs[t], l)
 	}
