@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -22,6 +23,8 @@ func refusedByICMP(p *path, j *judgement) bool {
 		resetByContainer(p, j)
 	case p.hostUnreachable(e) && p.unresolved() != nil:
 		neighbourGone(p, j)
+	case p.hostUnreachable(e) && p.withoutCarrier() != "":
+		p.neighbourCutOff(j)
 	case p.portUnreachable(e) && p.tuple.Proto == decode.UDP && p.translated() == "":
 		resetByHost(p, j)
 	case p.noRoute(e):
@@ -40,6 +43,34 @@ func refusedByICMP(p *path, j *judgement) bool {
 		j.blind = append(j.blind, "which rule it was is not in evidence")
 	}
 	return true
+}
+
+// withoutCarrier names the bridge that leads to where the request is translated
+// to, if nothing is plugged into it: then not even a question is seen there. ""
+// if something is, or if that is not known.
+func (p *path) withoutCarrier() string {
+	now := p.latestHost()
+	if now == nil || p.inner != nil || p.t.world.containerAt(p.target.Dst) == nil {
+		return ""
+	}
+	r := routeTo(now, p.target.Dst.Addr())
+	if r == nil || r.Link == 0 {
+		return ""
+	}
+	i := slices.IndexFunc(now.Links, func(l host.Link) bool { return l.Index == r.Link && l.Kind == "bridge" && !l.Running })
+	if i < 0 {
+		return ""
+	}
+	return now.Links[i].Name
+}
+
+// neighbourCutOff: the container is up, and its bridge has no port left.
+func (p *path) neighbourCutOff(j *judgement) {
+	bridge := p.withoutCarrier()
+	j.stage, j.cause, j.proof = "neighbour", CauseNeighbourUnresolved, Inferred
+	j.why = fmt.Sprintf("Nobody on %s answers for %s: nothing is plugged into %s.", bridge, p.target.Dst.Addr(), bridge)
+	j.fix = []string{fmt.Sprintf("see whether the container's veth is up and a port of %s: bridge link", bridge)}
+	j.fact("host", p.now, "%s has no carrier", bridge)
 }
 
 // errorToClient is the first ICMP error about the request at the client's
