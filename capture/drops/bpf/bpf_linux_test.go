@@ -98,6 +98,8 @@ func place(t *testing.T) (path string, inode uint64) {
 var (
 	v4 = netip.MustParseAddr("::ffff:127.0.0.1")
 	v6 = netip.MustParseAddr("::1")
+
+	addrPort7002 = netip.AddrPortFrom(v4, 7002)
 )
 
 func TestADropIsToldWithItsReason(t *testing.T) {

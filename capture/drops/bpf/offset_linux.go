@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -116,6 +117,22 @@ func member(t btf.Type, name string) (btf.Bits, btf.Type, bool) {
 		}
 	}
 	return 0, nil, false
+}
+
+// noisy are reasons of what is no drop: buffers that go with their socket, one
+// or more for every connection that ends as it should, and what was taken.
+var noisy = []string{"CONSUMED", "QUEUE_PURGE"}
+
+// noise are the numbers of the noisy reasons.
+func (k *kernel) noise() []uint32 {
+	var numbers []uint32
+	for number, name := range k.reasons {
+		if slices.Contains(noisy, name) {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
 }
 
 func reasonsOf(spec *btf.Spec) (map[uint32]string, error) {

@@ -79,7 +79,7 @@ func (s *station) load(k *kernel) (err error) {
 	}
 	m := maps{s.netns.FD(), s.ports.FD(), s.hosts.FD(), s.events.FD(), s.lost.FD()}
 	s.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "dnatrace_drops", Type: ebpf.RawTracepoint, License: "GPL", Instructions: program(&k.offsets, m, binary.NativeEndian),
+		Name: "dnatrace_drops", Type: ebpf.RawTracepoint, License: "GPL", Instructions: program(&k.offsets, m, k.noise(), binary.NativeEndian),
 	})
 	if err != nil {
 		return fmt.Errorf("load the program for drop reasons: %w", err)

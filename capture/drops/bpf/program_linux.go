@@ -33,12 +33,11 @@ type maps struct{ netns, ports, hosts, events, lost int }
 
 // program is the filter and the report. Its context is that of a raw tracepoint:
 // an array of the arguments, 8 bytes each: skb, location, reason.
-func program(k *offsets, m maps, order binary.ByteOrder) asm.Instructions {
+func program(k *offsets, m maps, noise []uint32, order binary.ByteOrder) asm.Instructions {
 	p := &writer{}
-	p.add(
-		asm.Mov.Reg(asm.R6, asm.R1),
-		asm.LoadMem(asm.R7, asm.R6, 0, asm.DWord), // skb
-	)
+	p.add(asm.Mov.Reg(asm.R6, asm.R1))
+	p.quiet(noise)
+	p.add(asm.LoadMem(asm.R7, asm.R6, 0, asm.DWord)) // skb
 	p.namespace(k, m)
 	p.network(k)
 	p.wanted(m, order)
@@ -81,6 +80,18 @@ func (p *writer) find(fd int, key int16) {
 		asm.Add.Imm(asm.R2, int32(key)),
 		asm.FnMapLookupElem.Call(),
 	)
+}
+
+// quiet leaves where the reason is one that says nothing.
+func (p *writer) quiet(noise []uint32) {
+	p.add(
+		asm.LoadMem(asm.R1, asm.R6, 16, asm.DWord),
+		asm.LSh.Imm(asm.R1, 32), // the upper half of an argument of four bytes is not defined
+		asm.RSh.Imm(asm.R1, 32),
+	)
+	for _, reason := range noise {
+		p.add(asm.JEq.Imm(asm.R1, int32(reason), "exit"))
+	}
 }
 
 // namespace leaves where the packet's namespace is not watched. A packet without
