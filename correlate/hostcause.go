@@ -176,9 +176,22 @@ func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
 			why: fmt.Sprintf("The engine publishes %s on port %d, but a reset came from the host, and connection tracking knows nothing of the request: a rule may have rejected it.", c.Name, b.HostPort),
 			fix: []string{"look for a REJECT rule: nft list ruleset, iptables-save"}}, p.meantFor(c)
 	}
+	if p.proxyServes() && p.t.world.proxyFor(p.tuple) == nil {
+		return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("no docker-proxy serves port %d", b.HostPort),
+			why: fmt.Sprintf("The engine publishes %s on port %d, and docker-proxy, which serves such requests where NAT does not, is not running.", c.Name, b.HostPort),
+			fix: []string{"docker restart " + shell(c.Name)}}, p.meantFor(c)
+	}
 	return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
 		why: fmt.Sprintf("The engine publishes %s on port %d, but the host refused it untranslated: the engine's NAT rule is not in force.", c.Name, b.HostPort),
 		fix: []string{"docker restart " + shell(c.Name), "if that does not help: systemctl restart docker"}}, p.meantFor(c)
+}
+
+// proxyServes reports whether a request is one that the engine leaves to
+// docker-proxy: the host's own on its loopback, and what containers ask of the
+// host (before engine 29).
+func (p *path) proxyServes() bool {
+	e := p.latestEngine()
+	return e != nil && e.Proxy != "off" && (p.tuple.Dst.Addr().IsLoopback() || p.t.world.containerAt(p.tuple.Src) != nil)
 }
 
 // maybeRejected reports that a reset on behalf of the host may be a rule's
