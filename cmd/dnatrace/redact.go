@@ -137,7 +137,7 @@ func (a *app) writeChecked(ctx context.Context, path string, src capture.Source,
 		return nil, 0, err
 	}
 	defer func() { err = file.finish(err) }()
-	w := recording.NewWriter(file, recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
+	w := recording.NewWriter(file, recording.Options{Program: "dnatrace " + buildVersion() + ", redacted", OS: runtime.GOOS, Hardware: runtime.GOARCH})
 	if err := writeAll(w, stream); err != nil {
 		return nil, 0, err
 	}
