@@ -72,6 +72,40 @@ func (s *State) Silent(h Hypothesis) (Finding, bool) {
 	return Finding{}, false
 }
 
+// Misremembered says that the host sends to a link-layer address that the
+// container does not have, nor any other. False if it does not.
+func (s *State) Misremembered(h Hypothesis) (Finding, bool) {
+	p, j := s.path(h), judgement{verdict: Unanswered, stage: "container"}
+	if now := s.Host(capture.HostNetns); now != nil {
+		for _, n := range now.Neighbours {
+			if n.IP == h.Target.Dst.Addr() && p.ownerOfMAC(strings.ToLower(n.MAC)) != "" {
+				return Finding{}, false // it is somebody's: who answers first is not in state
+			}
+		}
+	}
+	ok := misremembered(p, &j, &leg{tuple: h.Target})
+	return found(p, &j), ok
+}
+
+// LeavesElsewhere says that a container's answer leaves by another of its
+// interfaces than the request comes in at, and not to the host.
+func (s *State) LeavesElsewhere(h Hypothesis, in, out string) Finding {
+	p := s.path(h)
+	client := h.Target.Src.Addr()
+	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
+		Why: fmt.Sprintf("The answer of %s leaves by %s, and the request comes in at %s: the container's own routes lead to %s another way.", p.name(), out, in, client),
+		Fix: p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via GATEWAY-OF-THE-BRIDGE", client, client.BitLen())})}
+}
+
+// ProxyCutOff says that a rule keeps docker-proxy from the container.
+func (s *State) ProxyCutOff(h Hypothesis, o ruleset.Outcome) Finding {
+	f := s.blamed(h, o, request)
+	f.Verdict, f.Stage, f.Cause, f.Rule = Unanswered, "proxy", CauseProxyBackendFailed, nil
+	f.Why = "docker-proxy accepts the connection and gets no answer from the container. " + f.Why
+	f.Fix = HitOf(*o.Rule).removal()
+	return f
+}
+
 // NotForwarded says why the host would not forward what comes in at a link:
 // forwarding is off. False if it is not.
 func (s *State) NotForwarded(h Hypothesis, in string) (Finding, bool) {

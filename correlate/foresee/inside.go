@@ -3,7 +3,6 @@ package foresee
 import (
 	"fmt"
 
-	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
@@ -168,12 +167,31 @@ func (w *walk) misled() (correlate.Finding, bool) {
 	if f, ok := w.s.Unhidden(w.h, w.unhiddenOnBridge()); ok {
 		return f, true
 	}
+	if f, ok := w.s.Misremembered(w.h); ok {
+		return f, true
+	}
 	r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: src})
+	if in, out := linkWith(in, w.h.Target.Dst.Addr()), w.tunnel(in, r); out != "" && out != in {
+		return w.s.LeavesElsewhere(w.h, in, out), true
+	}
 	onLink := r != nil && r.Type == "unicast" && !r.Gateway.IsValid() && r.Dst.Bits() > 0
 	if w.r.From == Outside && w.via != "proxy" && onLink && w.s.Network(src) != "" && w.s.ContainerAt(src) == nil && !w.s.IsHost(src) {
 		return w.s.LookedFor(w.h), true
 	}
 	return correlate.Finding{}, false
+}
+
+// tunnel names the interface that a route of a container leads to, if its other
+// end is not the host's; "" otherwise.
+func (w *walk) tunnel(in *host.Sample, r *host.Route) string {
+	if r == nil || r.Type != "unicast" {
+		return ""
+	}
+	l := linkByIndex(in, r.Link)
+	if l == nil || l.Loopback || l.Kind == "veth" || l.Away {
+		return ""
+	}
+	return l.Name
 }
 
 // unhiddenOnBridge: client and server are on one bridge, the request was
@@ -216,70 +234,4 @@ func answer(p ruleset.Packet) ruleset.Packet {
 	}
 	p.Flow = &ruleset.Flow{Orig: orig, Reply: orig.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed}
 	return p
-}
-
-// local is for a process of the host: docker-proxy, or a listener of its own.
-func (w *walk) local() {
-	t := w.r.Tuple
-	if w.h.Target != (decode.Tuple{}) { // redirected
-		t = w.h.Target
-	}
-	if proxy := w.s.Proxy(t); proxy != nil {
-		w.proxied(proxy)
-		return
-	}
-	k := w.s.Listener(capture.HostNetns, t)
-	if f, ok := w.s.Redirected(w.h); ok && k == nil {
-		w.finish(f, Refuse)
-		return
-	}
-	if k == nil {
-		w.finish(w.s.Refused(w.h), Refuse)
-		return
-	}
-	if f, ok := w.s.Taken(w.h); ok {
-		w.finish(f, Refuse)
-		return
-	}
-	w.onHost(k, t)
-}
-
-// onHost: a process of the host takes it, be it a host-mode container's.
-func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
-	if f, ok := w.s.Held(w.h); ok {
-		w.finish(f, Drop)
-		return
-	}
-	if k.Process == "dockerd" {
-		w.hole("dockerd holds the port, and what it does with a connection is not in evidence")
-	}
-	h := correlate.Hypothesis{Tuple: t, Target: t, Home: capture.HostNetns, Container: w.h.Container}
-	if f, ok := w.s.Silent(h); ok {
-		f.Stage = "host"
-		w.finish(f, Drop)
-		return
-	}
-	w.pass("host", nil, "%s listens on %s", holder(k), k.Local)
-	w.fromHost()
-}
-
-// proxied goes on with the connection that docker-proxy makes.
-func (w *walk) proxied(proxy *host.Proxy) {
-	w.via = "proxy"
-	w.pass("proxy", nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
-	t := w.r.Tuple
-	t.Dst, t.DstPort = decode.IPFrom(proxy.Container.Addr()), proxy.Container.Port()
-	t.Src = decode.IPFrom(sourceFor(w.host, proxy.Container.Addr()))
-	w.h.Target = t
-	p := w.packet()
-	p.Sent, p.IIF, p.IIFIndex, p.Tuple = true, "", 0, t
-	out, ok := w.rules(capture.HostNetns, p)
-	if ok {
-		w.tell(out.Steps)
-		if stopped(out) {
-			w.filtered(out)
-			return
-		}
-	}
-	w.enter(t)
 }

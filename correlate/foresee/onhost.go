@@ -1,0 +1,74 @@
+package foresee
+
+import (
+	"dnatrace/capture"
+	"dnatrace/capture/host"
+	"dnatrace/correlate"
+	"dnatrace/decode"
+)
+
+// local is for a process of the host: docker-proxy, or a listener of its own.
+func (w *walk) local() {
+	t := w.r.Tuple
+	if w.h.Target != (decode.Tuple{}) { // redirected
+		t = w.h.Target
+	}
+	if proxy := w.s.Proxy(t); proxy != nil {
+		w.proxied(proxy)
+		return
+	}
+	k := w.s.Listener(capture.HostNetns, t)
+	if f, ok := w.s.Redirected(w.h); ok && k == nil {
+		w.finish(f, Refuse)
+		return
+	}
+	if k == nil {
+		w.finish(w.s.Refused(w.h), Refuse)
+		return
+	}
+	if f, ok := w.s.Taken(w.h); ok {
+		w.finish(f, Refuse)
+		return
+	}
+	w.onHost(k, t)
+}
+
+// onHost: a process of the host takes it, be it a host-mode container's.
+func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
+	if f, ok := w.s.Held(w.h); ok {
+		w.finish(f, Drop)
+		return
+	}
+	if k.Process == "dockerd" {
+		w.hole("dockerd holds the port, and what it does with a connection is not in evidence")
+	}
+	h := correlate.Hypothesis{Tuple: t, Target: t, Home: capture.HostNetns, Container: w.h.Container}
+	if f, ok := w.s.Silent(h); ok {
+		f.Stage = "host"
+		w.finish(f, Drop)
+		return
+	}
+	w.pass("host", nil, "%s listens on %s", holder(k), k.Local)
+	w.fromHost()
+}
+
+// proxied goes on with the connection that docker-proxy makes.
+func (w *walk) proxied(proxy *host.Proxy) {
+	w.via = "proxy"
+	w.pass("proxy", nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
+	t := w.r.Tuple
+	t.Dst, t.DstPort = decode.IPFrom(proxy.Container.Addr()), proxy.Container.Port()
+	t.Src = decode.IPFrom(sourceFor(w.host, proxy.Container.Addr()))
+	w.h.Target = t
+	p := w.packet()
+	p.Sent, p.IIF, p.IIFIndex, p.Tuple = true, "", 0, t
+	out, ok := w.rules(capture.HostNetns, p)
+	if ok {
+		w.tell(out.Steps)
+		if stopped(out) {
+			w.finish(w.s.ProxyCutOff(w.h, out), told)
+			return
+		}
+	}
+	w.enter(t)
+}
