@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/ruleset"
@@ -134,54 +133,6 @@ func (p *path) redirected(j *judgement) bool {
 	return true
 }
 
-// heldByHost: connection tracking says that the request went to the host itself,
-// untranslated, on a port that a container publishes.
-func heldByHost(p *path, j *judgement) bool {
-	e := p.x.conntrack
-	if e == nil || e.Reply.Reverse() != e.Orig || p.binding == nil || p.entered() || p.r.synAck != 0 || p.proxied() || p.t.world.proxyFor(p.tuple) != nil || !p.t.world.isHost(p.tuple.Dst) {
-		return false
-	}
-	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
-	if !p.heldByEngine(j) && !p.pinned(j) {
-		j.cause = CauseRulesMissing
-		j.why = fmt.Sprintf("The engine publishes %s on port %d, but the request went to the host itself, untranslated: the engine's NAT rule is not in force.", p.name(), p.binding.HostPort)
-		j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
-	}
-	p.claim(j, p.clientPoint())
-	return true
-}
-
-// heldByEngine: without docker-proxy the engine holds the port and serves
-// nothing there. What gets that far was not translated.
-func (p *path) heldByEngine(j *judgement) bool {
-	k := p.hostListener()
-	if k == nil || k.Process != "dockerd" || p.binding == nil {
-		return false
-	}
-	if p.pinned(j) {
-		return true
-	}
-	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
-	j.why = fmt.Sprintf("The engine holds port %d for %s without serving it, and the request got there untranslated: the engine's NAT rule is not in force.", p.binding.HostPort, p.name())
-	j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
-	j.fact("host", p.now, "%s listens on %s", processName(k), k.Local)
-	return true
-}
-
-// pinned: an entry of connection tracking is older than the mapping, and rules
-// of NAT see only the first packet of what one entry covers.
-func (p *path) pinned(j *judgement) bool {
-	e := p.x.conntrack
-	if e == nil || p.tuple.Proto != decode.UDP || e.Reply.Reverse() != e.Orig || e.Time > p.r.opened {
-		return false
-	}
-	j.cause = CauseStaleTranslation
-	j.why = fmt.Sprintf("Connection tracking has kept the sender's datagrams untranslated since before %s published the port.", p.name())
-	j.fix = []string{fmt.Sprintf("conntrack -D -p udp --orig-src %s --orig-port-dst %d", p.tuple.Src.Addr(), p.tuple.DstPort)}
-	j.fact("conntrack", e.Time, "%s, not translated, before the request", e.Orig)
-	return true
-}
-
 // invalid: the host reset a connection that a container had accepted. Connection
 // tracking found a segment invalid and left it untranslated, so that the host
 // took it for its own.
@@ -223,52 +174,6 @@ func (p *path) tableFull(j *judgement) bool {
 	j.fix = []string{"sysctl -w net.netfilter.nf_conntrack_max=…, at least twice what it is", "find who opens so many: conntrack -L | sort"}
 	j.fact("host", p.now, "nf_conntrack dropped %d meanwhile; %d entries, at most %s", grown, now.Counters["nf_conntrack.count"], now.Sysctls["net.netfilter.nf_conntrack_max"])
 	return true
-}
-
-// answeredAsItself: the answer came out with the container's own address, since
-// nothing translated it back: the client does not take it.
-func (p *path) answeredAsItself(j *judgement) bool {
-	s := p.comesAsItself()
-	if s == nil {
-		return false
-	}
-	j.stage, j.between, j.cause = "reply-prerouting", [2]string{}, CauseUntranslatedSource
-	own := s.leg.tuple.DstEnd()
-	j.why = fmt.Sprintf("The client asked %s and the answer came from %s: nothing translated it back.", p.tuple.DstEnd(), own)
-	j.fix = []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}
-	if s.at.Role == capture.RoleVeth || s.at.Role == capture.RoleContainer {
-		j.stage = "bridge"
-		j.why = fmt.Sprintf("The client asked %s and the answer came from %s: both are on one bridge, and what passes there is not translated back.", p.tuple.DstEnd(), own)
-		j.fix = []string{"sysctl -w net.bridge.bridge-nf-call-iptables=1", "or let the engine run docker-proxy", fmt.Sprintf("or ask %s directly: http://%s", p.name(), own)}
-	}
-	j.fact("packets", s.first, "the answer from %s at %s", own, s.at.Name)
-	p.claim(j, p.clientPoint())
-	return true
-}
-
-// misrouted: the answer goes out by another link than the request came in.
-func (p *path) misrouted(link string, proof Proof) finding {
-	return finding{cause: CauseReplyMisrouted, proof: proof,
-		why:  fmt.Sprintf("The answer leaves by %s, and the request came in at %s: the host's routes lead to %s another way.", link, p.clientPoint().Name, p.tuple.Src.Addr()),
-		fix:  []string{fmt.Sprintf("see the route and the rules: ip route get %s; ip rule", p.tuple.Src.Addr()), fmt.Sprintf("route it back: ip route add %s/%d dev %s", p.tuple.Src.Addr(), p.tuple.Src.Addr().BitLen(), p.clientPoint().Name)},
-		fact: fmt.Sprintf("the way to %s is %s", p.tuple.Src.Addr(), link)}
-}
-
-// routedElsewhere reports whether the host's route to the client is by another
-// link than the request came in at.
-func (p *path) routedElsewhere(s *host.Sample) bool {
-	if s == nil || p.clientPoint().Role != capture.RoleNIC {
-		return false
-	}
-	r := routeTo(s, p.tuple.Src.Addr())
-	const main = 254 // RT_TABLE_MAIN; what other tables hold depends on rules that are not looked at
-	return r != nil && r.Table == main && r.Link != 0 && linkName(s, r.Link) != p.clientPoint().Name
-}
-
-// replyFilteredByReversePath reports whether the strict check of the reverse
-// path dropped the answer where it came from a container.
-func (p *path) replyFilteredByReversePath(now *host.Sample, last stop) bool {
-	return last.at.Netns == capture.HostNetns && last.leg != p.client && p.strictAgainst(now, last.at, last.leg.tuple.Dst)
 }
 
 // leftBehind says so where the container's own servers are in a namespace that

@@ -1,0 +1,55 @@
+package correlate
+
+import (
+	"fmt"
+
+	"dnatrace/decode"
+)
+
+// heldByHost: connection tracking says that the request went to the host itself,
+// untranslated, on a port that a container publishes.
+func heldByHost(p *path, j *judgement) bool {
+	e := p.x.conntrack
+	if e == nil || e.Reply.Reverse() != e.Orig || p.binding == nil || p.entered() || p.r.synAck != 0 || p.proxied() || p.t.world.proxyFor(p.tuple) != nil || !p.t.world.isHost(p.tuple.Dst) {
+		return false
+	}
+	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
+	if !p.heldByEngine(j) && !p.pinned(j) {
+		j.cause = CauseRulesMissing
+		j.why = fmt.Sprintf("The engine publishes %s on port %d, but the request went to the host itself, untranslated: the engine's NAT rule is not in force.", p.name(), p.binding.HostPort)
+		j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
+	}
+	p.claim(j, p.clientPoint())
+	return true
+}
+
+// heldByEngine: without docker-proxy the engine holds the port and serves
+// nothing there. What gets that far was not translated.
+func (p *path) heldByEngine(j *judgement) bool {
+	k := p.hostListener()
+	if k == nil || k.Process != "dockerd" || p.binding == nil {
+		return false
+	}
+	if p.pinned(j) {
+		return true
+	}
+	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
+	j.why = fmt.Sprintf("The engine holds port %d for %s without serving it, and the request got there untranslated: the engine's NAT rule is not in force.", p.binding.HostPort, p.name())
+	j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
+	j.fact("host", p.now, "%s listens on %s", processName(k), k.Local)
+	return true
+}
+
+// pinned: an entry of connection tracking is older than the mapping, and rules
+// of NAT see only the first packet of what one entry covers.
+func (p *path) pinned(j *judgement) bool {
+	e := p.x.conntrack
+	if e == nil || p.tuple.Proto != decode.UDP || e.Reply.Reverse() != e.Orig || e.Time > p.r.opened {
+		return false
+	}
+	j.cause = CauseStaleTranslation
+	j.why = fmt.Sprintf("Connection tracking has kept the sender's datagrams untranslated since before %s published the port.", p.name())
+	j.fix = []string{fmt.Sprintf("conntrack -D -p udp --orig-src %s --orig-port-dst %d", p.tuple.Src.Addr(), p.tuple.DstPort)}
+	j.fact("conntrack", e.Time, "%s, not translated, before the request", e.Orig)
+	return true
+}
