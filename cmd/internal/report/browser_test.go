@@ -179,7 +179,7 @@ func TestTheKeyboardReachesThePackets(t *testing.T) {
 		t.Fatal("the tabulator key never came to a packet")
 	}
 	do(t, ctx, chromedp.KeyEvent(kb.ArrowDown), chromedp.Text(".packet", &line))
-	if !strings.Contains(line, "Packet 2, answer: SYN-ACK") {
+	if !strings.Contains(line, "Packet 2, reply: SYN-ACK") {
 		t.Errorf("one packet down, the page tells %q", line)
 	}
 	var n int

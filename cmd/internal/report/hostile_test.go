@@ -206,3 +206,48 @@ func ExampleQuoted() {
 	fmt.Println(report.Quoted("web"), report.Quoted("it's; rm -rf /"))
 	// Output: web 'it'\''s; rm -rf /'
 }
+
+// FuzzNoTextActs proves of any text, wherever it stands, what is tested of the
+// evil ones above.
+func FuzzNoTextActs(f *testing.F) {
+	for _, s := range evils {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) > 256 {
+			return // it stands in hundreds of places
+		}
+		r := frozen(t, "reply-filtered")
+		before := evils
+		defer func() { evils = before }()
+		evils = []string{s}
+		n := 0
+		poison(reflect.ValueOf(r).Elem(), &n)
+		out := page(t, r)
+		printable(t, out)
+		root, err := html.Parse(bytes.NewReader(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts := 0
+		for n := range root.Descendants() {
+			if n.Type == html.ElementNode {
+				harmless(t, n)
+			}
+			if n.Data == "script" && n.Type == html.ElementNode {
+				scripts++
+			}
+		}
+		if scripts != 1 {
+			t.Errorf("%d scripts in the page", scripts)
+		}
+		var b bytes.Buffer
+		if err := report.Markdown(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		rest := outsideCode(t, b.String())
+		if at := strings.Index(strings.ReplaceAll(strings.ReplaceAll(rest, "<br>", ""), "@<!-- -->", ""), "<"); at >= 0 {
+			t.Errorf("HTML in Markdown: %q", rest[max(0, at-40):min(len(rest), at+40)])
+		}
+	})
+}

@@ -226,7 +226,7 @@ func labelText(f *Flight) string {
 func titleOf(n int, f *Flight, at string) string {
 	way := "request"
 	if f.Reply {
-		way = "answer"
+		way = "reply"
 	}
 	seen := ""
 	for k, s := range f.Seen {

@@ -68,8 +68,14 @@ func (b *builder) client() {
 	if b.i.ClientContainer != "" {
 		s.Name, s.Zone = b.i.ClientContainer, "container "+b.i.ClientContainer
 	}
+	if from := hostOf(b.i.Client); from == hostOf(b.i.Requested) || from == "127.0.0.1" || from == "::1" {
+		s.Zone = hostZone
+	}
 	b.add(s)
 }
+
+// hostZone is where the engine runs.
+const hostZone = "this host"
 
 // sightings adds every point that saw the request, and the translation where the
 // address changed.
@@ -107,14 +113,14 @@ func (b *builder) point(name string) stop {
 			return stop{Kind: p.Role, Name: name, Sub: roleWord(p), Zone: zoneOf(p)}
 		}
 	}
-	return stop{Kind: "other", Name: name, Zone: "this host"}
+	return stop{Kind: "other", Name: name, Zone: hostZone}
 }
 
 func zoneOf(p correlate.PointReport) string {
 	if p.Role == "container" || p.Netns != "host" && p.Netns != "" {
 		return "container " + p.Netns
 	}
-	return "this host"
+	return hostZone
 }
 
 func roleWord(p correlate.PointReport) string {
@@ -139,7 +145,7 @@ func (b *builder) translation() {
 		if h.Kind != correlate.HopTranslated || b.told {
 			continue
 		}
-		s := stop{Kind: "action", Name: h.Point, Sub: "translated", Zone: "this host", Reached: true, Time: b.since(h.Time), Address: h.After,
+		s := stop{Kind: "action", Name: h.Point, Sub: "translated", Zone: hostZone, Reached: true, Time: b.since(h.Time), Address: h.After,
 			Text: h.Before + " → " + h.After + "; " + h.Detail}
 		if h.Point == "docker-proxy" {
 			s.Kind, s.Sub = "proxy", "new connection"
@@ -156,7 +162,7 @@ func (b *builder) actions() {
 	}
 	for _, h := range b.i.Hops {
 		if h.Kind == correlate.HopDropped && !strings.Contains(h.Point, " → ") {
-			b.add(stop{Kind: "action", Name: h.Point, Sub: "dropped", Zone: "this host", Reached: true, Address: h.Before, Time: b.since(h.Time), Text: h.Detail, End: b.i.Verdict.String()})
+			b.add(stop{Kind: "action", Name: h.Point, Sub: "dropped", Zone: hostZone, Reached: true, Address: h.Before, Time: b.since(h.Time), Text: h.Detail, End: b.i.Verdict.String()})
 			return
 		}
 	}
@@ -166,11 +172,11 @@ func (b *builder) actions() {
 	switch r := b.i.Rule; {
 	case b.i.Stage == "neighbour" || b.i.Stage == "route":
 		if r != nil && !b.told {
-			b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "translated", Zone: "this host", Reached: true, Address: b.i.Translated, Text: ruleText(r)})
+			b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "translated", Zone: hostZone, Reached: true, Address: b.i.Translated, Text: ruleText(r)})
 		}
-		b.add(stop{Kind: "action", Name: b.i.Stage, Sub: "refused", Zone: "this host", Reached: true, Address: b.target(), Text: render.Where(b.i), End: b.i.Verdict.String()})
+		b.add(stop{Kind: "action", Name: b.i.Stage, Sub: "refused", Zone: hostZone, Reached: true, Address: b.target(), Text: render.Where(b.i), End: b.i.Verdict.String()})
 	case r != nil && !servers[b.i.Stage]:
-		b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "rejected", Zone: "this host", Reached: true, Address: b.last().Address, Text: ruleText(r), End: b.i.Verdict.String()})
+		b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "rejected", Zone: hostZone, Reached: true, Address: b.last().Address, Text: ruleText(r), End: b.i.Verdict.String()})
 	}
 }
 
@@ -196,13 +202,13 @@ func (b *builder) server() {
 	byHost := i.Via == "host" || i.Stage == "host" || i.Stage == "input"
 	switch {
 	case byHost:
-		b.add(stop{Kind: "host", Name: "this host", Sub: "its own process", Zone: "this host", Address: i.Requested, Reached: b.reached() || i.Stage == "host"})
+		b.add(stop{Kind: "host", Name: "this host", Sub: "its own process", Zone: hostZone, Address: i.Requested, Reached: b.reached() || i.Stage == "host"})
 	case i.Container != "":
 		b.add(stop{Kind: "server", Name: i.Container, Sub: "server", Zone: "container " + i.Container, Address: b.target(), Reached: b.reached()})
 	case i.Translated != "":
 		b.add(stop{Kind: "server", Name: i.Translated, Sub: "server", Zone: "container", Address: i.Translated, Reached: b.reached()})
 	default:
-		b.add(stop{Kind: "server", Name: i.Requested, Sub: "server", Zone: "this host", Address: i.Requested, Reached: b.reached()})
+		b.add(stop{Kind: "server", Name: i.Requested, Sub: "server", Zone: hostZone, Address: i.Requested, Reached: b.reached()})
 	}
 }
 

@@ -173,6 +173,14 @@ func TestWhatWasSentAgainIsSaidSo(t *testing.T) {
 	}
 }
 
+func TestTheLoopbackShowsEachPacketOnce(t *testing.T) {
+	for _, f := range found(t, "host-loopback").Cases[0].Flights {
+		if f.Again > 0 {
+			t.Errorf("%s is said to be sent again", route(f))
+		}
+	}
+}
+
 func TestTheRuleThatDecidedComesFirst(t *testing.T) {
 	for _, name := range []string{"firewall-drop", "firewall-drop-untraced", "reply-filtered", "demo-forward-drop"} {
 		f := found(t, name)

@@ -28,6 +28,11 @@ const (
 // together is within what time one packet is seen at all points.
 const together = int64(time.Second)
 
+// twice is within what time the same packet at the same point is the same
+// sighting: the loopback shows each as it leaves and as it arrives. Nobody sends
+// again as soon as that.
+const twice = int64(10 * time.Millisecond)
+
 // flights joins the sightings of packets of the cases.
 type flights struct {
 	points []string
@@ -174,6 +179,9 @@ func (f *flights) name(point uint16) string {
 func (c *tracked) sighted(p *decode.Packet, q *decode.Quote, reply bool, point string) {
 	s := signOf(p, q, reply)
 	fl := c.latest[s]
+	if fl != nil && fl.seenAt(point) && p.Time-fl.started < twice {
+		return
+	}
 	if fl == nil || p.Time-fl.started > together || fl.seenAt(point) {
 		fl = c.begin(p, q, reply, s)
 	}
