@@ -33,12 +33,16 @@ type Config struct {
 	SnapLen    int            // bytes kept of a frame; 0: all
 	Netns      string         // path of the host's namespace; "": this process's
 	Trace      bool           // have the rules traced that the targets' packets meet
+	NoDrops    bool           // do not have the kernel say which packets it drops
 	Window     time.Duration
 	Program    string // "dnatrace 1.0", for the recording
 
 	// Unrecorded is set where nobody keeps the stream: what is of use in a
 	// recording alone is then not asked of the kernel.
 	Unrecorded bool
+
+	// NoConntrack does without translations as the kernel tracks them.
+	NoConntrack bool
 
 	// BlockSize and Blocks are those of every ring, as ring.Config has them; 0
 	// leaves each ring its own default.
@@ -90,8 +94,12 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		return nil, err
 	}
 	s.openTrace(&resolved)
-	s.openDrops(&resolved)
-	s.openConntrack(&resolved)
+	if !s.config.NoDrops {
+		s.openDrops(&resolved)
+	}
+	if !s.config.NoConntrack {
+		s.openConntrack(&resolved)
+	}
 	s.watch.start(ctx, snapshot, &resolved)
 	s.armed = time.Now()
 	return s, nil

@@ -49,6 +49,8 @@ type captureFlags struct {
 	window     durationFlag
 	trace      bool // have rules traced, unless noTrace
 	noTrace    bool
+	noDrops    bool
+	noTracking bool           // do without conntrack, to measure what it costs
 	filter     *filter.Filter // nil: none
 	unaimed    bool           // the filter alone says what is captured
 	sink       *os.File       // gets the recording, instead of file; the session closes it
@@ -67,12 +69,16 @@ func (f *captureFlags) add(c *cobra.Command, counted string) {
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
 }
 
-// addTrace adds --trace and --no-trace. Both are taken by every command; the one
+// addTrace adds --trace, --no-trace, --no-drops and --no-conntrack, which say what else the
+// kernel is asked to report. The first two are taken by every command; the one
 // that changes something there is shown.
 func (f *captureFlags) addTrace(c *cobra.Command, traced bool) {
 	fl := c.Flags()
 	fl.BoolVar(&f.trace, "trace", traced, "have the kernel trace the rules that packets meet, with a temporary table, as diagnose does")
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not have the kernel trace rules, change nothing at all")
+	fl.BoolVar(&f.noDrops, "no-drops", false, "do not have the kernel say which packets it drops, load no bpf program")
+	fl.BoolVar(&f.noTracking, "no-conntrack", false, "do without the kernel's record of translations; for measurements")
+	_ = fl.MarkHidden("no-conntrack")
 	fl.Lookup("trace").Hidden = traced
 	fl.Lookup("no-trace").Hidden = !traced
 }
