@@ -168,7 +168,7 @@ func (a *app) layOut(ctx context.Context, w io.Writer, f *reportFlags, in *input
 	r := incident.Report{Document: d}
 	var err error
 	if r.Findings, err = collect.Run(ctx, in.Source, d); err != nil {
-		return err
+		return remedied{fmt.Errorf("gather what the report tells: %w", err), "a report goes over its input twice: give it files, not pipes"}
 	}
 	if r.Files, err = filesOf(in, f.embed); err != nil {
 		return err
