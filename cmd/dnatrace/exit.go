@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"regexp"
 	"strings"
 
 	"dnatrace/correlate"
@@ -72,9 +70,6 @@ func (e *expectation) String() string {
 	return e.verdict.String() + ":" + string(e.cause)
 }
 
-// causeShape is what a cause looks like; the list of causes may grow.
-var causeShape = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
-
 // Set reads VERDICT[:CAUSE].
 func (e *expectation) Set(s string) error {
 	verdict, cause, hasCause := strings.Cut(s, ":")
@@ -82,8 +77,10 @@ func (e *expectation) Set(s string) error {
 	if err != nil {
 		return err
 	}
-	if hasCause && !causeShape.MatchString(cause) {
-		return fmt.Errorf("parse cause: %q is none (such as firewall-drop)", cause)
+	if hasCause {
+		if _, err := correlate.ParseCause(cause); err != nil {
+			return err
+		}
 	}
 	*e = expectation{set: true, verdict: v, cause: correlate.Cause(cause)}
 	return nil

@@ -50,7 +50,7 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestExpectationsThatAreNone(t *testing.T) {
-	for _, s := range []string{"", "lost", "Dropped", "dropped:", "dropped:Firewall", "dropped:firewall-drop:again", ":firewall-drop"} {
+	for _, s := range []string{"", "lost", "Dropped", "dropped:", "dropped:Firewall", "dropped:firewall-drop:again", "dropped:firewal-drop", ":firewall-drop"} {
 		var e expectation
 		if err := e.Set(s); err == nil || e.set {
 			t.Errorf("%q is taken for %q", s, e.String())

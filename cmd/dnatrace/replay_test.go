@@ -93,3 +93,23 @@ func TestAPointThatCannotBeNamedIsTrouble(t *testing.T) {
 		}
 	}
 }
+
+func TestATargetThatNothingNamesIsTrouble(t *testing.T) {
+	const fixture = "../../fixtures/testdata/firewall-drop/recording.pcapng.gz"
+	foreign := filepath.Join(t.TempDir(), "eth0.pcap")
+	if err := os.WriteFile(foreign, pcap(syn()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, file, target, want string }{
+		{"a name that looks like another", fixture, "wob", `no container "wob": did you mean web?`},
+		{"a name, where nothing lists containers", foreign, "web", "docker inspect"},
+	} {
+		out, err, code := dnatrace("replay", c.file, "--target", c.target)
+		if code != exitTrouble || out != "" || !strings.Contains(err, c.want) {
+			t.Errorf("%s: exit %d with %q and %q, want 2 and %q", c.name, code, out, err, c.want)
+		}
+	}
+	if _, _, code := dnatrace("replay", fixture, "--target", "9999"); code != exitNothing {
+		t.Errorf("a port is always a target: exit %d", code)
+	}
+}

@@ -129,8 +129,8 @@ func (j *Judge) announce() {
 }
 
 // Unknown is the error of the first target that names no container, of all the
-// engine ever listed, with the names that look like it; nil if there is none, or
-// if no engine is in evidence to know.
+// engine ever listed, with the names that look like it, or because no engine is
+// in evidence to know; nil if there is none.
 func (j *Judge) Unknown() error {
 	return j.wanted.unknown()
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"dnatrace/capture/engine"
@@ -40,9 +41,20 @@ func (s *selection) learn(e *engine.Snapshot) {
 	}
 }
 
-// unknown is the error of the first target that no snapshot knew; nil if there
-// was none to ask.
+// errNoEngine is why a name cannot be told.
+var errNoEngine = errors.New("nothing lists the containers: a recording with the engine's answers, or the output of docker inspect, would")
+
+// unknown is the error of the first target that no snapshot knew, or that none
+// was there to know.
 func (s *selection) unknown() error {
+	if s.last == nil {
+		for _, t := range s.targets {
+			if _, err := target.Resolve(t, orEmpty(nil)); errors.As(err, new(*target.UnknownError)) {
+				return fmt.Errorf("find %s: %w", t.Text, errNoEngine)
+			}
+		}
+		return nil
+	}
 	for i, found := range s.found {
 		if !found {
 			_, err := target.Resolve(s.targets[i], s.last)

@@ -36,7 +36,8 @@ const (
 )
 
 // Run judges a whole stream. It returns the document with an error of the
-// source: what was seen before it stays judged.
+// source: what was seen before it stays judged. A target that names nothing is an
+// error without a document.
 func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Document, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -54,7 +55,11 @@ func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Documen
 			cancel()
 		}
 	}
-	return j.Finish(), d.err
+	document := j.Finish()
+	if err := j.Unknown(); err != nil && d.err == nil {
+		return nil, err
+	}
+	return document, d.err
 }
 
 // counting ends the run when enough requests were judged.
