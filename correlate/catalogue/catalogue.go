@@ -1,6 +1,7 @@
 // Package catalogue lists what makes a published port unreachable, slow or half
 // working, and how each is judged: by which evidence, how surely, and which
-// recording shows it. docs/CAUSES.md is written from it, and its tests hold it
+// recording shows it. docs/CAUSES.md and the pages in docs/causes are written
+// from it, and its tests hold it
 // against the recordings, so that neither says what the program does not do.
 //
 // It is data: it must import nothing of ours but correlate.
@@ -12,7 +13,7 @@ import (
 	"dnatrace/correlate"
 )
 
-//go:generate go run ../../cmd/internal/causes ../../docs/CAUSES.md
+//go:generate go run ../../cmd/internal/causes ../../docs
 
 // Entry is one cause, or one shape of it.
 type Entry struct {
