@@ -73,6 +73,25 @@ func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 	return out, out.Certain()
 }
 
+// evaluatedTranslation is the rule that sends the request where it was seen to
+// go, by the rules as they were when it came. Only one that is certain counts.
+func (p *path) evaluatedTranslation() (RuleHit, bool) {
+	set, sample := p.t.world.ruleset(capture.HostNetns, p.r.opened), p.t.world.host(capture.HostNetns)
+	if set == nil || sample == nil {
+		return RuleHit{}, false
+	}
+	packet, ok := p.packetFor(request, false, sample)
+	if !ok {
+		return RuleHit{}, false
+	}
+	out := set.Evaluate(packet)
+	r := out.Translation
+	if r == nil || !out.Certain() || out.Tuple.DstEnd() != p.translated() {
+		return RuleHit{}, false
+	}
+	return RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}, true
+}
+
 // gotThrough reports whether the request is known to have passed the host's
 // rules: it was seen behind them, or its entry was confirmed, which happens at
 // their end (nf_conntrack_confirm).
@@ -99,6 +118,7 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 	if p.tuple.Proto == decode.TCP {
 		k.TCPFlags = byte(decode.SYN)
 	}
+	k.ICMP = echo(p.tuple.Proto, w)
 	switch {
 	case inner:
 		k.Tuple, k.IIF = p.served().tuple, linkOf(s, p.served().tuple.Dst.Addr())
@@ -123,6 +143,22 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 	}
 	k.Flow = &ruleset.Flow{Orig: p.tuple, Reply: p.served().tuple.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed | decode.StatusDstNAT}
 	return k, true
+}
+
+// echo is the kind of an echo request or its reply (RFC 792, RFC 4443 §4), nil
+// for other protocols.
+func echo(proto decode.Proto, w way) *ruleset.ICMP {
+	switch {
+	case proto == decode.ICMP && w == request:
+		return &ruleset.ICMP{Type: 8}
+	case proto == decode.ICMP:
+		return &ruleset.ICMP{}
+	case proto == decode.ICMPv6 && w == request:
+		return &ruleset.ICMP{Type: 128}
+	case proto == decode.ICMPv6:
+		return &ruleset.ICMP{Type: 129}
+	}
+	return nil
 }
 
 // lastBefore is the innermost interface of the host that saw the request before

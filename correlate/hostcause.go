@@ -114,7 +114,7 @@ func internalNetwork(p *path, e *engine.Snapshot) (finding, bool) {
 		if !slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return !internal(ep.Network) }) {
 			return finding{cause: CauseInternalNetwork, fact: fmt.Sprintf("%s is on internal networks only", c.Name),
 				why: fmt.Sprintf("%s is only on network %s, which is internal: nothing is published from there.", c.Name, c.Endpoints[0].Network),
-				fix: []string{fmt.Sprintf("docker network connect bridge %s, or recreate the network without --internal", shell(c.Name))}}, p.meantFor(c)
+				fix: []string{"docker network connect bridge " + shell(c.Name), "or recreate the network without --internal"}}, p.meantFor(c)
 		}
 	}
 	return finding{}, false

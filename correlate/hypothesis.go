@@ -42,6 +42,9 @@ func (s *State) path(h Hypothesis) *path {
 		p.inner = &leg{tuple: h.Target}
 	}
 	s.t.points[0].Name, s.t.points[0].Role = h.Link, capture.RoleNIC
+	if h.Link == "" {
+		s.t.points[0].Role = capture.RoleOther // it comes by none of the host's cards
+	}
 	return p
 }
 

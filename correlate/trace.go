@@ -131,11 +131,12 @@ func (p *path) tracedTranslation() (decode.Tuple, *decode.TraceStep) {
 	return decode.Tuple{}, nil
 }
 
-// translatingRule is the rule that translated the request, by the trace.
+// translatingRule is the rule that translated the request, by the trace, or else
+// by the recorded rules.
 func (p *path) translatingRule() (RuleHit, bool) {
 	_, s := p.tracedTranslation()
 	if s == nil {
-		return RuleHit{}, false
+		return p.evaluatedTranslation()
 	}
 	set := p.t.world.ruleset(s.Netns, s.Time)
 	if set == nil {

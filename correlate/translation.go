@@ -31,6 +31,7 @@ func (p *path) translatedElsewhere(j *judgement) {
 	}
 	meant, _ := p.t.world.mapping(p.latestEngine(), p.tuple)
 	hit, known := p.translatingRule()
+	_, step := p.tracedTranslation()
 	leftover := known && hit.Owner == ruleset.OwnerDocker
 	taker := p.t.world.containerAt(p.target.Dst)
 	switch {
@@ -39,7 +40,7 @@ func (p *path) translatedElsewhere(j *judgement) {
 	case taker == nil && (leftover || !known):
 		return // a container that the engine has not told of yet may have it by right
 	}
-	j.verdict, j.stage, j.cause, j.proof = Misdelivered, "dnat", CauseOtherTranslation, proofOf(p.proven && known && p.intendedBefore())
+	j.verdict, j.stage, j.cause, j.proof = Misdelivered, "dnat", CauseOtherTranslation, proofOf(p.proven && step != nil && p.intendedBefore())
 	j.why = fmt.Sprintf("The request for %s was translated to %s, and %s answered", p.tuple.DstEnd(), p.translated(), p.name())
 	switch {
 	case leftover:
@@ -52,7 +53,8 @@ func (p *path) translatedElsewhere(j *judgement) {
 	if known {
 		j.rule, j.fix = &hit, hit.removal()
 		j.why += ": " + hit.Text
-		_, step := p.tracedTranslation()
+	}
+	if known && step != nil {
 		j.ruledAt = step.Time
 		j.fact("ruletrace", step.Time, "rule in %s: %s", placeOf(&hit), hit.Text)
 	}
@@ -128,6 +130,9 @@ func (p *path) redirected(j *judgement) bool {
 	if hit, ok := p.translatingRule(); ok {
 		j.rule, j.fix = &hit, hit.removal()
 		j.why += ": " + hit.Text
+		if _, step := p.tracedTranslation(); step == nil {
+			j.proof = Inferred // so the rules say, and not the kernel
+		}
 	}
 	j.why += "."
 	return true
