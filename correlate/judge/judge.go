@@ -89,7 +89,7 @@ func (j *Judge) begin(start *decode.Start) {
 		}
 	}
 	j.tracker = correlate.New(correlate.Config{
-		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: o.OnIncident,
+		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(),
 	})
 	j.order = correlate.NewOrder(j.tracker, j.recycle)
 }
@@ -116,6 +116,20 @@ func (j *Judge) Take(it Item) {
 	}
 	if it.packets != nil {
 		j.announce()
+	}
+}
+
+// telling tells of an incident, and before the first one what the recording looks
+// like: a capture of many files can have requests judged before its packets come
+// to an end.
+func (j *Judge) telling() func(*correlate.Incident) {
+	tell := j.options.OnIncident
+	if tell == nil {
+		return nil
+	}
+	return func(i *correlate.Incident) {
+		j.announce()
+		tell(i)
 	}
 }
 

@@ -3,6 +3,7 @@ package judge_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,31 @@ func TestUpstreamIsBlamedOnlyWhereAllElseIsFine(t *testing.T) {
 		_, d := judged(t, row.fixture, row.target)
 		if d.Verdict != correlate.Absent || d.Cause != row.want {
 			t.Errorf("%s, asked for %s: %s for %s, want absent for %s", row.fixture, row.target, d.Verdict, d.Cause, row.want)
+		}
+	}
+}
+
+func TestTheStartIsToldBeforeAnyRequest(t *testing.T) {
+	for _, name := range slices.Concat(fixtures.Names(), fixtures.Foreign()) {
+		c, err := fixtures.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := c.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		started := 0
+		_, err = judge.Replay(t.Context(), source, judge.Options{
+			OnStart: func(*correlate.Document) { started++ },
+			OnIncident: func(i *correlate.Incident) {
+				if started != 1 {
+					t.Errorf("%s: request %s is told after %d starts", name, i.ID, started)
+				}
+			},
+		})
+		if err != nil || started != 1 {
+			t.Errorf("%s: %d starts, %v", name, started, err)
 		}
 	}
 }

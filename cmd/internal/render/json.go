@@ -70,8 +70,13 @@ func (p *jsonlPrinter) Incident(i *correlate.Incident) {
 }
 
 // finals writes what was not final again, in the order of the requests: as the
-// document has it, where it is listed there.
+// document has it, where it is listed there. A line that comes again has a higher
+// rev, this one too, so that who keeps the highest keeps the last.
 func (p *jsonlPrinter) finals(d *correlate.Document) {
+	revs := map[string]int{}
+	for id, i := range p.open {
+		revs[id] = i.Rev
+	}
 	for i := range d.Requests {
 		if p.open[d.Requests[i].ID] != nil {
 			p.open[d.Requests[i].ID] = &d.Requests[i]
@@ -82,7 +87,7 @@ func (p *jsonlPrinter) finals(d *correlate.Document) {
 	})
 	for _, id := range ids {
 		i := *p.open[id]
-		i.Final = true
+		i.Final, i.Rev = true, revs[id]+1
 		encode(p.out, cleaned(requestLine{"request", i}, Clean), "")
 	}
 }

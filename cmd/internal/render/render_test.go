@@ -81,6 +81,29 @@ func TestAChangedJudgementIsPrintedAgain(t *testing.T) {
 	}
 }
 
+func TestTheLastLineOfARequestIsFinalAndHasTheHighestRev(t *testing.T) {
+	i := droppedByRule()
+	i.Final = false
+	last := map[string]correlate.Incident{}
+	lines := 0
+	for line := range bytes.Lines(printed(t, FormatJSONL, Options{}, document(i))) {
+		var l requestLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatal(err)
+		}
+		if l.Type != "request" {
+			continue
+		}
+		if lines++; l.Rev <= last[l.ID].Rev {
+			t.Errorf("rev %d comes after rev %d", l.Rev, last[l.ID].Rev)
+		}
+		last[l.ID] = l.Incident
+	}
+	if lines != 2 || !last[i.ID].Final {
+		t.Errorf("%d lines, want 2; the last one is final: %t", lines, last[i.ID].Final)
+	}
+}
+
 func TestMissingEvidenceIsSaid(t *testing.T) {
 	d := document(droppedBetween())
 	d.Recording.Sources = []correlate.SourceReport{
