@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dnatrace/capture"
 	"dnatrace/capture/drops"
@@ -28,16 +31,16 @@ func Source(f *os.File, names func(inode uint64) string) capture.Source {
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
 			defer f.Close()
-			l := &listener{file: f, names: names, buf: make([]byte, largest)}
-			for ctx.Err() == nil {
-				b, err := l.next()
-				if err != nil {
-					yield(nil, fmt.Errorf("receive drop reasons: %w", err))
+			l, err := newListener(f, names)
+			for err == nil && ctx.Err() == nil {
+				var b *capture.Batch
+				b, err = l.next()
+				if err == nil && !yield(b, nil) {
 					return
 				}
-				if !yield(b, nil) {
-					return
-				}
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("receive drop reasons: %w", err))
 			}
 		}
 	}
@@ -45,36 +48,70 @@ func Source(f *os.File, names func(inode uint64) string) capture.Source {
 
 // listener reads messages into one batch, again and again.
 type listener struct {
-	file  *os.File
+	file *os.File
+	conn interface {
+		Read(func(uintptr) bool) error
+	}
 	names func(uint64) string
 	buf   []byte
 	now   int64 // never decreases
 	batch capture.Batch
 }
 
-// next waits for messages, at most idle, and takes those that are there.
-func (l *listener) next() (*capture.Batch, error) {
-	l.batch.Records = l.batch.Records[:0]
-	asked := time.Now()
-	deadline := asked.Add(idle)
-	for len(l.batch.Records) < capture.BatchSize {
-		if err := l.file.SetReadDeadline(deadline); err != nil {
-			return nil, err
-		}
-		n, err := l.file.Read(l.buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		l.now = max(l.now, time.Now().UnixNano())
-		l.take(l.buf[:n])
-		asked, deadline = time.Now(), time.Now() // what else is there, without waiting
+func newListener(f *os.File, names func(uint64) string) (*listener, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
 	}
-	l.now = max(l.now, asked.UnixNano())
+	return &listener{file: f, conn: conn, names: names, buf: make([]byte, largest)}, nil
+}
+
+// gather is the pause after drops were taken, as that of conntrack events: a
+// wake-up for each costs more than the drop.
+const gather = 4 * time.Millisecond
+
+// next waits for messages, at most idle, and takes those that are
+// there.
+func (l *listener) next() (*capture.Batch, error) {
+	if len(l.batch.Records) > 0 {
+		time.Sleep(gather)
+	}
+	l.batch.Records = l.batch.Records[:0]
+	if err := l.file.SetReadDeadline(time.Now().Add(idle)); err != nil {
+		return nil, err
+	}
+	var failed error
+	err := l.conn.Read(func(fd uintptr) bool {
+		failed = l.drain(int(fd))
+		return failed != nil || len(l.batch.Records) > 0
+	})
 	l.batch.Until = l.now
-	return &l.batch, nil
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	return &l.batch, errors.Join(err, failed)
+}
+
+// drain takes messages until there is none or the batch is full. The clock is
+// read before the socket: what is found empty then cannot yield anything earlier
+// later.
+func (l *listener) drain(fd int) error {
+	for len(l.batch.Records) < capture.BatchSize {
+		l.now = max(l.now, time.Now().UnixNano())
+		n, err := unix.Read(fd, l.buf)
+		switch {
+		case err == unix.EAGAIN:
+			return nil
+		case err == unix.EINTR:
+		case err != nil:
+			return err
+		case n == 0:
+			return io.EOF
+		default:
+			l.take(l.buf[:n])
+		}
+	}
+	return nil
 }
 
 // take makes records of a message.
