@@ -97,7 +97,7 @@ func (s *State) LeavesElsewhere(h Hypothesis, in, out string) Finding {
 	client := h.Target.Src.Addr()
 	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
 		Why: fmt.Sprintf("The answer of %s leaves by %s, and the request comes in at %s: the container's own routes lead to %s another way.", p.name(), out, in, client),
-		Fix: p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via GATEWAY-OF-THE-BRIDGE", client, client.BitLen())})}
+		Fix: p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via %s", client, client.BitLen(), p.t.world.gatewayWords(h.Target.Dst.Addr()))})}
 }
 
 // ProxyCutOff says that a rule keeps docker-proxy from the container.

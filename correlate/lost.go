@@ -73,11 +73,12 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 	notForwarding := func(s *host.Sample) bool {
 		return s != nil && s.Sysctls["net.ipv4.conf."+link+".forwarding"] == "0"
 	}
+	way, _ := p.wayHome()
 	switch {
 	case noRoute(now):
 		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && noRoute(old)),
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
-			fix:  []string{fmt.Sprintf("ip route add %s/%d via GATEWAY", back, back.BitLen())},
+			fix:  []string{"ip route add " + way},
 			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
 	case lastBack.leg == p.client && lastBack.at.Netns == capture.HostNetns:
 		return p.misrouted(link, proofOf(p.proven)), "reply-route"
@@ -217,7 +218,7 @@ func neighbourGone(p *path, j *judgement) {
 	}
 	j.cause, j.proof = CauseNeighbourUnresolved, Inferred
 	j.why = fmt.Sprintf("Nobody on %s answers for %s.", where, ip)
-	j.fix = []string{fmt.Sprintf("see whether the container's veth is up and a port of %s: bridge link", where)}
+	j.fix = p.unplugged(where)
 }
 
 // ownerOf names the running container with an address, "" if none has it.
@@ -315,7 +316,7 @@ func (p *path) dropCause(j *judgement, in *point) {
 	}
 	if p.filteredByReversePath(now, in) {
 		f := reversePath(p.tuple.Src.Addr(), in.Name)
-		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
+		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, p.reversePathFix(f.fix)
 		j.fact("host", p.now, "%s", strictFact(now, in.Name))
 		return
 	}

@@ -133,7 +133,7 @@ func (p *path) tunnelled(j *judgement, back []stop) bool {
 	out := back[0].at.Name
 	j.cause, j.proof = CauseReplyMisrouted, Inferred
 	j.why = fmt.Sprintf("The answer of %s left by %s, and the request came in at %s: the container's own routes lead to %s another way.", p.name(), out, p.furthest().at.Name, p.served().tuple.Src.Addr())
-	j.fix = p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via GATEWAY-OF-THE-BRIDGE", p.served().tuple.Src.Addr(), p.served().tuple.Src.Addr().BitLen())})
+	j.fix = p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via %s", p.served().tuple.Src.Addr(), p.served().tuple.Src.Addr().BitLen(), p.t.world.gatewayWords(p.served().tuple.Dst.Addr()))})
 	j.fact("packets", back[0].first, "the answer was seen at %s", out)
 	return true
 }

@@ -31,6 +31,8 @@ type reqRecord struct {
 	answered int64 // first answer bytes at the client's point; 0 none
 	decided  int64 // the deciding packet
 
+	from [6]byte // link-layer address that the first packet came from; zero if it had none
+
 	clientFIN, serverFIN int64 // first FIN of each side at the client's point; 0 none
 }
 
@@ -128,7 +130,7 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	req := t.requests.get()
 	r := t.requests.at(req)
 	g := t.legs.slab.at(n)
-	*r = reqRecord{number: t.numbers, client: n, last: n, point: pt.same, opened: p.Time, lastNew: p.Time, lastSeen: p.Time, join: joinHash(p, t.legs.seed)}
+	*r = reqRecord{number: t.numbers, client: n, last: n, point: pt.same, opened: p.Time, lastNew: p.Time, lastSeen: p.Time, join: joinHash(p, t.legs.seed), from: p.SrcMAC}
 	if g.flags&legMiddle != 0 {
 		r.marks |= markMiddle
 	}

@@ -167,7 +167,7 @@ func noRouteBack(p *path, j *judgement, inner *leg) bool {
 	}
 	j.cause = CauseReplyNoRoute
 	j.why = fmt.Sprintf("%s has no route back to %s, so its answers go nowhere.", p.name(), back)
-	j.fix = []string{fmt.Sprintf("give %s a default route: it has one only if a network that is not internal is attached", p.name())}
+	j.fix = p.defaultRouteFix()
 	j.fact("host", p.now, "no route in %s leads to %s", p.name(), back)
 	if e := p.earlierInside(); e != nil && routeTo(e, back) == nil {
 		j.proof = proofOf(p.proven)

@@ -30,9 +30,10 @@ func (p *path) answeredAsItself(j *judgement) bool {
 
 // misrouted: the answer goes out by another link than the request came in.
 func (p *path) misrouted(link string, proof Proof) finding {
+	way, _ := p.wayHome()
 	return finding{cause: CauseReplyMisrouted, proof: proof,
 		why:  fmt.Sprintf("The answer leaves by %s, and the request came in at %s: the host's routes lead to %s another way.", link, p.clientPoint().Name, p.tuple.Src.Addr()),
-		fix:  []string{fmt.Sprintf("see the route and the rules: ip route get %s; ip rule", p.tuple.Src.Addr()), fmt.Sprintf("route it back: ip route add %s/%d dev %s", p.tuple.Src.Addr(), p.tuple.Src.Addr().BitLen(), p.clientPoint().Name)},
+		fix:  []string{"ip route replace " + way, fmt.Sprintf("or see the route and the rules: ip route get %s; ip rule", p.tuple.Src.Addr())},
 		fact: fmt.Sprintf("the way to %s is %s", p.tuple.Src.Addr(), link)}
 }
 

@@ -30,7 +30,7 @@ func refusedByICMP(p *path, j *judgement) bool {
 	case p.noRoute(e):
 		j.stage, j.cause = "route", CauseNoRoute
 		j.why = fmt.Sprintf("The host has no route to %s.", p.destination())
-		j.fix = []string{fmt.Sprintf("ip route get %s", p.destination())}
+		j.fix = p.t.world.routeToContainers(p.target.Dst.Addr())
 	default:
 		j.between = p.gapAfterLast()
 		if f, ok := p.filtered(request, false); ok {
@@ -69,7 +69,7 @@ func (p *path) neighbourCutOff(j *judgement) {
 	bridge := p.withoutCarrier()
 	j.stage, j.cause, j.proof = "neighbour", CauseNeighbourUnresolved, Inferred
 	j.why = fmt.Sprintf("Nobody on %s answers for %s: nothing is plugged into %s.", bridge, p.target.Dst.Addr(), bridge)
-	j.fix = []string{fmt.Sprintf("see whether the container's veth is up and a port of %s: bridge link", bridge)}
+	j.fix = p.unplugged(bridge)
 	j.fact("host", p.now, "%s has no carrier", bridge)
 }
 

@@ -1,6 +1,8 @@
 package foresee
 
 import (
+	"strings"
+
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
@@ -19,6 +21,9 @@ func (w *walk) local() {
 	}
 	k := w.s.Listener(capture.HostNetns, t)
 	if f, ok := w.s.Redirected(w.h); ok && k == nil {
+		if f.Rule = w.by; w.by != nil {
+			f.Why, f.Fix = strings.TrimSuffix(f.Why, ".")+": "+w.by.Text+".", correlate.Removal(w.by)
+		}
 		w.finish(f, Refuse)
 		return
 	}
