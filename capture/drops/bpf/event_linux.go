@@ -27,7 +27,7 @@ func (s *station) drop(b []byte) *drops.Drop {
 	}
 	return &drops.Drop{
 		Time: int64(order.Uint64(b)) + bootTime(), Inode: uint64(order.Uint32(b[16:])), Link: int(order.Uint32(b[20:])),
-		Reason: name, Location: s.symbols.at(order.Uint64(b[8:])), Packet: packet,
+		Reason: name, Location: s.symbols().at(order.Uint64(b[8:])), Packet: packet,
 	}
 }
 

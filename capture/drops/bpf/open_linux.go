@@ -30,7 +30,7 @@ func Open(w drops.Want) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &station{reasons: k.reasons, symbols: readSymbols("/proc/kallsyms")}
+	s := &station{reasons: k.reasons, symbols: kernelSymbols("/proc/kallsyms")}
 	if err := s.load(&k); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -49,7 +49,7 @@ func Open(w drops.Want) (*os.File, error) {
 // station holds what lives in the kernel, and the socket to the listener.
 type station struct {
 	reasons             map[uint32]string
-	symbols             symbols
+	symbols             func() symbols
 	netns, ports, hosts *ebpf.Map
 	events, lost        *ebpf.Map
 	program             *ebpf.Program

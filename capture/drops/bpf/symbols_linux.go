@@ -2,10 +2,12 @@ package bpf
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // symbols are the kernel's functions in order of their addresses.
@@ -16,14 +18,23 @@ type symbol struct {
 	name    string
 }
 
-// readSymbols reads a list like /proc/kallsyms. It is empty where addresses are
-// hidden from this process (no CAP_SYSLOG, see kptr_restrict).
-func readSymbols(path string) symbols {
+// kernelSymbols reads the list at path, like /proc/kallsyms, when it is first
+// asked for: it takes longer than all else that opening does, and most runs see
+// no drop. The file is opened at once, as it shows what its opener may see.
+func kernelSymbols(path string) func() symbols {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil
+		return func() symbols { return nil }
 	}
-	defer f.Close()
+	return sync.OnceValue(func() symbols {
+		defer f.Close()
+		return readSymbols(f)
+	})
+}
+
+// readSymbols is empty where addresses are hidden (no CAP_SYSLOG, see
+// kptr_restrict).
+func readSymbols(f io.Reader) symbols {
 	var all symbols
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
