@@ -16,7 +16,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse e2e cross readme install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse e2e cross readme examples install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ race:
 demo: build ## a private lab, broken, diagnosed live and torn down (root on Linux; elsewhere its recording is replayed)
 	./bin/dnatrace demo
 
-fixtures: build ## record the fixtures anew, on a real engine and in the lab (root, dockerd)
+fixtures: build ## record the fixtures anew, on a real engine and in the lab (root; dockerd from DNATRACE_DOCKERD or PATH: one of 28 or later records its own)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestDiagnose$$' -count=1 $(E2EFLAGS) -args -record $(CURDIR)/fixtures/testdata
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestForeign$$' -count=1 $(E2EFLAGS) -args -foreign $(CURDIR)/fixtures/testdata
 	fixtures/lab/record.sh bin/dnatrace fixtures/testdata
@@ -96,6 +96,9 @@ e2e: ## the whole program beside a real engine in a namespace of its own (root; 
 	@[ "$$(id -u)" = 0 ] || { echo "e2e needs root: sudo make e2e"; exit 1; }
 	@command -v "$${DNATRACE_DOCKERD:-dockerd}" >/dev/null || { echo "e2e needs dockerd: install docker.io, or name one in DNATRACE_DOCKERD"; exit 1; }
 	$(GO) test -tags e2e ./fixtures/enginelab/... -count=1 $(E2EFLAGS)
+
+examples: ## write docs/EXAMPLES.md: what is printed beside a real engine (root, dockerd, script)
+	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestExamples$$' -count=1 $(E2EFLAGS) -args -examples $(CURDIR)/docs/EXAMPLES.md
 
 readme: build ## put the demo's real output into README.md (root)
 	docs/update-readme.sh

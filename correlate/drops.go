@@ -153,7 +153,7 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 	switch r, ok := dropReasons[d.Reason]; {
 	case d.Reason == "IP_RPFILTER":
 		f := reversePath(p.tuple.Src.Addr(), in.Name)
-		j.stage, j.cause, j.why, j.fix, j.proof = "route", f.cause, f.why, f.fix, Proven
+		j.stage, j.cause, j.why, j.fix, j.proof = "route", f.cause, f.why, p.reversePathFix(f.fix), Proven
 	case d.Reason == "IP_INADDRERRORS":
 		p.dropCause(j, in)
 		if j.cause == CauseUnknown {
