@@ -105,6 +105,33 @@ func (t *Tracker) adoptInside(req uint32, g *leg) {
 	}
 }
 
+// adoptEarlier makes the leg behind the translation part of a request although it
+// was seen before the client's own: the ring lost the client's first packet, or the
+// capture began in between. It reports whether there was one.
+func (p *path) adoptEarlier() bool {
+	if p.inner != nil || p.target == (decode.Tuple{}) {
+		return false
+	}
+	spaces := []uint16{0}
+	if inside, ok := p.t.netns[p.home]; ok && inside != 0 {
+		spaces = append(spaces, inside)
+	}
+	found := false
+	for _, space := range spaces {
+		n, _, ok := p.t.legs.lookup(p.target, space)
+		if !ok {
+			continue
+		}
+		g := p.t.legs.slab.at(n)
+		if both := g.flags & p.client.flags & legISN; g.req != 0 || both != 0 && g.isn[request] != p.client.isn[request] {
+			continue // it has a story of its own
+		}
+		p.t.belong(n, p.req)
+		found = true
+	}
+	return found
+}
+
 // catchUp tells a request what its leg saw before it was known to be one.
 func (t *Tracker) catchUp(req uint32, g *leg) {
 	r := t.requests.at(req)

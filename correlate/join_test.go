@@ -46,6 +46,29 @@ var joins = []row{
 		want:  []string{"delivered, via dnat to [fd00:17::2]:80, inferred"},
 	},
 	{
+		name: "what lies behind the translation is the request's own, though it was seen before the client",
+		but:  only8080,
+		story: "0ms docker0 veth1 web:eth0 C > W S seq=100\n" +
+			"1s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n" +
+			"2s eth0 | docker0 veth1 web:eth0 C > H S seq=100\n",
+		want: []string{"unanswered at container: unknown, via dnat to 172.17.0.2:80, 2 tries, inferred"},
+	},
+	{
+		name: "an earlier connection from the same end is not",
+		but:  only8080,
+		story: "0ms docker0 veth1 web:eth0 C > W S seq=999\n" +
+			"1s eth0 C > H S seq=100\n" +
+			"2s eth0 C > H S seq=100\n",
+		want: []string{"dropped between eth0 and docker0: unknown, 2 tries, inferred"},
+	},
+	{
+		name: "of a request that the ring lost, the answer and the entry are enough",
+		story: "0ms lost 1 at eth0 until 1ms\n" +
+			"0.5ms veth1 V > C udp len=60\n" +
+			"1ms conntrack new C > U translated V > C udp\n",
+		want: []string{"delivered, via dnat to 172.17.0.2:53, proven"},
+	},
+	{
 		name:  "SCTP is refused by an abort",
 		scene: packetsOnly,
 		story: "0ms eth0 | docker0 veth1 web:eth0 C > H init seq=77\n0.1ms web:eth0 veth1 docker0 | eth0 H > C abort ack=77",

@@ -40,6 +40,14 @@ type stop struct {
 
 // path lays out a request.
 func (t *Tracker) path(req uint32, now int64) *path {
+	p := t.layOut(req, now)
+	if p.adoptEarlier() {
+		p = t.layOut(req, now)
+	}
+	return p
+}
+
+func (t *Tracker) layOut(req uint32, now int64) *path {
 	r := t.requests.at(req)
 	p := &path{t: t, req: req, r: r, x: t.extras[req], now: now, client: t.legs.slab.at(r.client)}
 	if p.x == nil {
@@ -278,8 +286,14 @@ func (p *path) isServersDoor(pt *point) bool {
 	return pt.same != p.r.point || pt.Role != capture.RoleVeth && pt.Role != capture.RoleContainer
 }
 
-// furthest is the last stop of the request on its way in.
-func (p *path) furthest() stop { return p.going[len(p.going)-1] }
+// furthest is the last stop of the request on its way in: the client's point if
+// only answers were seen, because the rings lost the rest.
+func (p *path) furthest() stop {
+	if len(p.going) == 0 {
+		return stop{&sighting{point: p.r.point, first: p.r.opened, last: p.r.lastNew}, p.client, p.clientPoint()}
+	}
+	return p.going[len(p.going)-1]
+}
 
 // replyFrom is the first place where a reply with a flag was seen: who said
 // it. Nil if none was.
