@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
@@ -100,6 +101,27 @@ func (w *world) routeToContainers(ip netip.Addr) []string {
 		command += " proto kernel scope link src " + g.String()
 	}
 	return []string{command}
+}
+
+// exemptionFix takes the rule away that exempts the answer from connection
+// tracking, if the recorded rules tell which it is.
+func (p *path) exemptionFix() []string {
+	look := []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}
+	set, sample := p.t.world.ruleset(capture.HostNetns, p.now), p.t.world.host(capture.HostNetns)
+	if set == nil || sample == nil {
+		return look
+	}
+	packet, ok := p.packetFor(reply, false, sample)
+	if !ok {
+		return look
+	}
+	for _, s := range set.Evaluate(packet).Steps {
+		words := strings.Fields(s.Rule.Text)
+		if s.Stage == "raw" && (slices.Contains(words, "notrack") || slices.Contains(words, "--notrack") || slices.Contains(words, "NOTRACK")) {
+			return HitOf(s.Rule).removal()
+		}
+	}
+	return look
 }
 
 // defaultRouteFix is what gives a container a default route again: the engine

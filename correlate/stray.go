@@ -17,7 +17,7 @@ func (p *path) answeredAsItself(j *judgement) bool {
 	j.stage, j.between, j.cause = "reply-prerouting", [2]string{}, CauseUntranslatedSource
 	own := s.leg.tuple.DstEnd()
 	j.why = fmt.Sprintf("The client asked %s and the answer came from %s: nothing translated it back.", p.tuple.DstEnd(), own)
-	j.fix = []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}
+	j.fix = p.exemptionFix()
 	if s.at.Role == capture.RoleVeth || s.at.Role == capture.RoleContainer {
 		j.stage = "bridge"
 		j.why = fmt.Sprintf("The client asked %s and the answer came from %s: both are on one bridge, and what passes there is not translated back.", p.tuple.DstEnd(), own)
