@@ -17,7 +17,7 @@ func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
 		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
 	}
 	for _, look := range []func(*path, *engine.Snapshot) (finding, bool){
-		portTaken, otherMode, internalNetwork, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
+		portTaken, otherMode, internalNetwork, unmapped, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
 	} {
 		if f, ok := look(p, e); ok {
 			f.proof = Proven

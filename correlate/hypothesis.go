@@ -124,6 +124,13 @@ func (s *State) NotReturned(h Hypothesis, bridge string) (Finding, bool) {
 	return Finding{Verdict: AnswerLost, Stage: stage, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}, stage != ""
 }
 
+// Misrouted says that the answer leaves by another link than the request came
+// in at, since a rule of the host's routing has it do so.
+func (s *State) Misrouted(h Hypothesis, link string) Finding {
+	f := s.path(h).misrouted(link, Inferred)
+	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
+}
+
 // Held says that the engine holds a port without serving it, since rules are to
 // translate what is for it. False if it does not.
 func (s *State) Held(h Hypothesis) (Finding, bool) {

@@ -78,6 +78,9 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 		return w.s.ReplyReversePath(w.h, bridge), true
 	}
 	if r := route(w.host, lookup{src: w.h.Target.Dst.Addr(), dst: w.r.Tuple.Src.Addr(), iif: bridge}); r != nil {
+		if link := nameOf(w.host, r.Link); w.r.From == Outside && link != "" && link != w.r.Link {
+			return w.s.Misrouted(w.h, link), true
+		}
 		w.pass("reply-route", nil, "%s leads to %s", r.Dst, nameOf(w.host, r.Link))
 	}
 	return correlate.Finding{}, false
