@@ -108,9 +108,3 @@ const (
 func test(t Test) *Node            { return &Node{Test: t} }
 func not(n *Node) *Node            { return &Node{Op: OpNot, Left: n} }
 func join(op Op, l, r *Node) *Node { return &Node{Op: op, Left: l, Right: r} }
-func anyOf(first *Node, more ...*Node) *Node {
-	for _, n := range more {
-		first = join(OpOr, first, n)
-	}
-	return first
-}

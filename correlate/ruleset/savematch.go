@@ -47,8 +47,8 @@ func saveTCP(_ *saveRule, options []option) (decode.XTInfo, bool) {
 	all := decode.PortRange{Max: 65535}
 	i := decode.XTPorts{Src: all, Dst: all}
 	for _, o := range options {
-		v, one := o.value()
-		ok := one
+		v, _ := o.value() // without one, no port and no number can be read
+		var ok bool
 		switch o.name {
 		case "--sport", "--source-port":
 			i.NotSrc = o.not

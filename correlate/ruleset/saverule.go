@@ -1,7 +1,6 @@
 package ruleset
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -208,5 +207,3 @@ func numbers(words []word, list string) (uint32, bool) {
 	}
 	return sum, true
 }
-
-func big16(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }

@@ -256,12 +256,11 @@ func (l *ladder) spread() {
 
 // clock maps times to heights: to scale, but for long gaps.
 type clock struct {
-	times  []int64 // Unix ns, ascending, each once
-	ys     []px
-	gaps   []gap
-	perPx  float64 // ns
-	longer bool
-	end    px
+	times []int64 // Unix ns, ascending, each once
+	ys    []px
+	gaps  []gap
+	perPx float64 // ns
+	end   px
 }
 
 func newClock(all []Flight) *clock {

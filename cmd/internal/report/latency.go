@@ -10,9 +10,9 @@ import (
 
 // Measures of the plot of latencies.
 const (
-	plotWidth  px = 560
-	maxPlotted    = 120 // dots of a row
-	maxHops       = 12  // rows
+	plotWidth  px  = 560
+	maxPlotted int = 120 // dots of a row
+	maxHops    int = 12  // rows
 )
 
 // latency is how long requests took from point to point, first packets only.
