@@ -46,7 +46,15 @@ func (g *journal) start(e *decode.Start) {
 
 func (g *journal) end(e *decode.End) { g.closing = e }
 
-func (g *journal) source(e *decode.Source) { g.sources[e.Name] = e.SourceState }
+// source takes what became of a source. Of one whose state cannot be read,
+// nothing is claimed.
+func (g *journal) source(e *decode.Source) {
+	s := e.SourceState
+	if s.State != "ok" && s.State != "absent" && s.State != "failed" {
+		s = capture.SourceState{Name: s.Name, State: "absent", Why: fmt.Sprintf("its state in the recording, %q, is none of ok, absent, failed", s.State)}
+	}
+	g.sources[s.Name] = s
+}
 
 func (g *journal) lost(e *decode.Loss) { g.losses[e.Ring] = append(g.losses[e.Ring], e.Loss) }
 

@@ -78,17 +78,18 @@ func (p *path) lastSeen() int64 {
 	return last
 }
 
+// timing is 0 where the clock of the capture went backwards in between.
 func (p *path) timing() Timing {
 	var t Timing
 	if p.r.synAck != 0 {
-		t.Connect = float64(p.r.synAck-p.r.opened) / 1e9
+		t.Connect = max(0, float64(p.r.synAck-p.r.opened)/1e9)
 	}
 	if p.r.answered != 0 {
 		from := p.r.opened
 		if p.r.asked != 0 {
 			from = p.r.asked
 		}
-		t.FirstByte = float64(p.r.answered-from) / 1e9
+		t.FirstByte = max(0, float64(p.r.answered-from)/1e9)
 	}
 	return t
 }
