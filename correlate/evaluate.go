@@ -128,7 +128,7 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 		k.IIF = bridgeOf(s, last.Name)
 		k.Sent = p.t.world.isHost(p.tuple.Src)
 		bridged := !k.Sent && isBridge(s, k.IIF) && k.Route(p.tuple.Dst.Addr()) == k.IIF
-		return k, last.Netns == capture.HostNetns && !bridged
+		return k, last.Netns == capture.HostNetns && (!bridged || bridgedMeetsRules(s, p.tuple.Dst))
 	}
 	last := p.lastReply()
 	if last == nil || last.at.Netns != capture.HostNetns {
@@ -143,6 +143,16 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 	}
 	k.Flow = &ruleset.Flow{Orig: p.tuple, Reply: p.served().tuple.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed | decode.StatusDstNAT}
 	return k, true
+}
+
+// bridgedMeetsRules reports whether what only crosses a bridge meets the rules of
+// iptables, and inet and ip tables, all the same (br_netfilter).
+func bridgedMeetsRules(s *host.Sample, dst decode.IP) bool {
+	program := "ip6tables"
+	if dst.Is4() {
+		program = "iptables"
+	}
+	return s.Sysctls["net.bridge.bridge-nf-call-"+program] == "1"
 }
 
 // echo is the kind of an echo request or its reply (RFC 792, RFC 4443 §4), nil
