@@ -21,8 +21,8 @@ var nat = []Entry{
 		"the legs before and after differ in their source; a note says so", "Delete the rule that masquerades.", "delivered-source-hidden"),
 	shown("64", "The answer leaves with the container's own address", lost("reply-prerouting", correlate.CauseUntranslatedSource, inferred),
 		"the answer at the client's side has a source that was not asked", "Delete the rule that exempts it from connection tracking.", "reply-untracked"),
-	unshown("65", "An idle connection was forgotten", refused("host", correlate.CauseConntrackInvalid, inferred),
-		"as 61: a segment that no entry covers", "Send keepalives more often than entries last.", "entries of idle connections last for days"),
+	shown("65", "An idle connection was forgotten", refused("host", correlate.CauseConntrackInvalid, inferred),
+		"as 61: a segment that no entry covers", "Send keepalives more often than entries last.", "idle-forgotten"),
 }
 
 var routing = []Entry{
@@ -36,8 +36,8 @@ var routing = []Entry{
 		"rp_filter is 1, the route to the client is by another link, and IPReversePathFilter grew", "Set rp_filter to 2, or mend the routes.", "reverse-path-filter"),
 	shown("68b", "The same for an answer that leaves the container by another network", lost("reply-route", correlate.CauseReversePathFilter, proven),
 		"the answer at that network's bridge and not behind, with the same setting and counter, or the kernel's drop reason", "Set rp_filter to 2, or have the container answer by the network it is published on.", "reply-reverse-path-filter"),
-	unshown("69", "A host with several links: rules by source do not know the container's address", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
-		"the answer was seen leaving by another link", "Add a rule for the container's network.", "to the packets it is the same as 70"),
+	shown("69", "A host with several links: rules by source do not know the container's address", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
+		"the answer was seen leaving by another link", "Add a rule for the container's network.", "reply-misrouted-by-source"),
 	shown("70", "A tunnel has taken over the way back to the client", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
 		"the answer was seen leaving by another link", "Exempt the client's network from the tunnel.", "reply-misrouted"),
 	shown("71", "The client's address lies in a container network", silent("container", correlate.CauseReplyMisrouted, inferred),
@@ -79,7 +79,7 @@ var swarm = []Entry{
 	unshown("82", "The state of the ingress network is broken", dropped("", correlate.CauseUnknown, inferred), "translated to the ingress namespace, and not seen behind", "Make the ingress network anew.", "it takes a swarm, and IPVS in the kernel"),
 	unshown("83", "IPVS forgets idle connections", refused("host", correlate.CauseConntrackInvalid, inferred), "as 61, after a quarter of an hour", "Send keepalives more often.", "it takes a swarm, and IPVS in the kernel"),
 	unshown("84", "Ingress serves IPv4 only", silent("host", correlate.CauseRulesMissing, inferred), "a handshake with dockerd's own socket, and no answer", "Ask by IPv4.", "it takes a swarm, and IPVS in the kernel"),
-	unshown("85", "Swarm without IPVS modules", dropped("", correlate.CauseUnknown, inferred), "translated to the ingress namespace, and not seen behind", "Load ip_vs and xt_ipvs.", "it takes a swarm"),
+	unshown("85", "Swarm without IPVS modules", dropped("", correlate.CauseUnknown, inferred), "translated to the ingress namespace, and not seen behind", "Load ip_vs and xt_ipvs.", "it takes a swarm whose overlay has a bridge of its own, which the lab's engine cannot set up"),
 }
 
 var nested = []Entry{
