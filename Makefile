@@ -16,7 +16,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse e2e cross readme examples install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse leftovers e2e cross readme examples install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -91,6 +91,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 accuse: ## 100,000 clean requests watched every hard way: nobody may be accused (root)
 	@[ "$$(id -u)" = 0 ] || { echo "accuse needs root: sudo make accuse"; exit 1; }
 	$(GO) test ./cmd/internal/accuse -count=1 -v -timeout 60m -args -requests 100000
+
+leftovers: ## a hundred runs killed at random moments leave nothing behind (root)
+	@[ "$$(id -u)" = 0 ] || { echo "leftovers needs root: sudo make leftovers"; exit 1; }
+	$(GO) test ./fixtures/bench -run '^TestEndsAtAnyMoment$$' -count=1 -v -timeout 30m -args -kills 100
 
 e2e: ## the whole program beside a real engine in a namespace of its own (root; dockerd from DNATRACE_DOCKERD or PATH)
 	@[ "$$(id -u)" = 0 ] || { echo "e2e needs root: sudo make e2e"; exit 1; }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -56,7 +57,9 @@ type station struct {
 	link                link.Link
 	reader              *ringbuf.Reader
 	conn                *net.UnixConn
-	told                uint64 // of lost
+	told                uint64 // of lost and skipped
+	pace                pace
+	skipped             uint64 // events that came too fast
 	now                 drops.Want
 }
 
@@ -173,6 +176,10 @@ func (s *station) report() {
 		if err := s.reader.ReadInto(&r); err != nil {
 			return
 		}
+		if !s.pace.allows(time.Now()) {
+			s.skipped++
+			continue
+		}
 		m := message{Drop: s.drop(r.RawSample)}
 		if m.Drop == nil {
 			continue
@@ -188,10 +195,15 @@ func (s *station) report() {
 	}
 }
 
-// lostSince is how many events had no room since it was last asked.
+// lostSince is how many events had no room, or came too fast, since it was last
+// asked.
 func (s *station) lostSince() uint64 {
 	var n uint64
-	if s.lost.Lookup(uint32(0), &n) != nil || n <= s.told {
+	if s.lost.Lookup(uint32(0), &n) != nil {
+		return 0
+	}
+	n += s.skipped
+	if n <= s.told {
 		return 0
 	}
 	n, s.told = n-s.told, n
