@@ -85,6 +85,8 @@ var filters = []Entry{
 		"the rule trace ends in the engine's rule for one bridge", "Allow it, or use another network.", "neighbours-kept-apart"),
 	shown("51", "The engine keeps its networks apart", dropped("forward", correlate.CauseNetworkIsolated, proven),
 		"the rule trace ends in the engine's isolation, between two of its networks", "Join the two containers to one network.", "network-isolated"),
+	shown("51b", "Engines since 28 keep their networks apart in raw, before the translation", dropped("raw", correlate.CauseNetworkIsolated, proven),
+		"the rule trace ends in the engine's rule in raw", "Connect both to one network.", "engine28-network-isolated"),
 	shown("52", "bridge-nf-call-iptables has FORWARD filter what is bridged", dropped("forward", correlate.CauseFirewallDrop, proven),
 		"the rule trace of a frame that stays on one bridge", "Accept it, or sysctl -w net.bridge.bridge-nf-call-iptables=0.", "firewall-drop-bridged"),
 	shown("53", "Another rule redirects the port, to where nobody listens", refused("host", correlate.CauseOtherTranslation, proven),

@@ -36,7 +36,7 @@ var routing = []Entry{
 		"rp_filter is 1, the route to the client is by another link, and IPReversePathFilter grew", "Set rp_filter to 2, or mend the routes.", "reverse-path-filter"),
 	shown("68b", "The same for an answer that leaves the container by another network", lost("reply-route", correlate.CauseReversePathFilter, proven),
 		"the answer at that network's bridge and not behind, with the same setting and counter, or the kernel's drop reason", "Set rp_filter to 2, or have the container answer by the network it is published on.", "reply-reverse-path-filter"),
-	shown("69", "A host with several links: rules by source do not know the container's address", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
+	shown("69", "A host with several links: rules by source do not know the container's address", lost("reply-route", correlate.CauseReplyMisrouted, proven),
 		"the answer was seen leaving by another link", "Add a rule for the container's network.", "reply-misrouted-by-source"),
 	shown("70", "A tunnel has taken over the way back to the client", lost("reply-route", correlate.CauseReplyMisrouted, inferred),
 		"the answer was seen leaving by another link", "Exempt the client's network from the tunnel.", "reply-misrouted"),
