@@ -84,6 +84,10 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	if !p.closedUnanswered() {
 		p.claim(j, p.clientPoint())
 	}
+	if shut := p.side(reply); flag == decode.FIN && shut != nil && p.client.tuple.Proto == decode.TCP && p.client.flags&legReplyISN == 0 {
+		// What was not captured cannot have been the SYN-ACK alone, for all that is known.
+		j.undetermined(p, "the server's SYN-ACK is missing in the capture, and bytes of an answer may be as well")
+	}
 	return true
 }
 

@@ -24,6 +24,15 @@ const (
 // and how long is waited for it (rule 4).
 var requests = []row{
 	{
+		name: "a server that closes is not held to have sent nothing where the capture misses its SYN-ACK",
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H S seq=100\n" +
+			"0.2ms eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n" +
+			"0.3ms eth0 | docker0 veth1 web:eth0 C > H P. seq=101 ack=501 len=20\n" +
+			"0.4ms web:eth0 veth1 docker0 | eth0 H > C F. seq=561 ack=121\n",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+		blind: "SYN-ACK is missing",
+	},
+	{
 		name:  "an answer that left towards the client is delivered, and conntrack proves the translation",
 		story: shake + translated + ask + heard + answer,
 		want:  []string{"delivered, via dnat to 172.17.0.2:80, proven"},
