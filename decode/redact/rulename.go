@@ -31,7 +31,9 @@ func (n *names) ruleName(s string) string {
 }
 
 // ownComments are comments, and parts of them, by which programs mark rules.
-var ownComments = []string{"kubernetes ", "CNI portfwd", "flanneld", "cilium", "generated for LXD", "generated for Incus", "cali:"}
+var ownComments = []string{"kubernetes ", "CNI portfwd", "flanneld", "cilium", "generated for LXD", "generated for Incus", "cali:",
+	// The engine's own, which say what its rules are for.
+	"UNPUBLISHED PORT DROP", "DROP DIRECT ACCESS", "DROP REMOTE LOOPBACK", "INTERNAL NETWORK INGRESS", "INTERNAL NETWORK EGRESS", "ICC"}
 
 // comment maps a comment to one of the same length.
 func (n *names) comment(s string) string {
