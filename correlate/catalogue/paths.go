@@ -6,7 +6,7 @@ var nat = []Entry{
 	shown("57", "A DNAT rule leads to an address that no container has any more", refused("neighbour", correlate.CauseStaleTranslation, proven),
 		"conntrack's tuples; ARP or ND without an answer; no running container with that address, before and after", "Delete the rule, or restart the engine.", "stale-translation", "demo-stale-translation"),
 	shown("57b", "The same, and another container has the address now", wrong("dnat", correlate.CauseStaleTranslation, proven),
-		"conntrack's tuples; the traced rule is the engine's, and the container that answered publishes nothing there", "Delete the rule, or restart the engine.", "stale-translation-answered"),
+		"conntrack's tuples; the traced rule is the engine's, and the container that answered publishes nothing there", "Delete the rule, or restart the engine.", "stale-translation-answered", "engine28-stale-translation-answered", "engine29nft-stale-translation-answered"),
 	shown("58", "A UDP sender is older than the mapping, and connection tracking keeps it untranslated", silent("host", correlate.CauseStaleTranslation, inferred),
 		"an untranslated entry that is older than the request, for a port that is published", "Delete the entry: conntrack -D -p udp --orig-port-dst PORT.", "udp-pinned"),
 	unshown("59", "The engine flushes UDP entries by the wrong port", silent("host", correlate.CauseStaleTranslation, inferred),
