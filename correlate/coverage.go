@@ -28,7 +28,6 @@ func (p *path) watched(points ...*point) coverage {
 		}
 		if !pt.Counting {
 			c.caveats = appendNew(c.caveats, "the capture does not record losses: taken as complete")
-			continue
 		}
 		if lost := p.t.journal.lostBetween(pt.Ring, from, to); lost > 0 {
 			c.gaps = appendNew(c.gaps, fmt.Sprintf("%d packets were lost at %s meanwhile", lost, pt.Name))

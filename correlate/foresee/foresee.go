@@ -96,6 +96,9 @@ func (w *walk) path() Path {
 	if c == nil {
 		c = w.h.Container
 	}
+	if c == nil && w.h.Target != (decode.Tuple{}) {
+		c = w.s.ContainerAt(w.h.Target.Dst.Addr())
+	}
 	if c != nil {
 		p.Container, p.Project, p.Service = c.Name, c.Project, c.Service
 	}
@@ -110,6 +113,11 @@ func (w *walk) path() Path {
 
 // settle takes back what cannot be claimed with something missing on the way.
 func (w *walk) settle() {
+	if w.end.Verdict == correlate.Refused && w.end.Stage == "host" && w.end.Cause == correlate.CauseUnknown && len(w.holes) > 0 {
+		w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown,
+			Why: "Nothing that is known takes it, but not all is known: " + join(w.holes) + "."}
+		w.stages[len(w.stages)-1].Outcome = Unknown
+	}
 	if w.end.Verdict != correlate.Delivered {
 		return
 	}
