@@ -124,7 +124,7 @@ func (s *secrets) engine(e *engine.Snapshot) {
 			}
 		}
 	}
-	for _, w := range []string{"", "bridge", "host", "none", "docker0", "docker_gwbridge"} {
+	for _, w := range []string{"", "bridge", "host", "none", "docker0", "docker_gwbridge", "ingress"} {
 		delete(s.words, w)
 	}
 }
