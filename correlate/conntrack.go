@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"cmp"
+
 	"dnatrace/decode"
 )
 
@@ -148,7 +150,19 @@ func (t *Tracker) catchUp(req uint32, g *leg) {
 			t.answer(req, r, r.client, s.last)
 		}
 	}
-	if s := t.legs.at(g, r.point, request); s != nil && r.synAck != 0 && s.flags&decode.ACK != 0 {
+	s := t.legs.at(g, r.point, request)
+	if s == nil {
+		return
+	}
+	if g.flags&legReplyISN != 0 && s.flags&decode.ACK != 0 && s.acked > 0 {
+		// What the client acknowledges has come to it, whatever it looked like
+		// there: bridges may hand over answers that are translated back in part.
+		r.synAck = cmp.Or(r.synAck, s.first)
+		if int32(s.acked) > finAndSYN {
+			t.answer(req, r, r.client, s.last)
+		}
+	}
+	if r.synAck != 0 && s.flags&decode.ACK != 0 {
 		r.shaken = s.last
 		if g.bytes(s) > 0 {
 			r.asked = s.last
