@@ -16,7 +16,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse leftovers e2e cross readme examples install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz accuse leftovers e2e fixes cross readme examples install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ e2e: ## the whole program beside a real engine in a namespace of its own (root; 
 
 examples: ## write docs/EXAMPLES.md: what is printed beside a real engine (root, dockerd, script)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestExamples$$' -count=1 $(E2EFLAGS) -args -examples $(CURDIR)/docs/EXAMPLES.md
+
+fixes: ## paste the fix of every situation on a real engine, and ask again (root)
+	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestFixes$$' -count=1 $(E2EFLAGS) -args -fixes
 
 readme: build ## put the demo's real output into README.md (root)
 	docs/update-readme.sh

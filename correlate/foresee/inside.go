@@ -188,10 +188,16 @@ func (w *walk) tunnel(in *host.Sample, r *host.Route) string {
 		return ""
 	}
 	l := linkByIndex(in, r.Link)
-	if l == nil || l.Loopback || l.Kind == "veth" || l.Away {
+	if l == nil || l.Loopback || l.Away || l.Kind == "veth" && !endsHere(in, l) {
 		return ""
 	}
 	return l.Name
+}
+
+// endsHere reports whether both ends of a veth pair are in one namespace.
+func endsHere(in *host.Sample, l *host.Link) bool {
+	other := linkByIndex(in, l.Peer)
+	return other != nil && other.Peer == l.Index
 }
 
 // unhiddenOnBridge: client and server are on one bridge, the request was
