@@ -94,6 +94,7 @@ const (
 	KindSource   = "source"   // OriginMeta, JSON SourceState: what became of a source
 	KindPoint    = "point"    // OriginPackets, JSON Point: before the point's first packet
 	KindLoss     = "loss"     // OriginPackets, JSON Loss
+	KindRedacted = "redacted" // OriginMeta, JSON {}: names and addresses are pseudonyms; of what has no Start to say it
 	KindDamage   = "damage"   // OriginMeta, JSON Damage: part of a file could not be read
 	KindEvent    = "event"    // conntrack: one raw netlink message; engine: JSON engine.Event
 	KindDump     = "dump"     // conntrack: raw netlink messages of a table dump, concatenated

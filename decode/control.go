@@ -71,6 +71,8 @@ func eventFor(r capture.Record) (e Event, content any) {
 	case capture.OriginMeta + " " + capture.KindSource:
 		e := &Source{Time: r.Time}
 		return e, &e.SourceState
+	case capture.OriginMeta + " " + capture.KindRedacted:
+		return &Redacted{Time: r.Time}, &struct{}{}
 	case capture.OriginMeta + " " + capture.KindDamage:
 		e := &Damage{Time: r.Time}
 		return e, &e.Damage

@@ -7,7 +7,7 @@ import (
 	"dnatrace/capture/rules"
 )
 
-// Event is what one control record says: *Start, *End, *Source, *Point, *Loss, *Damage,
+// Event is what one control record says: *Start, *End, *Source, *Point, *Loss, *Damage, *Redacted,
 // *Conntrack, *TraceStep, *EngineSnapshot, *EngineEvent, *HostSample, *Ruleset or *Drop.
 // The set is closed.
 type Event interface{ event() }
@@ -47,6 +47,9 @@ type Damage struct {
 	Time int64
 	capture.Damage
 }
+
+// Redacted says that names and addresses are pseudonyms, and payload is gone.
+type Redacted struct{ Time int64 }
 
 // EngineSnapshot is what the engine said at Time.
 type EngineSnapshot struct {
@@ -132,6 +135,7 @@ func (*Source) event()         {}
 func (*Point) event()          {}
 func (*Loss) event()           {}
 func (*Damage) event()         {}
+func (*Redacted) event()       {}
 func (*Conntrack) event()      {}
 func (*TraceStep) event()      {}
 func (*EngineSnapshot) event() {}

@@ -101,13 +101,18 @@ func (a *app) redact(ctx context.Context, f *redactFlags) error {
 	}
 	r.Seal()
 	rewritten := func(yield func(*capture.Batch, error) bool) {
+		var m marking
 		for b, err := range in.Source(ctx) {
 			if err == nil {
 				b = r.Rewrite(b)
+				m.saw(b)
 			}
 			if !yield(b, err) {
 				return
 			}
+		}
+		if b := m.mark(); b != nil {
+			yield(b, nil)
 		}
 	}
 	d, packets, err := a.writeChecked(ctx, f.out, in.Source, rewritten)
@@ -117,6 +122,31 @@ func (a *app) redact(ctx context.Context, f *redactFlags) error {
 	a.leftOut(r)
 	fmt.Fprintf(a.err, "wrote %s: %d packets, judged %s as before\n", render.Clean(f.out), packets, outcome(d))
 	return nil
+}
+
+// marking says of what has no start record that it is redacted. A start record
+// would say more: that all requests it was made for are in it.
+type marking struct {
+	started bool
+	last    int64 // Unix ns
+}
+
+func (m *marking) saw(b *capture.Batch) {
+	if n := len(b.Packets); n > 0 {
+		m.last = max(m.last, b.Packets[n-1].Time)
+	}
+	for _, r := range b.Records {
+		m.last = max(m.last, r.Time)
+		m.started = m.started || r.Origin == capture.OriginMeta && r.Kind == capture.KindStart
+	}
+}
+
+// mark is the record at the end of what was seen; nil if its start says it.
+func (m *marking) mark() *capture.Batch {
+	if m.started {
+		return nil
+	}
+	return &capture.Batch{Records: []capture.Record{{Time: m.last, Origin: capture.OriginMeta, Kind: capture.KindRedacted, Data: []byte("{}")}}}
 }
 
 // leftOut says what of the recording could not be kept.

@@ -121,3 +121,25 @@ func TestNothingIsWrittenInTrouble(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+func TestAReportSaysThatWhatItIsMadeFromIsRedacted(t *testing.T) {
+	for _, c := range []struct{ name, from string }{
+		{"a recording", "../../fixtures/testdata/firewall-drop/recording.pcapng.gz"},
+		{"a folder of others' captures", "../../fixtures/testdata/foreign-drop-each/input"},
+	} {
+		shared, page := filepath.Join(t.TempDir(), "shared.pcapng"), filepath.Join(t.TempDir(), "page.md")
+		if _, err, code := dnatrace("redact", c.from, "-w", shared); code != exitOK {
+			t.Fatalf("%s: exit %d, %s", c.name, code, err)
+		}
+		if _, err, code := dnatrace("report", shared, "-o", page); code != exitOK {
+			t.Fatalf("%s: exit %d, %s", c.name, code, err)
+		}
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "Redacted: addresses and names are pseudonyms") {
+			t.Errorf("%s: the report does not say that it is redacted", c.name)
+		}
+	}
+}

@@ -23,6 +23,7 @@ var contents = map[string]func() any{
 	capture.OriginMeta + " " + capture.KindEnd:        func() any { return new(capture.End) },
 	capture.OriginMeta + " " + capture.KindSource:     func() any { return new(capture.SourceState) },
 	capture.OriginMeta + " " + capture.KindDamage:     func() any { return new(capture.Damage) },
+	capture.OriginMeta + " " + capture.KindRedacted:   func() any { return new(struct{}) },
 	capture.OriginPackets + " " + capture.KindPoint:   func() any { return new(capture.Point) },
 	capture.OriginPackets + " " + capture.KindLoss:    func() any { return new(capture.Loss) },
 	capture.OriginDrops + " " + capture.KindEvent:     func() any { return new(drops.Drop) },

@@ -78,6 +78,8 @@ func (c *collector) event(e decode.Event) {
 		c.found.Redacted = c.found.Redacted || e.Redacted
 		c.filter(e.Filter)
 		c.world.start(e)
+	case *decode.Redacted:
+		c.found.Redacted = true
 	case *decode.End:
 		c.found.Cut = false
 	}
