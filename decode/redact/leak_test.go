@@ -211,7 +211,10 @@ func holds(b []byte, s, run string) bool {
 
 func TestNothingOfTheOriginalIsShared(t *testing.T) {
 	var addrs, macs, words int
-	for _, name := range fixtures.Names() {
+	for i, name := range fixtures.Names() {
+		if testing.Short() && i%8 != 0 {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			c, err := fixtures.Load(name)
 			if err != nil {
