@@ -110,9 +110,13 @@ func (w *watch) run(ctx context.Context, yield func(*capture.Batch, error) bool)
 		case m := <-w.stream.messages:
 			w.event(m)
 		case err := <-w.stream.errs:
-			w.broken(err)
+			if ctx.Err() == nil { // the end of ctx breaks it too, and is no failure
+				w.broken(err)
+			}
 		case t := <-w.taken:
-			w.snapshot(t)
+			if t.err == nil || ctx.Err() == nil {
+				w.snapshot(t)
+			}
 		case <-tick.C:
 		}
 		if !w.flush(yield) {
