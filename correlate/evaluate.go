@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"net/netip"
-	"slices"
 
 	"dnatrace/capture"
 	"dnatrace/capture/host"
@@ -114,20 +113,20 @@ func (p *path) surelyPassed() bool {
 
 // packetFor is the packet that meets the rules of a namespace.
 func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, bool) {
-	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(addresses(s)...), Route: routeNames(s)}
+	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s)}
 	if p.tuple.Proto == decode.TCP {
 		k.TCPFlags = byte(decode.SYN)
 	}
 	k.ICMP = echo(p.tuple.Proto, w)
 	switch {
 	case inner:
-		k.Tuple, k.IIF = p.served().tuple, linkOf(s, p.served().tuple.Dst.Addr())
+		k.Tuple, k.IIF = p.served().tuple, s.LinkWith(p.served().tuple.Dst.Addr())
 		return k, k.IIF != ""
 	case w == request:
 		last := p.lastBefore()
 		k.IIF = bridgeOf(s, last.Name)
 		k.Sent = p.t.world.isHost(p.tuple.Src)
-		bridged := !k.Sent && isBridge(s, k.IIF) && k.Route(p.tuple.Dst.Addr()) == k.IIF
+		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && k.Route(p.tuple.Dst.Addr()) == k.IIF
 		return k, last.Netns == capture.HostNetns && (!bridged || bridgedMeetsRules(s, p.tuple.Dst))
 	}
 	last := p.lastReply()
@@ -191,53 +190,22 @@ func (p *path) lastReply() *stop {
 	return &p.coming[len(p.coming)-1]
 }
 
-func addresses(s *host.Sample) []netip.Addr {
-	var out []netip.Addr
-	for _, a := range s.Addrs {
-		out = append(out, a.Prefix.Addr())
-	}
-	return out
-}
-
-// linkOf names the interface that has an address.
-func linkOf(s *host.Sample, ip netip.Addr) string {
-	for _, a := range s.Addrs {
-		if a.Prefix.Addr().Unmap() == ip {
-			return linkName(s, a.Link)
-		}
-	}
-	return ""
-}
-
 // bridgeOf is the bridge that an interface is a port of, which rules of IP see
 // in its stead, or the interface itself.
 func bridgeOf(s *host.Sample, name string) string {
-	for i := range s.Links {
-		if l := &s.Links[i]; l.Name == name && l.Master != 0 {
-			return linkName(s, l.Master)
-		}
+	if l := s.LinkNamed(name); l != nil && l.Master != 0 {
+		return s.LinkName(l.Master)
 	}
 	return name
 }
 
-func isBridge(s *host.Sample, name string) bool {
-	return slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Name == name && l.Kind == "bridge" })
-}
-
-func linkName(s *host.Sample, index int) string {
-	for i := range s.Links {
-		if s.Links[i].Index == index {
-			return s.Links[i].Name
-		}
-	}
-	return ""
-}
+func isBridge(l *host.Link) bool { return l != nil && l.Kind == "bridge" }
 
 // routeNames looks up by which interface packets to an address leave.
 func routeNames(s *host.Sample) func(netip.Addr) string {
 	return func(ip netip.Addr) string {
 		if r := routeTo(s, ip.Unmap()); r != nil {
-			return linkName(s, r.Link)
+			return s.LinkName(r.Link)
 		}
 		return ""
 	}

@@ -93,7 +93,7 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("or have %s answer by the network it is published on", p.name())},
 			fact: strictFact(now, link)}, "reply-route"
 	case p.routedElsewhere(now):
-		return p.misrouted(linkName(now, routeTo(now, back).Link), Inferred), "reply-route"
+		return p.misrouted(now.LinkName(routeTo(now, back).Link), Inferred), "reply-route"
 	}
 	return finding{cause: CauseUnknown,
 		why: fmt.Sprintf("The server answered, and the answer vanished in the host between %s and %s: a rule or a route on the way back.", link, p.clientPoint().Name),
@@ -348,7 +348,7 @@ func (p *path) strictAgainst(now *host.Sample, in *point, src decode.IP) bool {
 	strict := max(now.Sysctls["net.ipv4.conf.all.rp_filter"], now.Sysctls["net.ipv4.conf."+in.Name+".rp_filter"]) == "1"
 	grew := now.Undated || now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
 	r := routeTo(now, src.Addr())
-	return strict && grew && (r == nil || linkName(now, r.Link) != in.Name)
+	return strict && grew && (r == nil || now.LinkName(r.Link) != in.Name)
 }
 
 // strictFact is what strictAgainst rests on: of a dump, no counters.

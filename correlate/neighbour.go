@@ -62,7 +62,7 @@ func misremembered(p *path, j *judgement, inner *leg) bool {
 		if s := p.latestInside(); s != nil && slices.ContainsFunc(s.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, n.MAC) }) {
 			return false // it has changed its own
 		}
-		dev := linkName(now, n.Link)
+		dev := now.LinkName(n.Link)
 		j.cause = CauseNeighbourUnresolved
 		j.why = fmt.Sprintf("The host sends what is for %s to %s, and %s has %s: its neighbour entry is wrong, and the container's kernel passes over what is not for it.", ip, n.MAC, p.home, mine)
 		j.fix = []string{fmt.Sprintf("ip neigh del %s dev %s", ip, dev)}

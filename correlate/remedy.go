@@ -24,7 +24,7 @@ func (p *path) wayHome() (string, bool) {
 	f := p.r.from
 	mac := fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", f[0], f[1], f[2], f[3], f[4], f[5])
 	for _, n := range now.Neighbours {
-		if n.MAC != mac || linkName(now, n.Link) != at || n.IP.Is4() != client.Is4() || n.IP.IsLinkLocalUnicast() {
+		if n.MAC != mac || now.LinkName(n.Link) != at || n.IP.Is4() != client.Is4() || n.IP.IsLinkLocalUnicast() {
 			continue
 		}
 		if n.IP == client {
@@ -73,7 +73,7 @@ func (w *world) gatewayOf(ip netip.Addr) (netip.Addr, bool) {
 	}
 	s := w.host(capture.HostNetns) // the engine does not tell it of every network
 	for i := 0; s != nil && i < len(s.Addrs); i++ {
-		if a := s.Addrs[i]; linkName(s, a.Link) == n.Bridge && a.Prefix.Contains(ip) {
+		if a := s.Addrs[i]; s.LinkName(a.Link) == n.Bridge && a.Prefix.Contains(ip) {
 			return a.Prefix.Addr(), true
 		}
 	}

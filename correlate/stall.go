@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -86,7 +85,10 @@ func (p *path) tooLarge(j *judgement, w way) bool {
 		return true
 	}
 	now := p.latestHost()
-	out, in := linkNamed(now, j.between[1]), linkNamed(now, j.between[0])
+	if now == nil {
+		return false
+	}
+	out, in := now.LinkNamed(j.between[1]), now.LinkNamed(j.between[0])
 	if out == nil || in == nil || out.MTU == 0 || out.MTU >= in.MTU {
 		return false
 	}
@@ -102,18 +104,6 @@ func mtuFix(mtu int) []string {
 		fmt.Sprintf("set the MTU of the network: docker network create --opt com.docker.network.driver.mtu=%d …", mtu),
 		"or clamp: iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
 	}
-}
-
-func linkNamed(s *host.Sample, name string) *host.Link {
-	if s == nil {
-		return nil
-	}
-	for i := range s.Links {
-		if s.Links[i].Name == name {
-			return &s.Links[i]
-		}
-	}
-	return nil
 }
 
 // lastBytes names the last point that the client's bytes reached and the first

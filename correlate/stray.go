@@ -45,7 +45,7 @@ func (p *path) routedElsewhere(s *host.Sample) bool {
 	}
 	r := routeTo(s, p.tuple.Src.Addr())
 	const main = 254 // RT_TABLE_MAIN; what other tables hold depends on rules that are not looked at
-	return r != nil && r.Table == main && r.Link != 0 && linkName(s, r.Link) != p.clientPoint().Name
+	return r != nil && r.Table == main && r.Link != 0 && s.LinkName(r.Link) != p.clientPoint().Name
 }
 
 // replyFilteredByReversePath reports whether the strict check of the reverse

@@ -70,11 +70,9 @@ func interfaces(data []byte) (out []Name) {
 		return nil
 	}
 	for _, a := range s.Addrs {
-		i := slices.IndexFunc(s.Links, func(l host.Link) bool { return l.Index == a.Link })
-		if i < 0 || s.Links[i].Loopback {
-			continue
+		if l := s.Link(a.Link); l != nil && !l.Loopback {
+			out = append(out, Name{a.Prefix.Addr(), hostName("host-" + l.Name)})
 		}
-		out = append(out, Name{a.Prefix.Addr(), hostName("host-" + s.Links[i].Name)})
 	}
 	return out
 }

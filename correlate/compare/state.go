@@ -180,7 +180,7 @@ func routeTo(s *host.State, a netip.Addr) string {
 		if t.Gateway.IsValid() {
 			text += " through a gateway"
 		}
-		if name := linkName(s, t.Link); name != "" && t.Type == "unicast" {
+		if name := s.LinkName(t.Link); name != "" && t.Type == "unicast" {
 			text += " by " + place(name)
 		}
 	}
@@ -195,15 +195,6 @@ func place(name string) string {
 		}
 	}
 	return name
-}
-
-func linkName(s *host.State, index int) string {
-	for _, l := range s.Links {
-		if l.Index == index {
-			return l.Name
-		}
-	}
-	return ""
 }
 
 // neighbour is the state of an entry that does not work; "" for one that does,

@@ -54,9 +54,9 @@ func (w *walk) back() {
 func (w *walk) bridgeBack() string {
 	in := w.s.Host(w.h.Home)
 	if r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: w.h.Target.Src.Addr()}); r != nil {
-		if l := linkByIndex(in, r.Link); l != nil && l.Away {
-			if veth := linkByIndex(w.host, l.Peer); veth != nil && veth.Master != 0 {
-				return nameOf(w.host, veth.Master)
+		if l := in.Link(r.Link); l != nil && l.Away {
+			if veth := w.host.Link(l.Peer); veth != nil && veth.Master != 0 {
+				return w.host.LinkName(veth.Master)
 			}
 		}
 	}
@@ -78,10 +78,10 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 		return w.s.ReplyReversePath(w.h, bridge), true
 	}
 	if r := route(w.host, lookup{src: w.h.Target.Dst.Addr(), dst: w.r.Tuple.Src.Addr(), iif: bridge}); r != nil {
-		if link := nameOf(w.host, r.Link); w.r.From == Outside && link != "" && link != w.r.Link {
+		if link := w.host.LinkName(r.Link); w.r.From == Outside && link != "" && link != w.r.Link {
 			return w.s.Misrouted(w.h, link), true
 		}
-		w.pass("reply-route", nil, "%s leads to %s", r.Dst, nameOf(w.host, r.Link))
+		w.pass("reply-route", nil, "%s leads to %s", r.Dst, w.host.LinkName(r.Link))
 	}
 	return correlate.Finding{}, false
 }
@@ -94,7 +94,7 @@ func (w *walk) reply(bridge string) ruleset.Packet {
 	}
 	p := w.packet()
 	p.Tuple, p.Sent, p.IIF, p.IIFIndex, p.State = w.h.Target.Reverse(), false, bridge, 0, decode.CtEstablished
-	if l := linkByName(w.host, bridge); l != nil {
+	if l := w.host.LinkNamed(bridge); l != nil {
 		p.IIFIndex = uint32(l.Index)
 	}
 	if p.TCPFlags != 0 {

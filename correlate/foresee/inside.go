@@ -88,15 +88,15 @@ func (w *walk) door(t decode.Tuple) (correlate.Finding, bool) {
 	switch port := w.loose(in); {
 	case bridge == "" || veth == "" && port == nil: // no bridge network, or the link is not known
 		return correlate.Finding{}, true
-	case veth == "" || linkByName(w.host, veth).Master == 0:
+	case veth == "" || w.host.LinkNamed(veth).Master == 0:
 		if port == nil {
-			port = linkByName(w.host, veth)
+			port = w.host.LinkNamed(veth)
 		}
 		return w.unresolved(bridge, fmt.Sprintf("%s, the veth of %s, is no port of %s", port.Name, w.h.Container.Name, bridge), fmt.Sprintf("ip link set %s master %s", port.Name, bridge)), false
-	case veth != "" && !linkByName(w.host, veth).Up:
+	case veth != "" && !w.host.LinkNamed(veth).Up:
 		return w.unresolved(bridge, fmt.Sprintf("%s, the veth of %s, is down", veth, w.h.Container.Name), fmt.Sprintf("ip link set %s up", veth)), false
 	}
-	if l := linkByName(in, linkWith(in, t.Dst.Addr())); l != nil && !l.Up {
+	if l := in.LinkNamed(in.LinkWith(t.Dst.Addr())); l != nil && !l.Up {
 		return w.unresolved(bridge, fmt.Sprintf("%s in %s is down", l.Name, w.h.Container.Name), fmt.Sprintf("docker restart %s", correlate.Shell(w.h.Container.Name))), false
 	}
 	w.pass("neighbour", nil, "%s is on %s", t.Dst.Addr(), bridge)
@@ -171,7 +171,7 @@ func (w *walk) misled() (correlate.Finding, bool) {
 		return f, true
 	}
 	r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: src})
-	if in, out := linkWith(in, w.h.Target.Dst.Addr()), w.tunnel(in, r); out != "" && out != in {
+	if in, out := in.LinkWith(w.h.Target.Dst.Addr()), w.tunnel(in, r); out != "" && out != in {
 		return w.s.LeavesElsewhere(w.h, in, out), true
 	}
 	onLink := r != nil && r.Type == "unicast" && !r.Gateway.IsValid() && r.Dst.Bits() > 0
@@ -187,7 +187,7 @@ func (w *walk) tunnel(in *host.Sample, r *host.Route) string {
 	if r == nil || r.Type != "unicast" {
 		return ""
 	}
-	l := linkByIndex(in, r.Link)
+	l := in.Link(r.Link)
 	if l == nil || l.Loopback || l.Away || l.Kind == "veth" && !endsHere(in, l) {
 		return ""
 	}
@@ -196,7 +196,7 @@ func (w *walk) tunnel(in *host.Sample, r *host.Route) string {
 
 // endsHere reports whether both ends of a veth pair are in one namespace.
 func endsHere(in *host.Sample, l *host.Link) bool {
-	other := linkByIndex(in, l.Peer)
+	other := in.Link(l.Peer)
 	return other != nil && other.Peer == l.Index
 }
 
@@ -217,7 +217,7 @@ func holder(k *host.Socket) string {
 // firewallInside follows request and answer through the container's own rules.
 func (w *walk) firewallInside() (correlate.Finding, bool) {
 	in := w.s.Host(w.h.Home)
-	p := ruleset.Packet{Tuple: w.h.Target, IIF: linkWith(in, w.h.Target.Dst.Addr()), AddrType: ruleset.LocalAddrs(addresses(in)...), Route: leaves(in)}
+	p := ruleset.Packet{Tuple: w.h.Target, IIF: in.LinkWith(w.h.Target.Dst.Addr()), AddrType: ruleset.LocalAddrs(in.Addresses()...), Route: leaves(in)}
 	if p.Tuple.Proto == decode.TCP {
 		p.TCPFlags = byte(decode.SYN)
 	}

@@ -77,7 +77,7 @@ func (a *asker) outward(v *service) (netip.Addr, string) {
 		return far4, "" // some address: only the engine can be asked
 	}
 	if ip := v.hostIP; ip.IsValid() && !ip.IsUnspecified() && !ip.IsLoopback() {
-		return ip, linkWith(a.host, ip)
+		return ip, a.host.LinkWith(ip)
 	}
 	if ip, link := a.nic(true); ip.IsValid() && (!v.hostIP.IsValid() || v.hostIP.Is4() || v.own) {
 		return ip, link // a listener of its own on [::] serves IPv4 too, as a rule
@@ -94,11 +94,11 @@ func (a *asker) nic(v4 bool) (netip.Addr, string) {
 	}
 	if r := a.defaultRoute(v4); r != nil {
 		if ip := sourceFor(a.host, farFrom(any)); ip.IsValid() {
-			return ip, nameOf(a.host, r.Link)
+			return ip, a.host.LinkName(r.Link)
 		}
 	}
 	for _, ad := range a.host.Addrs {
-		l := linkByIndex(a.host, ad.Link)
+		l := a.host.Link(ad.Link)
 		ip := ad.Prefix.Addr().Unmap()
 		if l != nil && ip.Is4() == v4 && !ip.IsLinkLocalUnicast() && !l.Loopback && !a.isEngines(l.Name) {
 			return ip, l.Name
@@ -142,7 +142,7 @@ func (a *asker) client(dst netip.Addr, link string) netip.Addr {
 		return farFrom(dst)
 	}
 	for _, ad := range a.host.Addrs {
-		if nameOf(a.host, ad.Link) == link && ad.Prefix.Addr().Unmap() == dst && !ad.Prefix.IsSingleIP() {
+		if a.host.LinkName(ad.Link) == link && ad.Prefix.Addr().Unmap() == dst && !ad.Prefix.IsSingleIP() {
 			return freeIn(ad.Prefix, func(ip netip.Addr) bool { return a.s.IsHost(ip) })
 		}
 	}

@@ -89,40 +89,15 @@ func longest(s *host.Sample, table int, dst netip.Addr) *host.Route {
 // usable reports whether the link of a route is up. One without a carrier is
 // used all the same: an empty bridge has none.
 func usable(s *host.Sample, r *host.Route) bool {
-	l := linkByIndex(s, r.Link)
+	l := s.Link(r.Link)
 	return l == nil || l.Up || r.Type == "local"
-}
-
-func linkByIndex(s *host.Sample, index int) *host.Link {
-	for i := range s.Links {
-		if index != 0 && s.Links[i].Index == index {
-			return &s.Links[i]
-		}
-	}
-	return nil
-}
-
-func linkByName(s *host.Sample, name string) *host.Link {
-	for i := range s.Links {
-		if s.Links[i].Name == name {
-			return &s.Links[i]
-		}
-	}
-	return nil
-}
-
-func nameOf(s *host.Sample, index int) string {
-	if l := linkByIndex(s, index); l != nil {
-		return l.Name
-	}
-	return ""
 }
 
 // leaves names the interface that packets to an address leave by, "" for none.
 func leaves(s *host.Sample) func(netip.Addr) string {
 	return func(dst netip.Addr) string {
 		if r := route(s, lookup{dst: dst.Unmap()}); r != nil {
-			return nameOf(s, r.Link)
+			return s.LinkName(r.Link)
 		}
 		return ""
 	}
@@ -149,22 +124,4 @@ func addrOn(s *host.Sample, link int, v4 bool) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-func addresses(s *host.Sample) []netip.Addr {
-	var out []netip.Addr
-	for _, a := range s.Addrs {
-		out = append(out, a.Prefix.Addr().Unmap())
-	}
-	return out
-}
-
-// linkWith names the interface that has an address.
-func linkWith(s *host.Sample, ip netip.Addr) string {
-	for _, a := range s.Addrs {
-		if a.Prefix.Addr().Unmap() == ip {
-			return nameOf(s, a.Link)
-		}
-	}
-	return ""
 }

@@ -46,7 +46,7 @@ func TestRoutesAreFoundAsTheKernelDoes(t *testing.T) {
 			s := &host.Sample{State: host.State{Links: links, Routes: routes, Rules: c.rules}}
 			got := ""
 			if r := route(s, lookup{src: netip.MustParseAddr("198.51.100.1"), dst: netip.MustParseAddr(c.dst)}); r != nil {
-				if got = nameOf(s, r.Link); r.Type == "local" {
+				if got = s.LinkName(r.Link); r.Type == "local" {
 					got += " local"
 				}
 			}

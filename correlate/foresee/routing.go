@@ -31,7 +31,7 @@ func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
 		return correlate.Finding{Verdict: correlate.Refused, Stage: "route", Cause: correlate.CauseNoRoute,
 			Why: fmt.Sprintf("The host has no route to %s.", dst), Fix: []string{fmt.Sprintf("ip route get %s", dst)}}, false
 	}
-	w.pass("route", nil, "%s leads to %s", r.Dst, nameOf(w.host, r.Link))
+	w.pass("route", nil, "%s leads to %s", r.Dst, w.host.LinkName(r.Link))
 	return correlate.Finding{}, true
 }
 
@@ -61,7 +61,7 @@ func (w *walk) reversePath(src netip.Addr) (correlate.Finding, bool) {
 		return correlate.Finding{}, true
 	}
 	back := route(w.host, lookup{src: w.r.Tuple.Dst.Addr(), dst: src, iif: w.r.Link})
-	if back != nil && back.Type == "unicast" && (mode == "2" || nameOf(w.host, back.Link) == w.r.Link) {
+	if back != nil && back.Type == "unicast" && (mode == "2" || w.host.LinkName(back.Link) == w.r.Link) {
 		return correlate.Finding{}, true
 	}
 	return w.s.ReversePath(src, w.r.Link), false

@@ -49,7 +49,7 @@ func (w *walk) forth() {
 		w.withoutHost()
 		return
 	}
-	if l := linkByName(w.host, w.r.Link); l != nil && !l.Up {
+	if l := w.host.LinkNamed(w.r.Link); l != nil && !l.Up {
 		w.finish(correlate.Finding{Verdict: correlate.Dropped, Stage: "nic", Cause: correlate.CauseNoRoute,
 			Why: fmt.Sprintf("Interface %s of the host is down.", l.Name), Fix: []string{fmt.Sprintf("ip link set %s up", correlate.Shell(l.Name))}}, Drop)
 		return
@@ -97,7 +97,7 @@ func (w *walk) entranceDetail() string {
 
 // bridged reports whether a request stays on the bridge that it comes in by.
 func (w *walk) bridged() bool {
-	l := linkByName(w.host, w.r.Link)
+	l := w.host.LinkNamed(w.r.Link)
 	return l != nil && l.Kind == "bridge" && !w.s.IsHost(w.r.Tuple.Dst.Addr()) && leaves(w.host)(w.r.Tuple.Dst.Addr()) == w.r.Link
 }
 
@@ -112,8 +112,8 @@ func (w *walk) bridgeCallsRules() bool {
 
 // packet is the request's first packet, as the host's rules meet it.
 func (w *walk) packet() ruleset.Packet {
-	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(addresses(w.host)...), Route: leaves(w.host)}
-	if l := linkByName(w.host, w.r.Link); l != nil {
+	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(w.host.Addresses()...), Route: leaves(w.host)}
+	if l := w.host.LinkNamed(w.r.Link); l != nil {
 		p.IIFIndex = uint32(l.Index)
 	}
 	if p.Tuple.Proto == decode.TCP {

@@ -191,11 +191,7 @@ func (b *builder) link(name string) *host.Link {
 	if b.host == nil || name == "" {
 		return nil
 	}
-	i := slices.IndexFunc(b.host.Links, func(l host.Link) bool { return l.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &b.host.Links[i]
+	return b.host.LinkNamed(name)
 }
 
 func (b *builder) port(c *engine.Container, ep engine.Endpoint) Port {
@@ -214,7 +210,7 @@ func (b *builder) port(c *engine.Container, ep engine.Endpoint) Port {
 	if home == "" || !first.IsValid() {
 		return p
 	}
-	p.Interface = b.inside(home, first)
+	p.Interface = b.s.Host(home).LinkWith(first)
 	if _, veth := b.s.Door(home, first); veth != "" {
 		p.Veth = veth
 		if l := b.link(veth); l != nil {
@@ -222,22 +218,6 @@ func (b *builder) port(c *engine.Container, ep engine.Endpoint) Port {
 		}
 	}
 	return p
-}
-
-// inside is the container's interface that has an address.
-func (b *builder) inside(home string, ip netip.Addr) string {
-	in := b.s.Host(home)
-	for _, a := range in.Addrs {
-		if a.Prefix.Addr() != ip {
-			continue
-		}
-		for _, l := range in.Links {
-			if l.Index == a.Link {
-				return l.Name
-			}
-		}
-	}
-	return ""
 }
 
 func (b *builder) container(c *engine.Container) Container {

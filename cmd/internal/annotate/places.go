@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
-	"slices"
 	"strings"
 
 	"dnatrace/capture"
@@ -72,8 +71,8 @@ func containerAddrs(s *engine.Snapshot) map[string][]string {
 func linkAddrs(s *host.Sample) map[string][]string {
 	m := map[string][]string{}
 	for _, a := range s.Addrs {
-		if i := slices.IndexFunc(s.Links, func(l host.Link) bool { return l.Index == a.Link }); i >= 0 {
-			m[s.Links[i].Name] = append(m[s.Links[i].Name], a.Prefix.Addr().String())
+		if l := s.Link(a.Link); l != nil {
+			m[l.Name] = append(m[l.Name], a.Prefix.Addr().String())
 		}
 	}
 	return m

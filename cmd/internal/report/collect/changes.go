@@ -2,6 +2,7 @@ package collect
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,12 +90,7 @@ func linkLines(s *host.State) []string {
 }
 
 func linkName(s *host.State, index int) string {
-	for _, l := range s.Links {
-		if l.Index == index {
-			return l.Name
-		}
-	}
-	return fmt.Sprintf("interface %d", index)
+	return cmp.Or(s.LinkName(index), fmt.Sprintf("interface %d", index))
 }
 
 func addrLines(s *host.State) []string {
