@@ -87,6 +87,9 @@ const (
 	OriginRules     = "rules"
 )
 
+// Sources are the origins that the JSON document tells of, in its order.
+var Sources = []string{OriginPackets, OriginConntrack, OriginRuleTrace, OriginDrops, OriginEngine, OriginHost, OriginRules}
+
 // Kinds of records.
 const (
 	KindStart    = "start"    // OriginMeta, JSON Start: the first record

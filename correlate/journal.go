@@ -230,7 +230,7 @@ func (g *journal) recording(t *Tracker) Recording {
 // sourceReports lists every source, the ones that said nothing as absent.
 func (g *journal) sourceReports(packets bool) []SourceReport {
 	var out []SourceReport
-	for _, name := range []string{capture.OriginPackets, capture.OriginConntrack, capture.OriginRuleTrace, capture.OriginDrops, capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
+	for _, name := range capture.Sources {
 		s, told := g.sources[name]
 		if !told {
 			s = capture.SourceState{Name: name, State: "absent"}

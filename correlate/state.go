@@ -38,6 +38,17 @@ func (s *State) Take(e decode.Event) {
 	}
 }
 
+// Read takes what records say of the engine and the host. What is damaged in them
+// is missing.
+func (s *State) Read(records []capture.Record) {
+	for _, r := range records {
+		events, _ := decode.Control(r)
+		for _, e := range events {
+			s.Take(e)
+		}
+	}
+}
+
 // Known reports whether there is anything to judge by.
 func (s *State) Known() bool { return s.t.world.known() }
 

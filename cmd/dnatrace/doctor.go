@@ -121,7 +121,7 @@ func examine(ctx context.Context, f *doctorFlags) examination {
 // without is what is left where nothing can be opened: the engine may still
 // answer.
 func (e *examination) without(c *live.Config, why func(source string) string) {
-	for _, name := range sourceNames {
+	for _, name := range capture.Sources {
 		s := correlate.SourceReport{Name: name, State: "absent", Why: why(name)}
 		if name == capture.OriginEngine {
 			s.Why = c.NoEngine
@@ -144,10 +144,6 @@ func needed(source string) string {
 	return "needs " + name
 }
 
-// sourceNames are the sources of the JSON document.
-var sourceNames = []string{capture.OriginPackets, capture.OriginConntrack, capture.OriginRuleTrace, capture.OriginDrops,
-	capture.OriginEngine, capture.OriginHost, capture.OriginRules}
-
 // arm opens a session and ends it at once.
 func (e *examination) arm(ctx context.Context, c live.Config) {
 	s, err := live.Open(ctx, c)
@@ -159,24 +155,13 @@ func (e *examination) arm(ctx context.Context, c live.Config) {
 	cancel()
 	for range s.Source()(ctx) { // what is open is released by reading to the end
 	}
-	known := map[string]capture.SourceState{capture.OriginPackets: {Name: capture.OriginPackets, State: "ok", Why: plainly(len(s.Points()), "interface", "interfaces")}}
+	states := map[string]capture.SourceState{}
 	for _, st := range s.Sources() {
-		known[st.Name] = st
+		states[st.Name] = st
 	}
-	for _, name := range sourceNames {
-		st, ok := known[name]
-		if !ok {
-			st = capture.SourceState{State: "absent", Why: "this program does not read it"}
-		}
-		e.sources = append(e.sources, correlate.SourceReport{Name: name, State: st.State, Why: st.Why})
+	for _, name := range capture.Sources {
+		e.sources = append(e.sources, correlate.SourceReport{Name: name, State: states[name].State, Why: states[name].Why})
 	}
-}
-
-func plainly(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // untraceable are the sources, where having nothing to trace is no fault.

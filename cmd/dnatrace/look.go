@@ -16,7 +16,6 @@ import (
 	"dnatrace/capture/opener"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
-	"dnatrace/decode"
 )
 
 // lookFlags say what state is looked at: that of this host, or that in files.
@@ -88,18 +87,9 @@ func (a *app) lookAtFiles(ctx context.Context, f *lookFlags, s *correlate.State)
 		if err != nil {
 			return err
 		}
-		take(s, b.Records)
+		s.Read(b.Records)
 	}
 	return nil
-}
-
-func take(s *correlate.State, records []capture.Record) {
-	for _, r := range records {
-		events, _ := decode.Control(r) // what is damaged is missing
-		for _, e := range events {
-			s.Take(e)
-		}
-	}
 }
 
 // lookAround takes the state of this host, and drops all privilege before it is
@@ -123,7 +113,7 @@ func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) 
 	if err := opener.Drop(); err != nil && !errors.Is(err, fs.ErrPermission) {
 		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))
 	}
-	take(s, records)
+	s.Read(records)
 	a.without(s)
 	return nil
 }

@@ -12,23 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"dnatrace/fixtures"
 )
-
-// recorded writes a fixture's recording to a folder of the test's own.
-func recorded(t *testing.T, name string) string {
-	t.Helper()
-	c, err := fixtures.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), name+".pcapng.gz")
-	if err := os.WriteFile(path, c.Recording, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 func TestReportIsToldWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
@@ -52,7 +36,7 @@ func TestReportIsToldWhatToWrite(t *testing.T) {
 }
 
 func TestReportWritesEachFormat(t *testing.T) {
-	in := recorded(t, "firewall-drop")
+	in := fixtureFile(t, "firewall-drop")
 	for name, want := range map[string]string{"a.html": "<!DOCTYPE html>", "a.md": "# Dropped in FORWARD", "a.json": `"schema": "dnatrace/1"`, "A.HTML": "<!DOCTYPE html>"} {
 		file := filepath.Join(t.TempDir(), name)
 		out, err, code := dnatrace("report", in, "-o", file)
@@ -71,7 +55,7 @@ func TestReportWritesEachFormat(t *testing.T) {
 }
 
 func TestReportAsJSONIsWhatReplayPrints(t *testing.T) {
-	in := recorded(t, "reply-filtered")
+	in := fixtureFile(t, "reply-filtered")
 	want, _, _ := dnatrace("replay", in, "-o", "json")
 	got, _, code := dnatrace("report", in, "-o", "-", "--format", "json")
 	if d := cmp.Diff(want, got); code != exitOK || d != "" {
@@ -80,7 +64,7 @@ func TestReportAsJSONIsWhatReplayPrints(t *testing.T) {
 }
 
 func TestReportForAnIssueGoesToStandardOutput(t *testing.T) {
-	out, _, code := dnatrace("report", recorded(t, "firewall-reject"), "--for-issue")
+	out, _, code := dnatrace("report", fixtureFile(t, "firewall-reject"), "--for-issue")
 	for _, want := range []string{"### Description", "### Reproduce", "### Expected behavior", "### Actual behavior", "docker version", "### Rules concerned", "kernel:", "SHA-256"} {
 		if code != exitOK || !strings.Contains(out, want) {
 			t.Errorf("exit %d, %q is missing", code, want)
@@ -89,7 +73,7 @@ func TestReportForAnIssueGoesToStandardOutput(t *testing.T) {
 }
 
 func TestReportReplacesAFileWholeAndNeverFollowsALink(t *testing.T) {
-	in, dir := recorded(t, "delivered"), t.TempDir()
+	in, dir := fixtureFile(t, "delivered"), t.TempDir()
 	file, victim, link := filepath.Join(dir, "incident.html"), filepath.Join(dir, "victim"), filepath.Join(dir, "link.html")
 	for _, f := range []string{file, victim} {
 		if err := os.WriteFile(f, []byte("before"), 0o644); err != nil {
@@ -124,7 +108,7 @@ func TestReportReplacesAFileWholeAndNeverFollowsALink(t *testing.T) {
 }
 
 func TestReportEmbedsTheRecordingByteForByte(t *testing.T) {
-	in := recorded(t, "firewall-drop")
+	in := fixtureFile(t, "firewall-drop")
 	out, _, code := dnatrace("report", in, "-o", "-", "--format", "html", "--embed")
 	m := regexp.MustCompile(`href="data:application/octet-stream;base64,([^"]+)"`).FindStringSubmatch(out)
 	if code != exitOK || m == nil {
@@ -145,7 +129,7 @@ func TestReportExplainsItsExitCode(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "0 when the report was written") {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	if _, _, code := dnatrace("report", recorded(t, "firewall-drop"), "-o", filepath.Join(t.TempDir(), "a.html")); code != exitOK {
+	if _, _, code := dnatrace("report", fixtureFile(t, "firewall-drop"), "-o", filepath.Join(t.TempDir(), "a.html")); code != exitOK {
 		t.Errorf("a report of a failure: exit %d, want 0", code)
 	}
 }

@@ -110,12 +110,7 @@ func stateOf(t *testing.T, c fixtures.Case) *correlate.State {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range b.Records {
-			events, _ := decode.Control(r)
-			for _, e := range events {
-				s.Take(e)
-			}
-		}
+		s.Read(b.Records)
 	}
 	return s
 }

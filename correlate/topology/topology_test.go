@@ -11,7 +11,6 @@ import (
 
 	"dnatrace/correlate"
 	"dnatrace/correlate/topology"
-	"dnatrace/decode"
 	"dnatrace/fixtures"
 )
 
@@ -31,12 +30,7 @@ func of(t *testing.T, fixture string) *topology.Map {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range b.Records {
-			events, _ := decode.Control(r)
-			for _, e := range events {
-				s.Take(e)
-			}
-		}
+		s.Read(b.Records)
 	}
 	return topology.Of(s)
 }

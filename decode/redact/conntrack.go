@@ -24,11 +24,7 @@ var conntrackSchema = schema{
 
 // conntrack rewrites netlink messages of connection tracking in place.
 func (r *Redactor) conntrack(b []byte) {
-	messages(b, func(subsystem, _ uint8, order binary.ByteOrder, attrs []byte) {
-		if subsystem != subsystemConntrack {
-			clear(attrs)
-			return
-		}
+	messagesOf(b, subsystemConntrack, func(_ uint8, order binary.ByteOrder, attrs []byte) {
 		conntrackSchema.apply(context{r, order}, attrs)
 	})
 }

@@ -36,6 +36,17 @@ func messages(b []byte, f func(subsystem, kind uint8, order binary.ByteOrder, at
 	}
 }
 
+// messagesOf is messages for those of one subsystem; all others become zeros.
+func messagesOf(b []byte, subsystem uint8, f func(kind uint8, order binary.ByteOrder, attrs []byte)) {
+	messages(b, func(of, kind uint8, order binary.ByteOrder, attrs []byte) {
+		if of != subsystem {
+			clear(attrs)
+			return
+		}
+		f(kind, order, attrs)
+	})
+}
+
 // orderOf tells the byte order of the machine that the message comes from by
 // where its type has the subsystem.
 func orderOf(b []byte) binary.ByteOrder {

@@ -19,11 +19,7 @@ var traceSchema = schema{
 
 // ruleTrace rewrites netlink messages of traced rules in place.
 func (r *Redactor) ruleTrace(b []byte) {
-	messages(b, func(subsystem, _ uint8, order binary.ByteOrder, attrs []byte) {
-		if subsystem != subsystemNFTables {
-			clear(attrs)
-			return
-		}
+	messagesOf(b, subsystemNFTables, func(_ uint8, order binary.ByteOrder, attrs []byte) {
 		traceSchema.apply(context{r, order}, attrs)
 		r.tracedHeaders(order, attrs)
 	})

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"os"
 	"slices"
@@ -46,29 +47,13 @@ func readSymbols(f io.Reader) symbols {
 			all = append(all, symbol{address, strings.Clone(fields[2])})
 		}
 	}
-	slices.SortFunc(all, func(a, b symbol) int {
-		switch {
-		case a.address < b.address:
-			return -1
-		case a.address > b.address:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(all, func(a, b symbol) int { return cmp.Compare(a.address, b.address) })
 	return all
 }
 
 // at is the function that holds an address; "" unless known.
 func (s symbols) at(address uint64) string {
-	i, exact := slices.BinarySearchFunc(s, address, func(x symbol, a uint64) int {
-		switch {
-		case x.address < a:
-			return -1
-		case x.address > a:
-			return 1
-		}
-		return 0
-	})
+	i, exact := slices.BinarySearchFunc(s, address, func(x symbol, a uint64) int { return cmp.Compare(x.address, a) })
 	switch {
 	case exact:
 		return s[i].name

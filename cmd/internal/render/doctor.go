@@ -71,7 +71,7 @@ func WriteDoctor(w io.Writer, d *Doctor, f Format, o Options) error {
 		return out.result()
 	}
 	text := (&ward{Doctor: cleaned(*d, o.text()), g: o.glyphs(), paint: painter(o.Color), width: o.Width}).String()
-	if f == Format("markdown") {
+	if f == FormatMarkdown {
 		text = "```text\n" + text + "```\n"
 	}
 	out.write([]byte(text))
