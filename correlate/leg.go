@@ -40,6 +40,7 @@ const (
 	legMiddle                        // first seen in the middle of a connection
 	legAnswered                      // answer bytes were seen at the client's point: nothing but the close matters
 	legDetached                      // no longer in the index: the tuple has been used again
+	legResent                        // since it was last looked at, its answer was sent again, or its client's window was closed
 )
 
 // way is a direction of a leg.

@@ -131,16 +131,44 @@ type stallWatch struct {
 	stuck bool   // nothing moved since, however often it was sent again
 }
 
-// watchAnswer looks after an answer that has begun and is not acknowledged, or
-// whose client has closed its window. A window later it has moved, or it is
-// stuck if all that was sent meanwhile was sent before.
-func (t *Tracker) watchAnswer(req uint32, r *reqRecord, at int64) {
-	g := t.legs.slab.at(r.client)
-	if g.tuple.Proto != decode.TCP || r.verdict != Delivered || r.marks&(markClosed|markMiddle) != 0 || g.flags&legReplyISN == 0 {
+// resent notes that an answer was sent again at the client's point, or that the
+// client's window is closed. Only then is an answer looked after: of those that
+// get through, none costs anything.
+func (t *Tracker) resent(req, n uint32, s *sighting, at int64) {
+	r := t.requests.at(req)
+	if n != r.client || s.point != r.point {
 		return
 	}
-	asked, back := t.legs.at(g, r.point, request), t.legs.at(g, r.point, reply)
-	if asked == nil || back == nil || int32(back.end-asked.acked) <= 0 && !asked.shut {
+	g := t.legs.slab.at(n)
+	g.flags |= legResent
+	if r.phase != judged || r.marks&markWindow != 0 {
+		return // it is looked at when its window is over
+	}
+	if asked, back, ok := t.answering(r, g); ok {
+		t.lookAfter(req, r, stallWatch{since: at, end: back.end, acked: asked.acked, count: back.count - 1})
+	}
+}
+
+// answering is what was seen at the client's point of a request that was
+// delivered, if its answer has begun and is not acknowledged, or its client has
+// closed its window.
+func (t *Tracker) answering(r *reqRecord, g *leg) (asked, back *sighting, ok bool) {
+	if g.tuple.Proto != decode.TCP || r.verdict != Delivered || r.marks&(markClosed|markMiddle) != 0 || g.flags&legReplyISN == 0 {
+		return nil, nil, false
+	}
+	asked, back = t.legs.at(g, r.point, request), t.legs.at(g, r.point, reply)
+	return asked, back, asked != nil && back != nil && (int32(back.end-asked.acked) > 0 || asked.shut)
+}
+
+// watchAnswer looks after an answer that is sent again and again. A window later
+// it has moved, or it is stuck if all that was sent meanwhile was sent before.
+func (t *Tracker) watchAnswer(req uint32, r *reqRecord, at int64) {
+	g := t.legs.slab.at(r.client)
+	if x := t.extras[req]; g.flags&legResent == 0 && (x == nil || x.stall == nil) {
+		return
+	}
+	asked, back, ok := t.answering(r, g)
+	if !ok {
 		return
 	}
 	x := t.extra(req)
@@ -149,10 +177,19 @@ func (t *Tracker) watchAnswer(req uint32, r *reqRecord, at int64) {
 		t.judge(req, at, true)
 		return
 	}
-	x.stall = &stallWatch{since: at, end: back.end, acked: asked.acked, count: back.count}
-	if r.marks&markWindow == 0 && at-max(back.last, asked.last) < longestRetry {
+	x.stall = nil
+	if g.flags&legResent != 0 && at-max(back.last, asked.last) < longestRetry {
+		t.lookAfter(req, r, stallWatch{since: at, end: back.end, acked: asked.acked, count: back.count})
+	}
+	g.flags &^= legResent
+}
+
+// lookAfter looks at an answer again a window after the watch began.
+func (t *Tracker) lookAfter(req uint32, r *reqRecord, w stallWatch) {
+	t.extra(req).stall = &w
+	if r.marks&markWindow == 0 {
 		r.marks |= markWindow
-		t.rearm(at+int64(t.config.Window), req)
+		t.rearm(w.since+int64(t.config.Window), req)
 	}
 }
 

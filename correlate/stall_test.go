@@ -3,7 +3,10 @@ package correlate_test
 import (
 	"testing"
 
+	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/correlate"
+	"dnatrace/decode"
 )
 
 // stalls are about connections on which bytes stop getting through (rule 2).
@@ -40,6 +43,12 @@ var stalls = []row{
 		want: []string{"stalled at reply-nic: unknown, via dnat to 172.17.0.2:80, inferred, rev 2"},
 	},
 	{
+		name: "an answer is sent again for the first time long after it began",
+		story: shake + translated + ask + heard + "0.5ms web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=1448\n" +
+			"7s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=1448\n12s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=1448",
+		want: []string{"stalled at reply-nic: unknown, via dnat to 172.17.0.2:80, inferred, rev 2"},
+	},
+	{
 		name: "the client has stopped reading",
 		story: shake + translated + ask + heard + answer + "1s eth0 | docker0 veth1 web:eth0 C > H . seq=151 ack=701 win=0\n" +
 			"2s web:eth0 veth1 docker0 | eth0 H > C . seq=700 ack=151\n2.1s eth0 | docker0 veth1 web:eth0 C > H . seq=151 ack=701 win=0\n" +
@@ -61,6 +70,37 @@ var stalls = []row{
 }
 
 func TestStalls(t *testing.T) { check(t, stalls) }
+
+// TestOnlyWhatIsSentAgainIsLookedAfter: with hundreds of thousands of answers on
+// their way at once, looking at each again and again costs more than all else.
+func TestOnlyWhatIsSentAgainIsLookedAfter(t *testing.T) {
+	ask := decode.Tuple{Src: decode.IPFrom(addr("198.51.100.9")), Dst: decode.IPFrom(addr("198.51.100.1")), SrcPort: 4000, DstPort: 8080, Proto: decode.TCP}
+	answer := decode.Packet{Time: 4e5, Frame: 5, Kind: decode.Segment, Tuple: ask.Reverse(), Seq: 501, Ack: 151, Flags: decode.ACK, Payload: 1000, Window: 500}
+	again := answer
+	again.Time, again.Frame = 1e9, 6
+	for _, row := range []struct {
+		name  string
+		more  []decode.Packet
+		after int
+	}{
+		{"an answer that is not acknowledged yet is left alone", nil, 0},
+		{"one that is sent again is not", []decode.Packet{again}, 1},
+	} {
+		tr := correlate.New(correlate.Config{})
+		tr.Event(&decode.Point{Point: capture.Point{Name: "eth0", Netns: capture.HostNetns, Role: capture.RoleNIC, Link: 1}})
+		tr.Packets(&decode.Batch{Packets: append([]decode.Packet{
+			{Time: 1, Frame: 1, Kind: decode.Segment, Tuple: ask, Seq: 100, Flags: decode.SYN, Window: 500},
+			{Time: 1e5, Frame: 2, Kind: decode.Segment, Tuple: ask.Reverse(), Seq: 500, Ack: 101, Flags: decode.SYN | decode.ACK, Window: 500},
+			{Time: 2e5, Frame: 3, Kind: decode.Segment, Tuple: ask, Seq: 101, Ack: 501, Flags: decode.ACK, Window: 500},
+			{Time: 3e5, Frame: 4, Kind: decode.Segment, Tuple: ask, Seq: 101, Ack: 501, Flags: decode.ACK, Payload: 50, Window: 500},
+			answer,
+		}, row.more...)})
+		tr.Advance(4e9)
+		if n := tr.LookedAfter(); n != row.after {
+			t.Errorf("%s: %d answers are looked after, want %d", row.name, n, row.after)
+		}
+	}
+}
 
 // peer is a second container on the same bridge.
 func (s *scene) peer() {

@@ -203,6 +203,9 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 	if isNew || p.Flags&(decode.SYN|decode.FIN|decode.RST) != 0 || g.flags&legAnswered == 0 && (p.Payload > 0 || s.acked != acked) {
 		t.turn(g.req-1, n, w, s, p, isNew || s.end != before)
 	}
+	if g.flags&legAnswered != 0 && (w == reply && !isNew && s.end == before && p.Payload > 0 && p.Kind == decode.Segment || w == request && s.shut) {
+		t.resent(g.req-1, n, s, p.Time)
+	}
 }
 
 // Event takes a control event. What describes the stream itself takes effect at
