@@ -129,6 +129,15 @@ func (f *feed) before(g *feed) bool {
 	return len(f.queue[0].records) > 0 && len(g.queue[0].records) == 0
 }
 
+// allows returns the time up to which f lets first go on, both with something
+// queued.
+func (f *feed) allows(first *feed) int64 {
+	if first.head() == f.head() {
+		return f.head() + 1 // first won the tie
+	}
+	return f.head()
+}
+
 // horizon is the time before which a feed with nothing queued will have nothing
 // more to say.
 func (f *feed) horizon(now time.Time, lateness time.Duration) int64 {

@@ -96,6 +96,9 @@ type merge struct {
 	stop  chan struct{} // nobody takes messages any more
 	pumps sync.WaitGroup
 
+	busy  []*feed // those of feeds with something queued, when emit began
+	bound int64   // Unix ns: up to which the others let them go
+
 	batch  Batch  // as yielded
 	mixed  buffer // short runs of several sources, put together
 	frames uint64
@@ -170,51 +173,58 @@ func (r *merge) patience() time.Duration {
 
 // emit passes on all that may go. It reports whether the consumer wants more.
 func (r *merge) emit(now time.Time) bool {
+	r.divide(now)
 	for {
-		f, limit := r.earliest(now)
+		f, limit := r.earliest()
 		if f == nil {
 			break
 		}
 		if !r.take(f, limit, now) {
 			return false
 		}
+		if len(f.queue) == 0 {
+			r.busy = slices.DeleteFunc(r.busy, func(g *feed) bool { return g == f })
+			r.bound = min(r.bound, f.horizon(now, r.lateness))
+		}
 	}
 	return r.flush(now) && r.promise(now)
 }
 
+// divide tells feeds with something queued from those that may only have to be
+// waited for: of the many there are, one or two have packets that alternate.
+func (r *merge) divide(now time.Time) {
+	r.busy, r.bound = r.busy[:0], math.MaxInt64
+	for _, f := range r.feeds {
+		if len(f.queue) > 0 {
+			r.busy = append(r.busy, f)
+		} else {
+			r.bound = min(r.bound, f.horizon(now, r.lateness))
+		}
+	}
+}
+
 // earliest returns the source whose turn it is, and the time up to which it may
 // go on, exclusive; nil if all have to wait.
-func (r *merge) earliest(now time.Time) (*feed, int64) {
+func (r *merge) earliest() (*feed, int64) {
 	var first *feed
-	for _, f := range r.feeds {
-		if len(f.queue) > 0 && (first == nil || f.before(first)) {
+	for _, f := range r.busy {
+		if first == nil || f.before(first) {
 			first = f
 		}
 	}
 	if first == nil {
 		return nil, 0
 	}
-	limit := int64(math.MaxInt64)
-	for _, f := range r.feeds {
+	limit := r.bound
+	for _, f := range r.busy {
 		if f != first {
-			limit = min(limit, r.allows(f, first, now))
+			limit = min(limit, f.allows(first))
 		}
 	}
 	if first.head() >= limit {
 		return nil, 0
 	}
 	return first, limit
-}
-
-// allows returns the time up to which f lets first go on.
-func (r *merge) allows(f, first *feed, now time.Time) int64 {
-	switch {
-	case len(f.queue) == 0:
-		return f.horizon(now, r.lateness)
-	case first.head() == f.head():
-		return f.head() + 1 // first won the tie
-	}
-	return f.head()
 }
 
 // take passes on the beginning of f's queue, up to limit and within one batch.
@@ -289,8 +299,8 @@ func (r *merge) promise(now time.Time) bool {
 // promised returns the time that nothing later passed on will be before, unless
 // it is late.
 func (r *merge) promised(now time.Time) int64 {
-	low := int64(math.MaxInt64)
-	for _, f := range r.feeds {
+	low := r.bound
+	for _, f := range r.busy {
 		if len(f.queue) > 0 {
 			low = min(low, f.head())
 		} else {

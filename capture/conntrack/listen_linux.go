@@ -37,7 +37,7 @@ func Listen(ends bool) (*os.File, error) {
 	if ends {
 		groups = append(groups, groupDestroy)
 	}
-	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groups...)
+	f, err := multicast.Listen(unix.NETLINK_NETFILTER, receiveBuffer, groups...)
 	if err != nil {
 		return nil, fmt.Errorf("listen for conntrack events: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 // KindEvent, each one raw netlink message, at the time of their receipt. Events
 // that the kernel could not queue are lost for good: a record of KindSource says
 // so and the stream goes on. Every batch promises, and while nothing happens an
-// empty one does every 20 ms: as times are those of receipt, nothing earlier
+// empty one does with each capture.Pulse: as times are those of receipt, nothing earlier
 // than the last look at the empty socket can follow.
 //
 // The source owns f and closes it when the iteration ends.

@@ -27,16 +27,13 @@ func (f *feed) put(records []capture.Record) {
 	}
 }
 
-// promiseEvery is how long an idle feed can keep the merger waiting.
-const promiseEvery = 10 * time.Millisecond
-
 // source ends once done is closed and everything put was handed out; the
 // context is the producer's concern.
 func (f *feed) source() capture.Source {
 	return func(context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
-			tick := time.NewTicker(promiseEvery)
-			defer tick.Stop()
+			pulse := time.NewTimer(capture.ToPulse())
+			defer pulse.Stop()
 			for {
 				var b capture.Batch
 				select {
@@ -47,7 +44,8 @@ func (f *feed) source() capture.Source {
 						return
 					}
 					continue
-				case <-tick.C:
+				case <-pulse.C:
+					pulse.Reset(capture.ToPulse())
 				}
 				b.Until = time.Now().UnixNano()
 				if !yield(&b, nil) {

@@ -35,9 +35,9 @@ type Config struct {
 	// half of them are tried, and so on down to two.
 	Blocks int
 	// Retire is how long the kernel waits for a block to fill before it hands it
-	// over as it is; 0 means 16 ms. A packet is visible after one to two times
-	// Retire at most, so it bounds the latency of everything downstream; each
-	// hand-over costs a wake-up.
+	// over as it is; 0 means 10 ms. A packet is visible after one to two times
+	// Retire at most, and read with the capture.Pulse after that, so it bounds the
+	// latency of everything downstream.
 	Retire time.Duration
 	// Filter is the classic BPF program to start with, as Build makes it. Nil
 	// passes everything.
@@ -53,7 +53,7 @@ const (
 	hostBlocks     = 96
 	innerBlocks    = 16
 	fewestBlocks   = 2
-	defaultRetire  = 16 * time.Millisecond
+	defaultRetire  = 10 * time.Millisecond
 	blockRetireMax = time.Second
 )
 

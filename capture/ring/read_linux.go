@@ -25,8 +25,6 @@ func (r *Ring) Source() capture.Source {
 				return
 			}
 			defer r.stop()
-			stop := context.AfterFunc(ctx, func() { r.sock.SetReadDeadline(time.Unix(1, 0)) })
-			defer stop()
 			rd := &reader{Ring: r, ctx: ctx, yield: yield, complete: r.bound, until: r.bound - int64(slack), packets: make([]capture.Packet, 0, capture.BatchSize)}
 			if err := rd.run(); err != nil && err != errStopped {
 				yield(nil, fmt.Errorf("read ring in %s: %w", r.cfg.Netns, err))
@@ -104,9 +102,7 @@ func (rd *reader) run() error {
 		if err := rd.idle(b); err != nil {
 			return err
 		}
-		if err := rd.wait(b); err != nil {
-			return err
-		}
+		capture.Rest()
 	}
 }
 
@@ -205,23 +201,6 @@ func (rd *reader) follow(now int64) error {
 		return err
 	}
 	return rd.tell(fresh)
-}
-
-// wait returns when b is ready, when it is time to promise again, or when the
-// source is to end. Promising is all an idle ring costs: a wake-up is worth
-// hundreds of packets.
-func (rd *reader) wait(b block) error {
-	if err := rd.sock.SetReadDeadline(time.Now().Add(2 * rd.cfg.Retire)); err != nil {
-		return err
-	}
-	if rd.end == 0 && rd.ctx.Err() != nil {
-		return nil // its end may have come before the deadline was set
-	}
-	err := rd.conn.Read(func(uintptr) bool { return b.ready() })
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
-	}
-	return err
 }
 
 // finish reports the last losses and everything else still untold.

@@ -22,7 +22,7 @@ import (
 // that namespace; the socket may then be passed to a process without any, which
 // opens the ring on it. Nothing is captured before Open.
 func Socket() (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open packet socket: %w", err)
 	}
@@ -75,37 +75,14 @@ func (r *Ring) open() error {
 	if err := r.cfg.check(); err != nil {
 		return err
 	}
-	if err := r.pollable(); err != nil {
+	var err error
+	if r.conn, err = r.sock.SyscallConn(); err != nil {
 		return err
 	}
 	if err := r.control(r.setup); err != nil {
 		return err
 	}
 	return r.control(r.enumerate)
-}
-
-// pollable makes sure that the runtime polls the socket: O_NONBLOCK gets lost
-// when a descriptor is handed to another program.
-func (r *Ring) pollable() error {
-	var err error
-	if r.conn, err = r.sock.SyscallConn(); err != nil {
-		return err
-	}
-	if r.sock.SetReadDeadline(time.Time{}) == nil {
-		return nil
-	}
-	var dup int
-	err = r.control(func(fd int) error {
-		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		return errors.Join(err, unix.SetNonblock(fd, true))
-	})
-	if err != nil {
-		return fmt.Errorf("make packet socket pollable: %w", err)
-	}
-	r.sock.Close()
-	r.sock = os.NewFile(uintptr(dup), "packet")
-	r.conn, err = r.sock.SyscallConn()
-	return err
 }
 
 func (c Config) check() error {

@@ -42,7 +42,9 @@ func arm(t *testing.T, path string, w ruletrace.Want) *os.File {
 func listen(t *testing.T, path string) (f *os.File) {
 	t.Helper()
 	netnstest.Do(t, path, func() (err error) {
-		f, err = ruletrace.Listen()
+		if f, err = ruletrace.Listen(); err == nil {
+			err = unix.SetsockoptTimeval(int(f.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 100_000})
+		}
 		return err
 	})
 	return f
@@ -86,7 +88,6 @@ func heard(t *testing.T, f *os.File) (n int) {
 	t.Helper()
 	buf := make([]byte, 1<<16)
 	for {
-		f.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		if _, err := f.Read(buf); err != nil {
 			return n
 		}
@@ -251,7 +252,6 @@ func heardOf(t *testing.T, f *os.File, family byte, table string) bool {
 	t.Helper()
 	buf := make([]byte, 1<<16)
 	for {
-		f.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		n, err := f.Read(buf)
 		if err != nil {
 			return false

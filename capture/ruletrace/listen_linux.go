@@ -22,7 +22,7 @@ func Listen() (*os.File, error) {
 	if !netfilter.Loaded() { // listening would load it
 		return nil, fmt.Errorf("listen for the rule trace: %w", noRules{})
 	}
-	f, err := multicast.Join(unix.NETLINK_NETFILTER, receiveBuffer, groupTrace)
+	f, err := multicast.Listen(unix.NETLINK_NETFILTER, receiveBuffer, groupTrace)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the rule trace: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +16,6 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/drops"
 )
-
-// idle is how long a quiet socket may leave its reader without a promise.
-const idle = 20 * time.Millisecond
 
 // Source yields what f, a socket from Open, says: records of KindEvent, JSON of
 // drops.Drop, at the time of their receipt. Names gives the name of a network
@@ -32,26 +30,27 @@ func Source(f *os.File, names func(inode uint64) string) capture.Source {
 		return func(yield func(*capture.Batch, error) bool) {
 			defer f.Close()
 			l, err := newListener(f, names)
-			for err == nil && ctx.Err() == nil {
-				var b *capture.Batch
-				b, err = l.next()
-				if err == nil && !yield(b, nil) {
+			for err == nil {
+				ended := ctx.Err() != nil
+				if err = l.fill(); err != nil {
+					break
+				}
+				full := len(l.batch.Records) >= capture.BatchSize
+				if !yield(&l.batch, nil) || ended && !full {
 					return
 				}
+				if !full {
+					capture.Rest()
+				}
 			}
-			if err != nil {
-				yield(nil, fmt.Errorf("receive drop reasons: %w", err))
-			}
+			yield(nil, fmt.Errorf("receive drop reasons: %w", err))
 		}
 	}
 }
 
 // listener reads messages into one batch, again and again.
 type listener struct {
-	file *os.File
-	conn interface {
-		Read(func(uintptr) bool) error
-	}
+	conn  syscall.RawConn
 	names func(uint64) string
 	buf   []byte
 	now   int64 // never decreases
@@ -63,33 +62,16 @@ func newListener(f *os.File, names func(uint64) string) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listener{file: f, conn: conn, names: names, buf: make([]byte, largest)}, nil
+	return &listener{conn: conn, names: names, buf: make([]byte, largest)}, nil
 }
 
-// gather is the pause after drops were taken, as that of conntrack events: a
-// wake-up for each costs more than the drop.
-const gather = 4 * time.Millisecond
-
-// next waits for messages, at most idle, and takes those that are
-// there.
-func (l *listener) next() (*capture.Batch, error) {
-	if len(l.batch.Records) > 0 {
-		time.Sleep(gather)
-	}
+// fill takes the messages that are there.
+func (l *listener) fill() error {
 	l.batch.Records = l.batch.Records[:0]
-	if err := l.file.SetReadDeadline(time.Now().Add(idle)); err != nil {
-		return nil, err
-	}
 	var failed error
-	err := l.conn.Read(func(fd uintptr) bool {
-		failed = l.drain(int(fd))
-		return failed != nil || len(l.batch.Records) > 0
-	})
+	err := l.conn.Control(func(fd uintptr) { failed = l.drain(int(fd)) })
 	l.batch.Until = l.now
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
-	}
-	return &l.batch, errors.Join(err, failed)
+	return errors.Join(err, failed)
 }
 
 // drain takes messages until there is none or the batch is full. The clock is
@@ -98,7 +80,7 @@ func (l *listener) next() (*capture.Batch, error) {
 func (l *listener) drain(fd int) error {
 	for len(l.batch.Records) < capture.BatchSize {
 		l.now = max(l.now, time.Now().UnixNano())
-		n, err := unix.Read(fd, l.buf)
+		n, _, err := unix.Recvfrom(fd, l.buf, unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EAGAIN:
 			return nil

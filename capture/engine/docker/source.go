@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// promiseEvery is how long the merger can be kept waiting by an engine
-	// where nothing happens.
-	promiseEvery = 10 * time.Millisecond
 	// settleFor lets the events of one docker command arrive before the
 	// snapshot they cause.
 	settleFor = 50 * time.Millisecond
@@ -96,8 +93,8 @@ func (w *watch) run(ctx context.Context, yield func(*capture.Batch, error) bool)
 	defer w.release(cancel)
 	w.advance()
 	w.since = w.now
-	tick := time.NewTicker(promiseEvery)
-	defer tick.Stop()
+	pulse := time.NewTimer(capture.ToPulse())
+	defer pulse.Stop()
 	for {
 		w.start(tasks, time.Now())
 		select {
@@ -117,7 +114,8 @@ func (w *watch) run(ctx context.Context, yield func(*capture.Batch, error) bool)
 			if t.err == nil || ctx.Err() == nil {
 				w.snapshot(t)
 			}
-		case <-tick.C:
+		case <-pulse.C:
+			pulse.Reset(capture.ToPulse())
 		}
 		if !w.flush(yield) {
 			return

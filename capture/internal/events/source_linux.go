@@ -8,39 +8,38 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"dnatrace/capture"
-	"dnatrace/capture/internal/multicast"
 )
 
-// idle is how long a quiet socket may leave its reader without a promise.
-const idle = 20 * time.Millisecond
-
-// Source yields what f, a socket from multicast.Join, hears: records of
+// Source yields what f, a socket from multicast.Listen, hears: records of
 // KindEvent, raw netlink messages at the time of their receipt. Messages that
 // the kernel could not queue are lost for good: a record of KindSource says so
-// and the stream goes on. Every batch promises, and while nothing happens an
-// empty one does every 20 ms: as times are those of receipt, nothing earlier
-// than the last look at the empty socket can follow.
+// and the stream goes on. The socket is looked at with each capture.Pulse. Every
+// batch promises, and while nothing happens an empty one does: as times are those
+// of receipt, nothing earlier than the last look at the empty socket can follow.
 //
-// The source owns f and closes it when the iteration ends.
+// When ctx ends, what was heard until then is still yielded. The source owns f
+// and closes it when the iteration ends.
 func Source(f *os.File, k Kind) capture.Source {
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
 			defer f.Close()
-			stop := multicast.Interrupt(ctx, f)
-			defer stop()
 			l, err := newListener(f, k)
 			for err == nil {
-				err = l.fill(ctx)
-				if ctx.Err() != nil {
+				ended := ctx.Err() != nil
+				if err = l.fill(); err != nil {
+					break
+				}
+				if !yield(&l.batch, nil) || ended && !l.more {
 					return
 				}
-				if err == nil && !yield(&l.batch, nil) {
-					return
+				if !l.more {
+					capture.Rest()
 				}
 			}
 			yield(nil, fmt.Errorf("receive %s: %w", k.Name, err))
@@ -50,15 +49,13 @@ func Source(f *os.File, k Kind) capture.Source {
 
 // listener reads one socket into one batch, again and again.
 type listener struct {
-	file *os.File
-	conn interface {
-		Read(func(uintptr) bool) error
-	}
+	conn  syscall.RawConn
 	kind  Kind
 	buf   []byte // one datagram
 	arena []byte // what the batch's records point into
 	now   int64  // never decreases, whatever the wall clock does
 	batch capture.Batch
+	more  bool // the socket may hold more
 }
 
 func newListener(f *os.File, k Kind) (*listener, error) {
@@ -66,46 +63,27 @@ func newListener(f *os.File, k Kind) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listener{file: f, conn: conn, kind: k, buf: make([]byte, 1<<16)}, nil
+	return &listener{conn: conn, kind: k, buf: make([]byte, 1<<16)}, nil
 }
 
-// gather is the pause after events were taken. Rings hand packets over every
-// 16 ms, so that events need not come sooner, and a wake-up for each costs more
-// than the event.
-const gather = 4 * time.Millisecond
-
-// fill waits for events, at most idle, and takes all that are there.
-func (l *listener) fill(ctx context.Context) error {
+// fill takes the events that are there.
+func (l *listener) fill() error {
 	// Records of earlier batches point into the old arena only as long as
 	// their batch is valid, which it no longer is.
 	l.arena = l.arena[:0]
-	if len(l.batch.Records) > 0 {
-		time.Sleep(gather) // one wake-up for what comes meanwhile
-	}
 	l.batch.Records = l.batch.Records[:0]
-	if err := l.file.SetReadDeadline(time.Now().Add(idle)); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return nil
-	}
 	var failed error
-	err := l.conn.Read(func(fd uintptr) bool {
-		failed = l.drain(int(fd))
-		return failed != nil || len(l.batch.Records) > 0
-	})
+	err := l.conn.Control(func(fd uintptr) { failed = l.drain(int(fd)) })
 	l.batch.Until = l.now
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
-	}
 	return errors.Join(err, failed)
 }
 
 // drain takes datagrams until there is none or the batch is full.
 func (l *listener) drain(fd int) error {
+	l.more = false
 	for range capture.BatchSize {
 		l.tick()
-		n, from, err := unix.Recvfrom(fd, l.buf, unix.MSG_TRUNC)
+		n, from, err := unix.Recvfrom(fd, l.buf, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EAGAIN:
 			return nil
@@ -120,6 +98,7 @@ func (l *listener) drain(fd int) error {
 			l.split(l.buf[:n])
 		}
 	}
+	l.more = true
 	return nil
 }
 

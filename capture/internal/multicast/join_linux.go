@@ -12,7 +12,17 @@ import (
 // buffer is set to size bytes, beyond the system's limit where privilege
 // allows. Overruns are reported by the socket as ENOBUFS, once each.
 func Join(family, size int, groups ...int) (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, family)
+	return join(family, unix.SOCK_NONBLOCK, size, groups)
+}
+
+// Listen is Join for a reader that looks at its socket from time to time, with
+// MSG_DONTWAIT: the arrival of a message wakes nobody.
+func Listen(family, size int, groups ...int) (*os.File, error) {
+	return join(family, 0, size, groups) // what blocks, the runtime does not poll
+}
+
+func join(family, flags, size int, groups []int) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|flags, family)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
