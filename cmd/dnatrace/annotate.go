@@ -111,7 +111,7 @@ func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "wrote %s: %d requests, %s\n", render.Clean(f.out), len(d.Requests), outcome(d))
+	fmt.Fprintf(a.err, "wrote %s: %s, %s\n", render.Clean(f.out), plural(len(d.Requests), "request"), outcome(d))
 	return nil
 }
 
