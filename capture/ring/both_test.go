@@ -19,8 +19,8 @@ func TestBothProgramsHaveToPassAFrame(t *testing.T) {
 	long := assembled(t, code{bpf.LoadExtension{Num: bpf.ExtLen}, bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: 60, SkipTrue: 1}, bpf.RetConstant{}, bpf.RetConstant{Val: maxSnapLen}})
 	target := web()
 	target.SnapLen = 96
-	wanted := assembled(t, newPlan(target, Exact).program(fileStart()))
-	everything := assembled(t, newPlan(Want{All: true}, Exact).program(fileStart()))
+	wanted := assembled(t, newPlan(target, Exact).program(file()))
+	everything := assembled(t, newPlan(Want{All: true}, Exact).program(file()))
 	request := frameOf(t, "tcp 198.51.100.100:50110 > 198.51.100.1:8080")
 	other := frameOf(t, "tcp 198.51.100.100:50110 > 198.51.100.1:8081")
 	for _, tc := range []struct {

@@ -83,7 +83,7 @@ const Budget = 640
 // classic BPF program.
 func Build(w Want) ([]Instruction, Width, error) {
 	for width := Exact; ; width++ {
-		prog := newPlan(w, width).program(liveStart())
+		prog := newPlan(w, width).program(live())
 		if len(prog) > Budget && width < WideOpen {
 			continue
 		}

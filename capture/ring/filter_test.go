@@ -12,15 +12,19 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// fileStart is liveStart for a machine that has no kernel behind it: Ethernet,
-// the EtherType read from the frame.
-func fileStart() code {
-	return code{bpf.LoadConstant{Dst: bpf.RegX, Val: 14}, bpf.LoadAbsolute{Off: 12, Size: 2}}
+// file is live for a machine that has no kernel behind it: Ethernet, the
+// EtherType read from the frame.
+func file() opening {
+	etherType := code{bpf.LoadAbsolute{Off: 12, Size: 2}}
+	return opening{
+		plain: func(body code) code { return join(etherType, when(etherIPv4, body)) },
+		any:   join(code{bpf.LoadConstant{Dst: bpf.RegX, Val: 14}}, etherType),
+	}
 }
 
 func machine(t testing.TB, w Want, width Width) *bpf.VM {
 	t.Helper()
-	vm, err := bpf.NewVM(newPlan(w, width).program(fileStart()))
+	vm, err := bpf.NewVM(newPlan(w, width).program(file()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +233,47 @@ func TestWiderFiltersPassMore(t *testing.T) {
 	}
 }
 
+// onlyLong is the program without its short way.
+func onlyLong(t testing.TB, w Want, width Width) *bpf.VM {
+	t.Helper()
+	vm, err := bpf.NewVM(newPlan(w, width).long(file()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vm
+}
+
+func TestTheShortWayDecidesAsTheLongOneDoes(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	addrs := []string{"172.17.0.2", "172.17.0.4", "172.17.0.3", "198.51.100.1", "198.51.100.100"}
+	ports := []int{80, 53, 8080, 5353, 9999, 10, 20, 30, 443}
+	passed, ways := map[bool]int{}, 0
+	for _, w := range []Want{web(), many(3), many(10), {Ports: portRange(10, 20)}, {Endpoints: web().Endpoints}} {
+		for _, width := range []Width{Exact, WideHosts, WideRanges} {
+			both, long := machine(t, w, width), onlyLong(t, w, width)
+			p := newPlan(w, width)
+			if len(p.program(file())) > len(p.long(file())) {
+				ways++
+			}
+			for range 400 {
+				side := func() string {
+					return fmt.Sprintf("%s:%d", addrs[rnd.IntN(len(addrs))], ports[rnd.IntN(len(ports))])
+				}
+				kind := []string{"tcp", "udp", "sctp", "options tcp", "tail udp", "vlan tcp", "gre"}[rnd.IntN(7)]
+				text := kind + " " + side() + " > " + side()
+				frame := append(frameOf(t, text), make([]byte, 64)...)
+				got := passes(t, both, frame)
+				if passed[got]++; got != passes(t, long, frame) {
+					t.Fatalf("%s: the short way says %t, the long one does not", text, got)
+				}
+			}
+		}
+	}
+	if ways < 7 || passed[true] < 1000 || passed[false] < 1000 {
+		t.Errorf("%d programs with a short way, %v passed: that shows little", ways, passed)
+	}
+}
+
 func FuzzFilter(f *testing.F) {
 	for _, s := range []string{
 		"tcp 198.51.100.100:50110 > 198.51.100.1:8080", "hop dest route auth tcp [2001:db8::100]:1 > [2001:db8::1]:8080",
@@ -242,6 +287,9 @@ func FuzzFilter(f *testing.F) {
 		got := passes(t, exact, frame)
 		if got && !passes(t, wide, frame) {
 			t.Errorf("%x passes the exact filter, not the wider one", frame)
+		}
+		if long := onlyLong(t, web(), Exact); got != passes(t, long, frame) {
+			t.Errorf("%x: the short way says %t, the long one does not", frame, got)
 		}
 		if !got && publishedTCP(frame) {
 			t.Errorf("%x is TCP of port 8080 and does not pass", frame)

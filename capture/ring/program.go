@@ -30,26 +30,38 @@ const (
 	hatypeLoopback = 772
 )
 
-// liveStart leaves the EtherType in A and the offset of the network header in X,
-// of a frame as the kernel shows it: its tag out of band.
-func liveStart() code {
-	return code{
+// live is how a program begins for a frame as the kernel shows it: its tag out of
+// band.
+func live() opening {
+	return opening{plain: func(body code) code {
+		inner := join(code{bpf.LoadExtension{Num: bpf.ExtProto}}, when(etherIPv4, body))
+		return join(code{bpf.LoadExtension{Num: bpf.ExtLinkLayerType}}, whenAny([]uint32{hatypeEther, hatypeLoopback}, inner))
+	}, any: code{
 		bpf.LoadConstant{Dst: bpf.RegX, Val: 14},
 		bpf.LoadExtension{Num: bpf.ExtLinkLayerType},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: hatypeEther, SkipTrue: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: hatypeLoopback, SkipTrue: 1},
 		bpf.LoadConstant{Dst: bpf.RegX, Val: skfNetOff},
 		bpf.LoadExtension{Num: bpf.ExtProto},
-	}
+	}}
 }
 
-// program makes the program that follows start.
-func (p plan) program(start code) code {
+// program makes the program.
+func (p plan) program(o opening) code {
 	if p.all {
 		return p.pass()
 	}
+	long := p.long(o)
+	if body := p.plain(); len(body) > 0 && len(body)+len(long) <= withPlain {
+		return join(o.plain(body), long)
+	}
+	return long
+}
+
+// long decides for every frame.
+func (p plan) long(o opening) code {
 	return join(
-		start,
+		o.any,
 		untag(),
 		code{
 			bpf.StoreScratch{Src: bpf.RegA, N: mType}, bpf.StoreScratch{Src: bpf.RegX, N: mBase},

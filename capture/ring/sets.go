@@ -63,6 +63,16 @@ func newPortSet(ports []Port) portSet {
 	return set
 }
 
+// of is the ports of a protocol.
+func (s portSet) of(proto uint8) []span {
+	for _, p := range s {
+		if p.proto == proto {
+			return p.spans
+		}
+	}
+	return nil
+}
+
 func (s portSet) widen() {
 	for i := range s {
 		s[i].spans = joined(s[i].spans)
