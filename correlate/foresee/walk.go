@@ -2,6 +2,7 @@ package foresee
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -95,10 +96,17 @@ func (w *walk) entranceDetail() string {
 	return fmt.Sprintf("comes in at %s from %s", w.r.Link, w.r.Tuple.Src.Addr())
 }
 
-// bridged reports whether a request stays on the bridge that it comes in by.
+// bridged reports whether a request stays on the bridge that it comes in by. The
+// host need not have a route there, nor an address of its own: an isolated
+// network's bridge has none.
 func (w *walk) bridged() bool {
 	l := w.host.LinkNamed(w.r.Link)
-	return l != nil && l.Kind == "bridge" && !w.s.IsHost(w.r.Tuple.Dst.Addr()) && leaves(w.host)(w.r.Tuple.Dst.Addr()) == w.r.Link
+	src, dst := w.r.Tuple.Src.Addr(), w.r.Tuple.Dst.Addr()
+	if l == nil || l.Kind != "bridge" || w.s.IsHost(dst) {
+		return false
+	}
+	neighbours := w.r.From == SameNetwork && w.s.Network(src) != "" && w.s.Network(src) == w.s.Network(dst)
+	return neighbours || leaves(w.host)(dst) == w.r.Link
 }
 
 // bridgeCallsRules reports whether what a bridge forwards meets the rules of IP.
@@ -113,6 +121,9 @@ func (w *walk) bridgeCallsRules() bool {
 // packet is the request's first packet, as the host's rules meet it.
 func (w *walk) packet() ruleset.Packet {
 	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(w.host.Addresses()...), Route: leaves(w.host)}
+	if w.bridged() {
+		p.Route = func(netip.Addr) string { return w.r.Link }
+	}
 	if l := w.host.LinkNamed(w.r.Link); l != nil {
 		p.IIFIndex = uint32(l.Index)
 	}
