@@ -96,8 +96,9 @@ type merge struct {
 	stop  chan struct{} // nobody takes messages any more
 	pumps sync.WaitGroup
 
-	busy  []*feed // those of feeds with something queued, when emit began
-	bound int64   // Unix ns: up to which the others let them go
+	looked time.Time // when emit last began
+	busy   []*feed   // those of feeds with something queued, when emit began
+	bound  int64     // Unix ns: up to which the others let them go
 
 	batch  Batch  // as yielded
 	mixed  buffer // short runs of several sources, put together
@@ -173,6 +174,7 @@ func (r *merge) patience() time.Duration {
 
 // emit passes on all that may go. It reports whether the consumer wants more.
 func (r *merge) emit(now time.Time) bool {
+	r.resume(now)
 	r.divide(now)
 	for {
 		f, limit := r.earliest()
@@ -188,6 +190,17 @@ func (r *merge) emit(now time.Time) bool {
 		}
 	}
 	return r.flush(now) && r.promise(now)
+}
+
+// resume makes up for a stop, of this process or of the consumer: that no source
+// was heard of meanwhile is not their silence.
+func (r *merge) resume(now time.Time) {
+	if now.Sub(r.looked) > DefaultLateness {
+		for _, f := range r.feeds {
+			f.heard = now
+		}
+	}
+	r.looked = now
 }
 
 // divide tells feeds with something queued from those that may only have to be

@@ -276,6 +276,24 @@ func TestARingThatFallsSilentDoesNotStallTheRest(t *testing.T) {
 	})
 }
 
+// After a stop, as one by SIGSTOP of the whole process, some source is heard of
+// first, and what it says is not the earliest.
+func TestAStopOfTheConsumerIsNoSilenceOfTheSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const stop = 5 * time.Second
+		m := NewMerger(0)
+		m.Add("host", script(step{batch: frames("h", 2)}, step{wait: stop, batch: frames("h", 4)}))
+		m.Add("web", script(step{batch: frames("w", 1)}, step{wait: stop + 50*time.Millisecond, batch: frames("w", 3)}))
+		o := &told{}
+		for b := range m.Run(t.Context()) {
+			if o.add(b, time.Now()); o.last == 1 {
+				time.Sleep(stop)
+			}
+		}
+		o.wants(t, "w1 h2 w3 h4")
+	})
+}
+
 func TestWhatComesTooLateIsPassedOnAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMerger(10 * time.Millisecond)
