@@ -144,6 +144,31 @@ func TestAnIdleSourceKeepsPromisingAndEndsAtOnce(t *testing.T) {
 	}
 }
 
+func TestWhatWasHeardBeforeTheEndIsStillTold(t *testing.T) {
+	path := tracked(t)
+	f := listen(t, path)
+	const connections = 300 // more than a batch of events
+	for range connections {
+		connect(t, path, "tcp4", "127.0.0.1:0")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	events := 0
+	for b, err := range conntrack.Source(f, "host")(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range b.Records {
+			if binary.NativeEndian.Uint16(r.Data[4:]) == msgNew {
+				events++
+			}
+		}
+	}
+	if events != connections {
+		t.Errorf("told of %d connections of %d", events, connections)
+	}
+}
+
 func TestLostEventsAreReportedAndTheRestGoesOn(t *testing.T) {
 	path := tracked(t)
 	f := listen(t, path)

@@ -32,6 +32,9 @@ func Source(f *os.File, k Kind) capture.Source {
 			l, err := newListener(f, k)
 			for err == nil {
 				ended := ctx.Err() != nil
+				if ended {
+					l.deafen()
+				}
 				if err = l.fill(); err != nil {
 					break
 				}
@@ -76,6 +79,15 @@ func (l *listener) fill() error {
 	err := l.conn.Control(func(fd uintptr) { failed = l.drain(int(fd)) })
 	l.batch.Until = l.now
 	return errors.Join(err, failed)
+}
+
+// deafen has the kernel queue nothing more: in a flood, there is always more, and
+// what was heard until now would never be all read.
+func (l *listener) deafen() {
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	l.conn.Control(func(fd uintptr) {
+		unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing})
+	})
 }
 
 // drain takes datagrams until there is none or the batch is full.
