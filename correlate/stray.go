@@ -31,11 +31,32 @@ func (p *path) answeredAsItself(j *judgement) bool {
 // misrouted: the answer goes out by another link than the request came in.
 func (p *path) misrouted(link string, proof Proof) finding {
 	way, _ := p.wayHome()
+	if table := p.tableOfAnswers(link); table != 0 {
+		way += fmt.Sprintf(" table %d", table)
+	}
 	return finding{cause: CauseReplyMisrouted, proof: proof,
 		why:  fmt.Sprintf("The answer leaves by %s, and the request came in at %s: the host's routes lead to %s another way.", link, p.clientPoint().Name, p.tuple.Src.Addr()),
 		fix:  []string{"ip route replace " + way, fmt.Sprintf("or see the route and the rules: ip route get %s; ip rule", p.tuple.Src.Addr())},
 		fact: fmt.Sprintf("the way to %s is %s", p.tuple.Src.Addr(), link)}
 }
+
+// tableOfAnswers is the routing table that has the answer leave by a link, if a
+// policy rule leads there; 0 where it is the main one, or not known.
+func (p *path) tableOfAnswers(link string) int {
+	now := p.latestHost()
+	if now == nil || p.home == "" {
+		return 0
+	}
+	bridge, _ := p.t.world.wayTo(p.home, p.target.Dst)
+	r := now.RouteFor(host.Lookup{Src: p.target.Dst.Addr(), Dst: p.tuple.Src.Addr(), IIF: bridge})
+	if r == nil || now.LinkName(r.Link) != link || r.Table == tableMain {
+		return 0
+	}
+	return r.Table
+}
+
+// tableMain is RT_TABLE_MAIN.
+const tableMain = 254
 
 // routedElsewhere reports whether the host's route to the client is by another
 // link than the request came in at.
@@ -44,8 +65,8 @@ func (p *path) routedElsewhere(s *host.Sample) bool {
 		return false
 	}
 	r := routeTo(s, p.tuple.Src.Addr())
-	const main = 254 // RT_TABLE_MAIN; what other tables hold depends on rules that are not looked at
-	return r != nil && r.Table == main && r.Link != 0 && s.LinkName(r.Link) != p.clientPoint().Name
+	// What other tables hold depends on rules that are not looked at.
+	return r != nil && r.Table == tableMain && r.Link != 0 && s.LinkName(r.Link) != p.clientPoint().Name
 }
 
 // replyFilteredByReversePath reports whether the strict check of the reverse

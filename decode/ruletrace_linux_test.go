@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
@@ -26,9 +25,8 @@ func steps(t *testing.T, f *os.File) (all []*decode.TraceStep) {
 	t.Helper()
 	buf := make([]byte, 1<<16)
 	for {
-		f.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 		n, err := f.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, unix.EAGAIN) {
 			return all
 		}
 		if err != nil {
@@ -98,6 +96,9 @@ func trace(t *testing.T) (seen func() []*decode.TraceStep) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
+	if err := unix.SetsockoptTimeval(int(f.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 200_000}); err != nil {
+		t.Fatal(err)
+	}
 	table, note, err := ruletrace.Arm(ruletrace.Want{Hosts: []netip.Addr{client4, client6}})
 	if err != nil || note != "" {
 		t.Fatal(note, err)

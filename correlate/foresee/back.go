@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dnatrace/capture"
+	"dnatrace/capture/host"
 	"dnatrace/correlate"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -53,7 +54,7 @@ func (w *walk) back() {
 // which the container's routes lead to whoever asks.
 func (w *walk) bridgeBack() string {
 	in := w.s.Host(w.h.Home)
-	if r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: w.h.Target.Src.Addr()}); r != nil {
+	if r := in.RouteFor(host.Lookup{Src: w.h.Target.Dst.Addr(), Dst: w.h.Target.Src.Addr()}); r != nil {
 		if l := in.Link(r.Link); l != nil && l.Away {
 			if veth := w.host.Link(l.Peer); veth != nil && veth.Master != 0 {
 				return w.host.LinkName(veth.Master)
@@ -77,7 +78,7 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 	if own := w.h.Target.Dst.Addr(); w.strict(bridge) && leaves(w.host)(own) != bridge {
 		return w.s.ReplyReversePath(w.h, bridge), true
 	}
-	if r := route(w.host, lookup{src: w.h.Target.Dst.Addr(), dst: w.r.Tuple.Src.Addr(), iif: bridge}); r != nil {
+	if r := w.host.RouteFor(host.Lookup{Src: w.h.Target.Dst.Addr(), Dst: w.r.Tuple.Src.Addr(), IIF: bridge}); r != nil {
 		if link := w.host.LinkName(r.Link); w.r.From == Outside && link != "" && link != w.r.Link {
 			return w.s.Misrouted(w.h, link), true
 		}
@@ -110,7 +111,7 @@ func (w *walk) reply(bridge string) ruleset.Packet {
 // fromHost takes the answer of a process of the host to whoever asked.
 func (w *walk) fromHost() {
 	p := answer(w.packet())
-	if w.r.Link != "" && route(w.host, lookup{src: w.r.Tuple.Dst.Addr(), dst: w.r.Tuple.Src.Addr()}) == nil {
+	if w.r.Link != "" && w.host.RouteFor(host.Lookup{Src: w.r.Tuple.Dst.Addr(), Dst: w.r.Tuple.Src.Addr()}) == nil {
 		src := w.r.Tuple.Src.Addr()
 		w.finish(correlate.Finding{Verdict: correlate.Unanswered, Stage: "reply-route", Cause: correlate.CauseReplyNoRoute,
 			Why: fmt.Sprintf("The host has no route back to %s, so its answers go nowhere.", src),

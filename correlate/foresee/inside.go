@@ -170,7 +170,7 @@ func (w *walk) misled() (correlate.Finding, bool) {
 	if f, ok := w.s.Misremembered(w.h); ok {
 		return f, true
 	}
-	r := route(in, lookup{src: w.h.Target.Dst.Addr(), dst: src})
+	r := in.RouteFor(host.Lookup{Src: w.h.Target.Dst.Addr(), Dst: src})
 	if in, out := in.LinkWith(w.h.Target.Dst.Addr()), w.tunnel(in, r); out != "" && out != in {
 		return w.s.LeavesElsewhere(w.h, in, out), true
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"dnatrace/capture/host"
 	"dnatrace/correlate"
 	"dnatrace/correlate/ruleset"
 )
@@ -26,7 +27,7 @@ func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
 		w.pass("route", nil, "%s is an address of the host", dst)
 		return correlate.Finding{}, true
 	}
-	r := route(w.host, lookup{src: src, dst: dst, iif: w.r.Link})
+	r := w.host.RouteFor(host.Lookup{Src: src, Dst: dst, IIF: w.r.Link})
 	if r == nil {
 		return correlate.Finding{Verdict: correlate.Refused, Stage: "route", Cause: correlate.CauseNoRoute,
 			Why: fmt.Sprintf("The host has no route to %s.", dst), Fix: []string{fmt.Sprintf("ip route get %s", dst)}}, false
@@ -60,7 +61,7 @@ func (w *walk) reversePath(src netip.Addr) (correlate.Finding, bool) {
 	if !src.Is4() || mode != "1" && mode != "2" {
 		return correlate.Finding{}, true
 	}
-	back := route(w.host, lookup{src: w.r.Tuple.Dst.Addr(), dst: src, iif: w.r.Link})
+	back := w.host.RouteFor(host.Lookup{Src: w.r.Tuple.Dst.Addr(), Dst: src, IIF: w.r.Link})
 	if back != nil && back.Type == "unicast" && (mode == "2" || w.host.LinkName(back.Link) == w.r.Link) {
 		return correlate.Finding{}, true
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
@@ -139,6 +138,9 @@ func listen(t *testing.T) func(*testing.T) map[uint16][]string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
+	if err := unix.SetsockoptTimeval(int(f.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 150_000}); err != nil {
+		t.Fatal(err)
+	}
 	run(t, `table inet tracer { chain every { type filter hook prerouting priority -500; iifname { "eth0", "docker0", "br-app" } meta l4proto { tcp, udp } meta nftrace set 1; }; }`+"\n", "nft", "-f", "-")
 	return func(t *testing.T) map[uint16][]string { return traced(t, f) }
 }
@@ -149,9 +151,8 @@ func traced(t *testing.T, f *os.File) map[uint16][]string {
 	ports := map[uint32]uint16{}
 	buf := make([]byte, 1<<16)
 	for {
-		f.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
 		n, err := f.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, unix.EAGAIN) {
 			return lines
 		}
 		if err != nil {
