@@ -28,11 +28,13 @@ type Config struct {
 	// more than 262144 means 262144, enough for any super-packet.
 	SnapLen int
 	// BlockSize in bytes, a power of two of at least 64 KiB (the ring's own
-	// limit for a super-packet); 0 means 256 KiB.
+	// limit for a super-packet); 0 means 128 KiB, room for two of them.
 	BlockSize int
-	// Blocks is the number of blocks; 0 means 96 (24 MiB) for the host and 16
+	// Blocks is the number of blocks; 0 means 192 (24 MiB) for the host and 32
 	// (4 MiB) inside a container. When the kernel has no memory for that many,
-	// half of them are tried, and so on down to two.
+	// half of them are tried, and so on down to two. However little is captured,
+	// each Retire can take a block: a reader that is stopped for longer than all
+	// of them loses packets.
 	Blocks int
 	// Retire is how long the kernel waits for a block to fill before it hands it
 	// over as it is; 0 means 10 ms. A packet is visible after one to two times
@@ -49,9 +51,9 @@ type Config struct {
 const (
 	maxSnapLen     = 1 << 18
 	minBlockSize   = 1 << 16
-	blockSize      = 256 << 10
-	hostBlocks     = 96
-	innerBlocks    = 16
+	blockSize      = 128 << 10
+	hostBlocks     = 192
+	innerBlocks    = 32
 	fewestBlocks   = 2
 	defaultRetire  = 10 * time.Millisecond
 	blockRetireMax = time.Second

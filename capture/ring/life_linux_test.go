@@ -39,6 +39,21 @@ func TestAFullRingCountsWhatItLoses(t *testing.T) {
 	}
 }
 
+func TestASmallRingOutlastsAShortStop(t *testing.T) {
+	client, _, inner := dockerHost(t)
+	c := client.udp("198.51.100.100:40000")
+	inner.udp("172.17.0.2:80")
+	r := inner.open(Config{Netns: "web", Filter: build(t, Want{Ports: []Port{{protoUDP, 80}}})})
+	start, sent := time.Now(), 0
+	for ; time.Since(start) < 250*time.Millisecond; sent++ { // nobody reads
+		send(t, c, "172.17.0.2:80", 1)
+		time.Sleep(time.Millisecond)
+	}
+	if n := len(watch(t, r, packets(sent)).packets); n != sent {
+		t.Errorf("%d packets of %d", n, sent)
+	}
+}
+
 func TestThePacketsJustBeforeTheEndAreNotLost(t *testing.T) {
 	client, host, inner := dockerHost(t)
 	c := client.udp("198.51.100.100:40000")
