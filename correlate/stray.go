@@ -31,7 +31,7 @@ func (p *path) answeredAsItself(j *judgement) bool {
 // misrouted: the answer goes out by another link than the request came in.
 func (p *path) misrouted(link string, proof Proof) finding {
 	way, _ := p.wayHome()
-	if table := p.tableOfAnswers(link); table != 0 {
+	if table := p.tableOfAnswers(); table != 0 {
 		way += fmt.Sprintf(" table %d", table)
 	}
 	return finding{cause: CauseReplyMisrouted, proof: proof,
@@ -40,16 +40,17 @@ func (p *path) misrouted(link string, proof Proof) finding {
 		fact: fmt.Sprintf("the way to %s is %s", p.tuple.Src.Addr(), link)}
 }
 
-// tableOfAnswers is the routing table that has the answer leave by a link, if a
-// policy rule leads there; 0 where it is the main one, or not known.
-func (p *path) tableOfAnswers(link string) int {
+// tableOfAnswers is the routing table that has the answer leave by another link
+// than the request came in at, if a policy rule leads there; 0 where it is the
+// main one, or not known.
+func (p *path) tableOfAnswers() int {
 	now := p.latestHost()
 	if now == nil || p.home == "" {
 		return 0
 	}
 	bridge, _ := p.t.world.wayTo(p.home, p.target.Dst)
 	r := now.RouteFor(host.Lookup{Src: p.target.Dst.Addr(), Dst: p.tuple.Src.Addr(), IIF: bridge})
-	if r == nil || now.LinkName(r.Link) != link || r.Table == tableMain {
+	if r == nil || now.LinkName(r.Link) == p.clientPoint().Name || r.Table == tableMain {
 		return 0
 	}
 	return r.Table
