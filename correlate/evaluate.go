@@ -61,7 +61,7 @@ func (p *path) netns(inner bool) string {
 func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 	netns := p.netns(inner)
 	set, sample := p.t.world.ruleset(netns, at), p.t.world.host(netns)
-	if set == nil || sample == nil || !inner && w == request && p.gotThrough() {
+	if set == nil || sample == nil {
 		return ruleset.Outcome{}, false
 	}
 	packet, ok := p.packetFor(w, inner, sample)
@@ -69,7 +69,16 @@ func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 		return ruleset.Outcome{}, false
 	}
 	out := set.Evaluate(packet)
+	if !inner && w == request && p.gotThrough() && !p.stoppedOnBridge(out) {
+		return ruleset.Outcome{}, false
+	}
 	return out, out.Certain()
+}
+
+// stoppedOnBridge reports whether a bridge drops what has passed the rules of IP,
+// before it reaches the server's door.
+func (p *path) stoppedOnBridge(out ruleset.Outcome) bool {
+	return out.Stage == "bridge" && out.Steps[len(out.Steps)-1].Leaving && p.inside == nil && !p.entered()
 }
 
 // evaluatedTranslation is the rule that sends the request where it was seen to
@@ -113,7 +122,7 @@ func (p *path) surelyPassed() bool {
 
 // packetFor is the packet that meets the rules of a namespace.
 func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, bool) {
-	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s)}
+	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4())}
 	if p.tuple.Proto == decode.TCP {
 		k.TCPFlags = byte(decode.SYN)
 	}
@@ -124,34 +133,25 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 		return k, k.IIF != ""
 	case w == request:
 		last := p.lastBefore()
-		k.IIF = bridgeOf(s, last.Name)
+		comesBy(&k, s, last.Name)
 		k.Sent = p.t.world.isHost(p.tuple.Src)
 		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && k.Route(p.tuple.Dst.Addr()) == k.IIF
-		return k, last.Netns == capture.HostNetns && (!bridged || bridgedMeetsRules(s, p.tuple.Dst))
+		return k, last.Netns == capture.HostNetns && (!bridged || callsRules(s, p.tuple.Dst.Is4()) || !k.Above && !p.entered())
 	}
 	last := p.lastReply()
 	if last == nil || last.at.Netns != capture.HostNetns {
 		return k, false
 	}
-	k.Tuple, k.IIF, k.State = p.served().tuple.Reverse(), last.at.Name, decode.CtEstablished
-	if bridge, _ := p.t.world.wayTo(p.home, p.served().tuple.Dst); bridge != "" {
-		k.IIF = bridge
+	k.Tuple, k.State = p.served().tuple.Reverse(), decode.CtEstablished
+	comesBy(&k, s, last.at.Name)
+	if bridge, _ := p.t.world.wayTo(p.home, p.served().tuple.Dst); bridge != "" && bridge != k.IIF {
+		k.IIF, k.Port, k.Above = bridge, ruleset.Port{}, true // seen behind it
 	}
 	if k.TCPFlags != 0 {
 		k.TCPFlags |= byte(decode.ACK)
 	}
 	k.Flow = &ruleset.Flow{Orig: p.tuple, Reply: p.served().tuple.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed | decode.StatusDstNAT}
 	return k, true
-}
-
-// bridgedMeetsRules reports whether what only crosses a bridge meets the rules of
-// iptables, and inet and ip tables, all the same (br_netfilter).
-func bridgedMeetsRules(s *host.Sample, dst decode.IP) bool {
-	program := "ip6tables"
-	if dst.Is4() {
-		program = "iptables"
-	}
-	return s.Sysctls["net.bridge.bridge-nf-call-"+program] == "1"
 }
 
 // echo is the kind of an echo request or its reply (RFC 792, RFC 4443 §4), nil
@@ -197,6 +197,16 @@ func bridgeOf(s *host.Sample, name string) string {
 		return s.LinkName(l.Master)
 	}
 	return name
+}
+
+// comesBy has a packet come in where it was last seen: at a bridge, which rules
+// of IP see in the stead of its ports, or at one of those.
+func comesBy(k *ruleset.Packet, s *host.Sample, seen string) {
+	k.IIF = bridgeOf(s, seen)
+	if k.Above = k.IIF == seen; k.Above {
+		return
+	}
+	k.Port = ruleset.Port{Name: seen, Index: uint32(s.LinkNamed(seen).Index)}
 }
 
 func isBridge(l *host.Link) bool { return l != nil && l.Kind == "bridge" }

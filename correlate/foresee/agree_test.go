@@ -31,9 +31,8 @@ var undecided = map[string]struct {
 	verdict correlate.Verdict
 	blind   string
 }{
-	"firewall-drop-bridge": {correlate.Undetermined, "what bridges drop"},
-	"udp-pinned":           {correlate.Delivered, "tracked already"},
-	"firewall-drop-tc":     {correlate.Delivered, ""}, // programs of tc are not read
+	"udp-pinned":       {correlate.Delivered, "tracked already"},
+	"firewall-drop-tc": {correlate.Delivered, ""}, // programs of tc are not read
 
 	// Routes inside containers and neighbour entries are not followed; and a
 	// proxy whose own connection was never seen is judged as just that.

@@ -57,7 +57,7 @@ func (w *walk) forth() {
 	}
 	w.pass(w.entrance(), nil, "%s", w.entranceDetail())
 	if w.bridged() && !w.bridgeCallsRules() {
-		w.enter(w.r.Tuple)
+		w.cross()
 		return
 	}
 	out, ok := w.rules(capture.HostNetns, w.packet())
@@ -65,6 +65,25 @@ func (w *walk) forth() {
 		out = w.intended()
 	}
 	w.through(out)
+}
+
+// cross takes the request from one port of a bridge to another, by the rules of
+// the bridge alone.
+func (w *walk) cross() {
+	if set, _ := w.s.Rules(capture.HostNetns); set == nil {
+		w.enter(w.r.Tuple)
+		return
+	}
+	out, _ := w.rules(capture.HostNetns, w.packet())
+	w.tell(out.Steps)
+	switch {
+	case out.Verdict == ruleset.Unclear:
+		w.unclear(out)
+	case stopped(out):
+		w.filtered(out)
+	default:
+		w.enter(w.r.Tuple)
+	}
 }
 
 // withoutHost judges by what the engine says alone.
@@ -120,7 +139,8 @@ func (w *walk) bridgeCallsRules() bool {
 
 // packet is the request's first packet, as the host's rules meet it.
 func (w *walk) packet() ruleset.Packet {
-	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(w.host.Addresses()...), Route: leaves(w.host)}
+	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(w.host.Addresses()...), Route: leaves(w.host),
+		Bridge: w.s.Bridges(capture.HostNetns, w.r.Tuple.Dst.Is4())}
 	if w.bridged() {
 		p.Route = func(netip.Addr) string { return w.r.Link }
 	}
@@ -228,7 +248,7 @@ func stopped(out ruleset.Outcome) bool {
 // prerouting, what is sent before output.
 func (w *walk) split(out ruleset.Outcome) (before, after []ruleset.Step) {
 	i := slices.IndexFunc(out.Steps, func(s ruleset.Step) bool {
-		return slices.Contains([]string{"input", "forward", "output", "postrouting", "egress"}, s.Stage)
+		return s.Leaving || slices.Contains([]string{"input", "forward", "output", "postrouting", "egress"}, s.Stage)
 	})
 	if i < 0 {
 		return out.Steps, nil

@@ -234,7 +234,7 @@ func width(o operand) int {
 		return e.Len
 	case decode.MetaExpr:
 		switch e.Key {
-		case decode.MetaIIFName, decode.MetaOIFName, decode.MetaIIFKind, decode.MetaOIFKind:
+		case decode.MetaIIFName, decode.MetaOIFName, decode.MetaIIFKind, decode.MetaOIFKind, metaBridgeIn, metaBridgeOut:
 			return 16
 		}
 	case decode.CtExpr:

@@ -105,8 +105,8 @@ func (s *Set) run(p Packet, choices []bool) *machine {
 	for _, why := range s.rules.Missing {
 		m.doubt(why)
 	}
-	if s.bridge != "" {
-		m.doubt("what bridges drop (table bridge " + s.bridge + ") is not evaluated")
+	if p.Bridge == nil || p.Route == nil {
+		m.notEvaluated()
 	}
 	return m
 }
@@ -114,7 +114,18 @@ func (s *Set) run(p Packet, choices []bool) *machine {
 func (m *machine) arrive(iif string, index uint32) {
 	m.iif, m.iifIndex, m.hasIIF = iif, index, true
 	m.oif, m.oifIndex, m.hasOIF = "", 0, false
-	if !m.ingress() || !m.hook(decode.HookPrerouting) {
+	called := false // the bridge has called the rules of IP
+	if b := m.bridge(iif); b != nil && !m.p.Above {
+		on, across := m.comeIn(b)
+		if on && across {
+			m.cross(b)
+		}
+		if !on || across {
+			return
+		}
+		called = b.Calls
+	}
+	if !m.ingress() || !called && !m.hook(decode.HookPrerouting) {
 		return
 	}
 	switch m.addrType(m.tuple.Dst.Addr()) {
@@ -132,7 +143,8 @@ func (m *machine) arrive(iif string, index uint32) {
 		return
 	}
 	m.leave()
-	_ = m.hook(decode.HookForward) && m.hook(decode.HookPostrouting) && m.egress()
+	m.forwarded = true
+	_ = m.hook(decode.HookForward) && m.hook(decode.HookPostrouting) && m.depart()
 }
 
 // leave looks up the interface that the packet goes out by.
@@ -155,7 +167,7 @@ func (m *machine) send() {
 	if m.local {
 		m.oif, m.oifIndex = "lo", 0
 	}
-	if !m.hook(decode.HookPostrouting) || !m.egress() {
+	if !m.hook(decode.HookPostrouting) || !m.depart() {
 		return
 	}
 	if m.local {
@@ -218,7 +230,7 @@ func (m *machine) outcome(s *Set) Outcome {
 		Masqueraded: m.masqueraded, Local: m.local,
 	}
 	for _, st := range m.steps {
-		e := Step{Stage: st.stage, Verdict: st.verdict, Before: st.before, After: st.after}
+		e := Step{Stage: st.stage, Verdict: st.verdict, Before: st.before, After: st.after, Leaving: st.leaving}
 		if st.rule == nil {
 			e.Rule = s.policy(st.chain)
 		} else {

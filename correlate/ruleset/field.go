@@ -64,6 +64,8 @@ var metaFields = map[uint32]field{
 	decode.MetaCgroup:   {name: "meta cgroup", kind: kindHost},
 	decode.MetaIIFKind:  {name: "meta iifkind", kind: kindIfname},
 	decode.MetaOIFKind:  {name: "meta oifkind", kind: kindIfname},
+	metaBridgeIn:        {name: "meta ibrname", kind: kindIfname},
+	metaBridgeOut:       {name: "meta obrname", kind: kindIfname},
 }
 
 var ctFields = map[uint32]field{

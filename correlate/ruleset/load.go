@@ -43,6 +43,11 @@ func (e *evaluation) meta(x decode.MetaExpr) bool {
 }
 
 func (e *evaluation) metaValue(key uint32) (b []byte, why string) {
+	if e.framed() {
+		if b, why, ok := e.metaFrame(key); ok {
+			return b, why
+		}
+	}
 	switch key {
 	case decode.MetaLen:
 		if e.p.Length == 0 {
@@ -112,6 +117,9 @@ func (m *machine) index32(has bool, index uint32) ([]byte, string) {
 }
 
 func (e *evaluation) setMeta(x decode.MetaExpr) bool {
+	if x.Key == metaBroute {
+		return e.leaves("it is taken off the bridge (broute)")
+	}
 	if x.Key != decode.MetaMark {
 		return true
 	}
@@ -130,13 +138,15 @@ func (e *evaluation) setMeta(x decode.MetaExpr) bool {
 // payload loads bytes of the packet, as far as they are known.
 func (e *evaluation) payload(x decode.PayloadExpr) bool {
 	if x.Set {
-		if x.Base == decode.BaseNetwork && x.Offset >= 8 || x.Base == decode.BaseTransport && x.Offset < 4 {
+		if x.Base == decode.BaseLink && e.framed() || x.Base == decode.BaseNetwork && x.Offset >= 8 || x.Base == decode.BaseTransport && x.Offset < 4 {
 			return e.leaves("the packet is rewritten")
 		}
 		return true
 	}
 	var header, known []byte
 	switch x.Base {
+	case decode.BaseLink:
+		header, known = e.linkHeader()
 	case decode.BaseNetwork:
 		header, known = e.networkHeader()
 	case decode.BaseTransport:
@@ -163,6 +173,7 @@ func (m *machine) networkHeader() (b, known []byte) {
 		copy(b[8:], m.tuple.Src[:])
 		copy(b[24:], m.tuple.Dst[:])
 		mark(known, 6, 7, 8, 40)
+		m.hide(known, 8, 24)
 		if m.p.Length > 40 {
 			binary.BigEndian.PutUint16(b[4:], uint16(m.p.Length-40))
 			mark(known, 4, 6)
@@ -184,13 +195,20 @@ func (m *machine) networkHeader() (b, known []byte) {
 	if b[8] = m.ttl(); m.p.TTL > 0 {
 		mark(known, 8, 9)
 	}
+	m.hide(known, 12, 16)
 	return b, known
+}
+
+// hide takes back what masquerading, which is over by now, has changed.
+func (m *machine) hide(known []byte, from, to int) {
+	if m.masqueraded && m.framed() {
+		clear(known[from:to])
+	}
 }
 
 // ttl is what is left of it: forwarding takes one off before the rules see it.
 func (m *machine) ttl() uint8 {
-	forwarded := m.at == decode.HookForward || m.at == decode.HookPostrouting
-	if forwarded && !m.p.Sent && m.p.TTL > 0 {
+	if m.forwarded && m.p.TTL > 0 {
 		return m.p.TTL - 1
 	}
 	return m.p.TTL
@@ -212,6 +230,7 @@ func (m *machine) transportHeader() (b, known []byte) {
 		binary.BigEndian.PutUint16(b[0:], m.tuple.SrcPort)
 		binary.BigEndian.PutUint16(b[2:], m.tuple.DstPort)
 		mark(known, 0, 4)
+		m.hide(known, 0, 2)
 		if m.tuple.Proto == decode.TCP && m.p.TCPFlags != 0 {
 			b[13] = m.p.TCPFlags
 			mark(known, 13, 14)

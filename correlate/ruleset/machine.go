@@ -28,6 +28,8 @@ type machine struct {
 	dstDone, srcDone   bool // a rule has settled this half of the translation
 	redirected         bool
 	looped             bool // it comes back on lo
+	forwarded          bool // it is being routed from one interface to another
+	frame              frame
 
 	data [64]byte
 	why  [16]string // of each 32-bit register: why it is not known; "" if it is
@@ -53,6 +55,7 @@ type step struct {
 	verdict       string
 	stage         string
 	before, after decode.Tuple
+	leaving       bool
 }
 
 func newMachine(s *Set, p Packet, choices []bool) *machine {

@@ -18,6 +18,12 @@ type Packet struct {
 	// leaves by after translation; Route, if given, is asked instead.
 	IIF, OIF           string
 	IIFIndex, OIFIndex uint32
+	// Port is, if IIF is a bridge, the port of it that the packet comes in by. Its
+	// zero value is the one behind which the source is, if that is known.
+	Port Port
+	// Above says that the packet was seen on IIF itself: if that is a bridge, the
+	// rules of its ports are behind it.
+	Above bool
 
 	Tuple    decode.Tuple // as it meets the first hook
 	TCPFlags byte         // FIN 1, SYN 2, RST 4, PSH 8, ACK 16; 0 is unknown
@@ -40,6 +46,10 @@ type Packet struct {
 	// Route is the interface that packets to an address leave by, "" for none.
 	// Nil if that is not known: OIF is taken, and reverse paths cannot be told.
 	Route func(netip.Addr) string
+	// Bridge is the bridge that an interface is, nil if it is none; it is not known
+	// if frames may cross one that is not told. Nil, or without Route: nothing is
+	// known of bridges, and tables of that family are told in Unknown.
+	Bridge func(link string) (b *Bridge, known bool)
 }
 
 // ICMP is the kind of an ICMP or ICMPv6 message.
@@ -106,7 +116,7 @@ type Outcome struct {
 	// evaluated match, and no limit be reached.
 	Rule *Rule
 	// Stage is where: ingress, raw, prerouting, dnat, input, forward, output,
-	// postrouting or egress; "" if Passed.
+	// postrouting, egress or bridge; "" if Passed.
 	Stage string
 	// Steps are the rules that matched and the policies that applied, in order.
 	Steps []Step
@@ -131,4 +141,5 @@ type Step struct {
 	Verdict string // as nft writes it: "accept", "drop", "jump DOCKER", "continue", "dnat", …
 	Before  decode.Tuple
 	After   decode.Tuple
+	Leaving bool // it is known by which interface the packet leaves: it has been routed
 }

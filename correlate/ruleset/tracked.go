@@ -11,7 +11,7 @@ func (m *machine) tracked() bool {
 	if m.untracked || m.p.State == decode.CtInvalid {
 		return false
 	}
-	before := (m.at == decode.HookPrerouting || m.at == decode.HookOutput) && m.root != nil && m.root.Type != "nat" && m.root.Priority < priorityConntrack
+	before := !m.framed() && (m.at == decode.HookPrerouting || m.at == decode.HookOutput) && m.root != nil && m.root.Type != "nat" && m.root.Priority < priorityConntrack
 	return m.at != decode.HookIngress && !(before && !m.looped)
 }
 
@@ -66,6 +66,9 @@ func (m *machine) status() uint32 {
 func (e *evaluation) ct(x decode.CtExpr) bool {
 	if x.Set {
 		return e.setCt(x)
+	}
+	if e.framed() && !e.frame.routed {
+		return e.load(x.Reg, make([]byte, 16), "what connection tracking says of frames on a bridge is not known")
 	}
 	if x.Key == decode.CtState {
 		return e.load(x.Reg, e.host32(e.state()), "")

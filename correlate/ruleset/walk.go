@@ -24,13 +24,15 @@ func (m *machine) applyPolicy(c *chain) decided {
 		v, word = decided(Dropped), "drop"
 		m.by, m.rule = c, nil
 	}
-	m.steps = append(m.steps, step{chain: c, verdict: "policy " + word, stage: m.stageName(c), before: m.tuple, after: m.tuple})
+	m.steps = append(m.steps, step{chain: c, verdict: "policy " + word, stage: m.stageName(c), before: m.tuple, after: m.tuple, leaving: m.leaving()})
 	return v
 }
 
 // stageName is the word of the place where a chain is called.
 func (m *machine) stageName(c *chain) string {
 	switch {
+	case c.Family == decode.FamilyBridge:
+		return "bridge"
 	case m.at == decode.HookIngress:
 		return "ingress"
 	case c.Family == decode.FamilyNetdev:
@@ -41,6 +43,15 @@ func (m *machine) stageName(c *chain) string {
 		return "raw"
 	}
 	return hookName(decode.FamilyInet, m.at)
+}
+
+// leaving reports whether it is known by which interface the packet leaves.
+func (m *machine) leaving() bool {
+	if m.framed() {
+		_, out := m.frameEnds()
+		return out
+	}
+	return m.hasOIF
 }
 
 // decided is a Verdict that ends a base chain, or undecided.
@@ -71,7 +82,7 @@ func (m *machine) walk(c *chain, depth int) decided {
 		if !matched {
 			continue
 		}
-		m.steps = append(m.steps, step{chain: c, rule: r, verdict: v.word, stage: m.stageName(m.root), before: before, after: m.tuple})
+		m.steps = append(m.steps, step{chain: c, rule: r, verdict: v.word, stage: m.stageName(m.root), before: before, after: m.tuple, leaving: m.leaving()})
 		switch v.code {
 		case decode.VerdictAccept:
 			return decided(Passed)
