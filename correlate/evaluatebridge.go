@@ -54,7 +54,7 @@ func (w *world) portOf(s *host.Sample, bridge *host.Link, ip netip.Addr) ruleset
 		if found.Name != "" {
 			return ruleset.Port{}
 		}
-		found = ruleset.Port{Name: l.Name, Index: uint32(l.Index), MAC: macBehind(s, bridge, inside.Link(l.Peer), ip)}
+		found = ruleset.Port{Name: l.Name, Index: uint32(l.Index), Hairpin: l.Hairpin, MAC: macBehind(s, bridge, inside.Link(l.Peer), ip)}
 	}
 	return found
 }

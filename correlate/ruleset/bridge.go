@@ -23,7 +23,10 @@ type MAC [6]byte
 type Port struct {
 	Name  string // "" if unknown
 	Index uint32 // 0 if unknown
-	MAC   MAC    // of whoever has the address that was asked for
+	// Hairpin says that the bridge sends by this port what came in by it, too
+	// (IFLA_BRPORT_MODE).
+	Hairpin bool
+	MAC     MAC // of whoever has the address that was asked for
 }
 
 // frame is a packet while it is on a bridge.
@@ -109,6 +112,9 @@ func (m *machine) cross(b *Bridge) {
 	}
 	m.frame.out = b.Port(m.tuple.Dst.Addr())
 	m.frame.dst = m.frame.out.MAC
+	if out := m.frame.out; out.Name != "" && out.Name == m.frame.in.Name && !out.Hairpin {
+		return // the bridge itself does not send it back (should_deliver)
+	}
 	_ = m.bridgeHook(decode.HookForward, rules) && m.bridgeHook(decode.HookPostrouting, nil) &&
 		(!b.Calls || m.hook(decode.HookPostrouting)) && m.leavePort()
 }

@@ -141,7 +141,8 @@ func listen(t *testing.T) func(*testing.T) map[uint16][]string {
 	if err := unix.SetsockoptTimeval(int(f.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 150_000}); err != nil {
 		t.Fatal(err)
 	}
-	run(t, `table inet tracer { chain every { type filter hook prerouting priority -500; iifname { "eth0", "docker0", "br-app" } meta l4proto { tcp, udp } meta nftrace set 1; }; }`+"\n", "nft", "-f", "-")
+	run(t, `table inet tracer { chain every { type filter hook prerouting priority -500; iifname { "eth0", "docker0", "br-app" } meta l4proto { tcp, udp } meta nftrace set 1; }; }
+		table bridge tracer { chain every { type filter hook prerouting priority -500; meta l4proto { tcp, udp } meta nftrace set 1; }; }`+"\n", "nft", "-f", "-")
 	return func(t *testing.T) map[uint16][]string { return traced(t, f) }
 }
 
@@ -164,7 +165,7 @@ func traced(t *testing.T, f *os.File) map[uint16][]string {
 		}
 		for _, e := range events {
 			s := e.(*decode.TraceStep)
-			if s.Table == "tracer" && ports[s.ID] == 0 {
+			if s.Packet.Kind >= decode.Segment && ports[s.ID] == 0 { // a bridge gives what it passes up another id
 				ports[s.ID] = s.Packet.Tuple.SrcPort
 			}
 			if line := stepLine(s); line != "" && s.Table != "tracer" {
@@ -205,11 +206,17 @@ func send(t *testing.T, p ruleset.Packet) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := net.InterfaceByName(p.IIF + "-peer")
+	sendTo(t, p, p.IIF, in.HardwareAddr)
+}
+
+// sendTo puts a packet on the wire to an interface, for a hardware address.
+func sendTo(t *testing.T, p ruleset.Packet, link string, to net.HardwareAddr) {
+	t.Helper()
+	peer, err := net.InterfaceByName(link + "-peer")
 	if err != nil {
 		t.Fatal(err)
 	}
-	eth := &layers.Ethernet{SrcMAC: peer.HardwareAddr, DstMAC: in.HardwareAddr, EthernetType: layers.EthernetTypeIPv4}
+	eth := &layers.Ethernet{SrcMAC: peer.HardwareAddr, DstMAC: to, EthernetType: layers.EthernetTypeIPv4}
 	src, dst := p.Tuple.Src.Addr().AsSlice(), p.Tuple.Dst.Addr().AsSlice()
 	var ip gopacket.SerializableLayer
 	var network gopacket.NetworkLayer
