@@ -78,7 +78,7 @@ func (m *Merger) Late() uint64 { return m.late.Load() }
 func (m *Merger) Run(ctx context.Context) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		r := &merge{Merger: m, ctx: ctx, yield: yield, in: make(chan message, 16), stop: make(chan struct{})}
+		r := &merge{Merger: m, ctx: ctx, yield: yield, in: make(chan message, 16), stop: make(chan struct{}), looked: time.Now()}
 		defer r.pumps.Wait()
 		defer close(r.stop)
 		defer cancel()
@@ -195,9 +195,11 @@ func (r *merge) emit(now time.Time) bool {
 // resume makes up for a stop, of this process or of the consumer: that no source
 // was heard of meanwhile is not their silence.
 func (r *merge) resume(now time.Time) {
-	if now.Sub(r.looked) > DefaultLateness {
+	if stop := now.Sub(r.looked); stop > DefaultLateness {
 		for _, f := range r.feeds {
-			f.heard = now
+			if f.heard = f.heard.Add(stop); f.heard.After(now) {
+				f.heard = now
+			}
 		}
 	}
 	r.looked = now

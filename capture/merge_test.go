@@ -294,6 +294,31 @@ func TestAStopOfTheConsumerIsNoSilenceOfTheSources(t *testing.T) {
 	})
 }
 
+func TestARingThatFellSilentIsNotWaitedForAgainAfterEachStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every, stop = 50 * time.Millisecond, 150 * time.Millisecond
+		m := NewMerger(0)
+		m.Add("web", thenIdle(script(step{batch: Batch{Until: 1}})))
+		var steps []step
+		for i := range time.Duration(100) {
+			steps = append(steps, step{wait: every, batch: frames("", in((i+1)*every))})
+		}
+		m.Add("host", script(steps...))
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+		defer cancel()
+		var worst time.Duration
+		for b := range m.Run(ctx) {
+			if n := len(b.Packets); n > 0 && b.First > 40 { // the silence is noticed by then
+				worst = max(worst, time.Since(time.Unix(0, b.Packets[0].Time)))
+				time.Sleep(stop)
+			}
+		}
+		if worst > time.Second/2 {
+			t.Errorf("a packet went out %v after its time", worst)
+		}
+	})
+}
+
 func TestWhatComesTooLateIsPassedOnAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMerger(10 * time.Millisecond)
