@@ -7,7 +7,7 @@ import "time"
 // whoever sends the packets does not pay for waking their watcher. A wake-up of
 // its own for each source, and for each block that a ring fills, costs more than
 // all else that is done for a hundred thousand packets a second.
-const Pulse = 24 * time.Millisecond
+const Pulse = 20 * time.Millisecond
 
 var firstPulse = time.Now()
 

@@ -39,9 +39,11 @@ const (
 	// neighbourWindow replaces a shorter window while ARP or ND is
 	// outstanding: the kernel gives up after 3 s.
 	neighbourWindow = 4 * time.Second
-	// settle is how long after the deciding packet the judgement is made.
-	// Conntrack and the engine tell of a packet up to a millisecond after it.
-	settle = 20 * time.Millisecond
+	// settle is how long after the deciding packet the judgement is made. What
+	// conntrack, the rule trace and the engine tell bears the time of its receipt:
+	// up to a capture.Pulse after the packet, and as much again is left for a busy
+	// machine.
+	settle = 40 * time.Millisecond
 	// linger is how long a closed connection is remembered, so that late
 	// segments are not taken for something new.
 	linger = time.Second

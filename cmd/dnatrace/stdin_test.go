@@ -41,7 +41,7 @@ func TestARecordingIsReplayedFromStandardInput(t *testing.T) {
 func TestARecordingIsAnnotatedFromStandardInput(t *testing.T) {
 	stdinIs(t, "demo-forward-drop")
 	path := filepath.Join(t.TempDir(), "annotated.pcapng")
-	if _, errs, code := dnatrace("annotate", "-", "-w", path); code != exitOK || !strings.Contains(errs, "1 requests, dropped:firewall-drop") {
+	if _, errs, code := dnatrace("annotate", "-", "-w", path); code != exitOK || !strings.Contains(errs, "1 request, dropped:firewall-drop") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
