@@ -20,7 +20,7 @@ func (w *walk) back() {
 	bridge := w.bridgeBack()
 	bridged := w.bridged()
 	if bridged && !w.bridgeCallsRules() {
-		w.deliver()
+		w.crossBack(bridge)
 		return
 	}
 	out, ok := w.rules(capture.HostNetns, w.reply(bridge))
@@ -46,6 +46,19 @@ func (w *walk) back() {
 	if w.via == "proxy" {
 		w.fromHost()
 		return
+	}
+	w.deliver()
+}
+
+// crossBack takes the answer over the bridge that the request crossed.
+func (w *walk) crossBack(bridge string) {
+	if set, _ := w.s.Rules(capture.HostNetns); set != nil {
+		out, _ := w.rules(capture.HostNetns, w.reply(bridge))
+		w.tellBack(out.Steps)
+		if stopped(out) {
+			w.finish(w.s.Replied(w.h, out), told)
+			return
+		}
 	}
 	w.deliver()
 }

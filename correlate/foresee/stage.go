@@ -62,6 +62,8 @@ func (w *walk) tellBack(steps []ruleset.Step) {
 	from := len(w.stages)
 	w.tell(steps)
 	for i := range w.stages[from:] {
-		w.stages[from+i].Stage = correlate.ReplyStage(w.stages[from+i].Stage)
+		if w.stages[from+i].Stage != "bridge" { // which has one name for both ways
+			w.stages[from+i].Stage = correlate.ReplyStage(w.stages[from+i].Stage)
+		}
 	}
 }

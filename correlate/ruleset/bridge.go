@@ -116,7 +116,8 @@ func (m *machine) cross(b *Bridge) {
 		return // the bridge itself does not send it back (should_deliver)
 	}
 	_ = m.bridgeHook(decode.HookForward, rules) && m.bridgeHook(decode.HookPostrouting, nil) &&
-		(!b.Calls || m.hook(decode.HookPostrouting)) && m.leavePort()
+		(!b.Calls || m.hook(decode.HookPostrouting)) && m.leavePort() &&
+		m.resolved(m.frame, decode.HookPrerouting, decode.HookForward, decode.HookPostrouting)
 }
 
 // depart hands a packet to the interface that it leaves by, and, if that is a
@@ -131,7 +132,39 @@ func (m *machine) depart() bool {
 	}
 	out := b.Port(m.tuple.Dst.Addr())
 	m.frame = frame{bridge: m.oif, out: out, src: b.MAC, dst: out.MAC, routed: true}
-	return m.bridgeHook(decode.HookOutput, nil) && m.bridgeHook(decode.HookPostrouting, nil) && m.leavePort()
+	return m.bridgeHook(decode.HookOutput, nil) && m.bridgeHook(decode.HookPostrouting, nil) && m.leavePort() &&
+		m.resolved(m.frame, decode.HookOutput, decode.HookPostrouting)
+}
+
+// resolved doubts that a packet goes where no rule of the bridge stops it, if one
+// may stop the ARP that has to find the way first, or its answer.
+func (m *machine) resolved(f frame, hooks ...uint32) bool {
+	if m.family != decode.FamilyIPv4 {
+		return true
+	}
+	back := frame{bridge: f.bridge, in: f.out, out: f.in, src: f.dst, dst: f.src}
+	answers := hooks
+	if hooks[0] == decode.HookOutput {
+		answers = []uint32{decode.HookPrerouting, decode.HookInput}
+	}
+	f.dst = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	if !m.passesARP(f, hooks) || !m.passesARP(back, answers) {
+		m.doubt("whether rules of bridge " + f.bridge + " let ARP for " + m.tuple.Dst.Addr().String() + " by is not known")
+	}
+	return true
+}
+
+// passesARP reports whether no rule can stop ARP at some hooks.
+func (m *machine) passesARP(f frame, hooks []uint32) bool {
+	a := newMachine(m.set, m.p, nil)
+	a.family, a.frame, a.met = decode.FamilyARP, f, m.met
+	for _, h := range hooks {
+		if !a.bridgeHook(h, nil) {
+			return false
+		}
+	}
+	m.met = a.met
+	return len(a.asked)+len(a.doubts) == 0
 }
 
 // enterPort and leavePort run the chains of a port as of any device. What they
@@ -200,6 +233,10 @@ func (m *machine) metaFrame(key uint32) (b []byte, why string, ok bool) {
 		b, why = m.device16(hasOut, m.frame.bridge)
 	case decode.MetaNFProto:
 		b = []byte{byte(decode.FamilyBridge)}
+	case decode.MetaL4Proto:
+		if m.family != decode.FamilyARP {
+			return nil, "", false
+		} // else there is none
 	case decode.MetaPktType: // it depends on whose address the port has
 		b, why = m.host32(0), "meta pkttype is not known"
 	default:

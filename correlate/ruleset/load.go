@@ -89,6 +89,9 @@ func (e *evaluation) metaValue(key uint32) (b []byte, why string) {
 }
 
 func (m *machine) etherType() []byte {
+	if m.family == decode.FamilyARP {
+		return []byte{0x08, 0x06}
+	}
 	if m.family == decode.FamilyIPv6 {
 		return []byte{0x86, 0xdd}
 	}
@@ -144,6 +147,9 @@ func (e *evaluation) payload(x decode.PayloadExpr) bool {
 		return true
 	}
 	var header, known []byte
+	if e.family == decode.FamilyARP && x.Base == decode.BaseTransport {
+		return false // there is none
+	}
 	switch x.Base {
 	case decode.BaseLink:
 		header, known = e.linkHeader()
@@ -167,6 +173,9 @@ func (e *evaluation) payload(x decode.PayloadExpr) bool {
 // networkHeader is the IP header, and which bytes of it are known. It is not a
 // fragment.
 func (m *machine) networkHeader() (b, known []byte) {
+	if m.family == decode.FamilyARP {
+		return nil, nil
+	}
 	if m.family == decode.FamilyIPv6 {
 		b, known = make([]byte, 40), make([]byte, 40)
 		b[0], b[6] = 0x60, byte(m.tuple.Proto)
