@@ -37,6 +37,7 @@ func TestForeseesWhatRulesOfBridgesStop(t *testing.T) {
 		{"what is said too often is dropped", "delivered", "chain out { type filter hook output priority 0; tcp dport 80 limit rate over 5/second drop; }", "undetermined  unknown: ", "limit"},
 		{"what tracking has not seen is dropped", "east-west", "chain across { type filter hook forward priority -200; ct state invalid drop; }", "undetermined  unknown: ", "connection tracking"},
 		{"neighbours are kept apart", "east-west", "chain across { type filter hook forward priority -200; ip daddr 172.16.0.0/12 tcp dport 80 counter drop; }", "dropped bridge firewall-drop: ip daddr 172.16.0.0/12 tcp dport 80 drop", ""},
+		{"all but ARP is dropped between neighbours", "east-west", "chain across { type filter hook forward priority -200; policy drop; ether type arp accept; }", "dropped bridge firewall-drop: type filter hook forward priority filter; policy drop;", ""},
 		{"answers of neighbours are stopped", "east-west", "chain across { type filter hook forward priority -200; tcp sport { 80, 81 } jump no; }; chain no { drop; }", "answer-lost  reply-filtered: drop", ""},
 		{"the host's own ways are closed, which neighbours do not use", "east-west", "chain up { type filter hook input priority 0; tcp dport 80 drop; }; chain out { type filter hook output priority 0; tcp dport 80 drop; }", "delivered  none: ", "what the server does"},
 	} {

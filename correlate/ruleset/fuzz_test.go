@@ -9,6 +9,15 @@ import (
 	"dnatrace/decode"
 )
 
+// bridgedPacket is a packet whose interfaces are all bridges that call the rules
+// of IP.
+func bridgedPacket(p ruleset.Packet) ruleset.Packet {
+	b := &ruleset.Bridge{Calls: true, Port: func(netip.Addr) ruleset.Port { return ruleset.Port{Name: "port1"} }}
+	p.Route = func(netip.Addr) string { return p.OIF }
+	p.Bridge = func(string) (*ruleset.Bridge, bool) { return b, true }
+	return p
+}
+
 // FuzzSet reads whatever claims to be rules, writes them all down, and follows a
 // packet through them.
 func FuzzSet(f *testing.F) {
@@ -36,5 +45,7 @@ func FuzzSet(f *testing.F) {
 		sent := p
 		sent.Sent = true
 		s.Evaluate(sent)
+		s.Evaluate(bridgedPacket(sent))
+		s.Evaluate(bridgedPacket(p))
 	})
 }

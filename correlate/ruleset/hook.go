@@ -38,24 +38,40 @@ func hookName(f decode.Family, hook uint32) string {
 	return strconv.Itoa(int(hook))
 }
 
+// namedPriority is a priority that has a name, at one hook or at any.
+type namedPriority struct {
+	name string
+	p    int32
+	at   bool // this is such a hook
+}
+
+// namedPriorities are those of a family at a hook (nft's std_prio_lookup).
+func namedPriorities(f decode.Family, hook uint32) []namedPriority {
+	switch f {
+	case decode.FamilyIPv4, decode.FamilyIPv6, decode.FamilyInet:
+		return []namedPriority{
+			{"raw", -300, true},
+			{"mangle", -150, true},
+			{"dstnat", -100, hook == decode.HookPrerouting},
+			{"filter", 0, true},
+			{"security", 50, true},
+			{"srcnat", 100, hook == decode.HookPostrouting},
+		}
+	case decode.FamilyBridge:
+		return []namedPriority{
+			{"dstnat", -300, hook == decode.HookPrerouting},
+			{"filter", -200, true},
+			{"out", 100, hook == decode.HookOutput},
+			{"srcnat", 300, hook == decode.HookPostrouting},
+		}
+	}
+	return nil
+}
+
 // priorityName is the priority as nft lists it: by name where it has one at
 // this hook, or is close to such a one.
 func priorityName(f decode.Family, hook uint32, p int32) string {
-	if f != decode.FamilyIPv4 && f != decode.FamilyIPv6 && f != decode.FamilyInet {
-		return strconv.Itoa(int(p))
-	}
-	for _, n := range []struct {
-		name string
-		p    int32
-		at   bool
-	}{
-		{"raw", -300, true},
-		{"mangle", -150, true},
-		{"dstnat", -100, hook == decode.HookPrerouting},
-		{"filter", 0, true},
-		{"security", 50, true},
-		{"srcnat", 100, hook == decode.HookPostrouting},
-	} {
+	for _, n := range namedPriorities(f, hook) {
 		switch d := p - n.p; {
 		case !n.at || d < -10 || d > 10:
 		case d == 0:
