@@ -83,6 +83,7 @@ type row struct {
 	but   func(*scene)  // what is different
 	story string
 	want  []string // a sentence for each request judged, as sentence tells it
+	why   string   // must be part of the reason given
 	blind string   // must be part of what is said to be missing
 	note  string   // must be part of a note
 	open  int      // requests too young to judge
@@ -147,6 +148,9 @@ func (r *row) check(t *testing.T) {
 	}
 	if d.Summary.Open != r.open {
 		t.Errorf("%d requests are open, want %d", d.Summary.Open, r.open)
+	}
+	if r.why != "" && !anyContains(d, r.why, func(i *correlate.Incident) []string { return []string{i.Why} }) {
+		t.Errorf("the reason is not %q: %+v", r.why, d.Requests)
 	}
 	if r.blind != "" && !anyContains(d, r.blind, func(i *correlate.Incident) []string { return i.Blind }) {
 		t.Errorf("blind does not say %q: %+v", r.blind, d.Requests)

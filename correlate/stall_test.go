@@ -102,6 +102,12 @@ func TestOnlyWhatIsSentAgainIsLookedAfter(t *testing.T) {
 	}
 }
 
+// forgetful has the host's connection tracking remember idle connections for a
+// second.
+func forgetful(s *scene) {
+	s.samples[capture.HostNetns].Sysctls["net.netfilter.nf_conntrack_tcp_timeout_established"] = "1"
+}
+
 // peer is a second container on the same bridge.
 func (s *scene) peer() {
 	s.engine.Containers = append(s.engine.Containers, engine.Container{
@@ -173,6 +179,20 @@ var strays = []row{
 		name:  "the host resets what the container had accepted: a segment was invalid to connection tracking",
 		story: shake + translated + "0.3ms eth0 C > H P. seq=999999 ack=501 len=50\n0.4ms eth0 H > C R seq=501",
 		want:  []string{"refused at host: conntrack-invalid, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the client said nothing for longer than connection tracking remembers",
+		but:   forgetful,
+		story: shake + translated + "2s eth0 C > H P. seq=101 ack=501 len=50\n2.0001s eth0 H > C R seq=501",
+		want:  []string{"refused at host: conntrack-invalid, via dnat to 172.17.0.2:80, inferred"},
+		why:   "forgets what is idle for 1s",
+	},
+	{
+		name:  "connection tracking remembers for longer than the connection lasted",
+		but:   forgetful,
+		story: shake + translated + "0.3ms eth0 C > H P. seq=999999 ack=501 len=50\n0.4ms eth0 H > C R seq=501",
+		want:  []string{"refused at host: conntrack-invalid, via dnat to 172.17.0.2:80, inferred"},
+		why:   "found a segment of the client's invalid",
 	},
 	{
 		name:  "the reset was seen at the card alone, and nothing behind it was watched: connection tracking is not accused",

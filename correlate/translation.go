@@ -3,7 +3,9 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
@@ -152,10 +154,28 @@ func (p *path) invalid(j *judgement) bool {
 	j.stage, j.cause, j.proof = "host", CauseConntrackInvalid, Inferred
 	j.why = fmt.Sprintf("%s accepted the connection, and the host itself reset it: connection tracking found a segment of the client's invalid and did not translate it.", p.name())
 	j.fix = []string{"iptables -I INPUT -m conntrack --ctstate INVALID -j DROP", "or sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1"}
+	if idle := p.remembered(); idle > 0 && time.Duration(from.last-p.r.synAck) > idle {
+		j.why = fmt.Sprintf("%s accepted the connection, and the host itself reset it: connection tracking forgets what is idle for %v, and did not translate what the client said after that.", p.name(), idle)
+		j.fix = []string{"sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=432000", "or have the client say something more often: TCP keepalives"}
+	}
 	if grown := p.grown("nf_conntrack.invalid"); grown > 0 {
 		j.fact("host", p.now, "nf_conntrack counted %d more invalid packets", grown)
 	}
 	return true
+}
+
+// remembered is how long the host's connection tracking keeps an idle TCP
+// connection; 0 if that is not known.
+func (p *path) remembered() time.Duration {
+	now := p.latestHost()
+	if now == nil {
+		return 0
+	}
+	seconds, err := strconv.Atoi(now.Sysctls["net.netfilter.nf_conntrack_tcp_timeout_established"])
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // grown is by how much a counter of the host grew since before the request.

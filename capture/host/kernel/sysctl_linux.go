@@ -34,6 +34,7 @@ var (
 		"net.netfilter.nf_conntrack_max",
 		"net.netfilter.nf_conntrack_tcp_be_liberal",
 		"net.netfilter.nf_conntrack_tcp_loose",
+		"net.netfilter.nf_conntrack_tcp_timeout_established",
 		"net.netfilter.nf_conntrack_timestamp",
 		"net.netfilter.nf_conntrack_udp_timeout",
 		"net.netfilter.nf_conntrack_udp_timeout_stream",
