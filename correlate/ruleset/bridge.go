@@ -29,14 +29,6 @@ type Port struct {
 	MAC     MAC // of whoever has the address that was asked for
 }
 
-// frame is a packet while it is on a bridge.
-type frame struct {
-	bridge   string
-	in, out  Port
-	src, dst MAC
-	routed   bool // it has met the rules of IP, and connection tracking
-}
-
 // priorityBridgeNetfilter is where the rules of IP are called for what is on a
 // bridge (NF_BR_PRI_BRNF, linux/netfilter_bridge.h).
 const priorityBridgeNetfilter = 0
@@ -59,9 +51,6 @@ func (m *machine) notEvaluated() {
 		m.doubt("what bridges drop (table bridge " + m.set.bridge + ") is not evaluated")
 	}
 }
-
-// framed reports whether a rule of the bridge family is run.
-func (m *machine) framed() bool { return m.root != nil && m.root.Family == decode.FamilyBridge }
 
 // comeIn takes a frame in by a port (br_handle_frame). It reports whether it
 // goes on, and whether it only crosses the bridge.
@@ -136,37 +125,6 @@ func (m *machine) depart() bool {
 		m.resolved(m.frame, decode.HookOutput, decode.HookPostrouting)
 }
 
-// resolved doubts that a packet goes where no rule of the bridge stops it, if one
-// may stop the ARP that has to find the way first, or its answer.
-func (m *machine) resolved(f frame, hooks ...uint32) bool {
-	if m.family != decode.FamilyIPv4 {
-		return true
-	}
-	back := frame{bridge: f.bridge, in: f.out, out: f.in, src: f.dst, dst: f.src}
-	answers := hooks
-	if hooks[0] == decode.HookOutput {
-		answers = []uint32{decode.HookPrerouting, decode.HookInput}
-	}
-	f.dst = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	if !m.passesARP(f, hooks) || !m.passesARP(back, answers) {
-		m.doubt("whether rules of bridge " + f.bridge + " let ARP for " + m.tuple.Dst.Addr().String() + " by is not known")
-	}
-	return true
-}
-
-// passesARP reports whether no rule can stop ARP at some hooks.
-func (m *machine) passesARP(f frame, hooks []uint32) bool {
-	a := newMachine(m.set, m.p, nil)
-	a.family, a.frame, a.met = decode.FamilyARP, f, m.met
-	for _, h := range hooks {
-		if !a.bridgeHook(h, nil) {
-			return false
-		}
-	}
-	m.met = a.met
-	return len(a.asked)+len(a.doubts) == 0
-}
-
 // enterPort and leavePort run the chains of a port as of any device. What they
 // would say of a port that is not known is left out.
 func (m *machine) enterPort() bool {
@@ -212,71 +170,6 @@ func (m *machine) ask(why string) bool {
 	m.asked = append(m.asked, why)
 	i := len(m.asked) - 1
 	return i < len(m.choices) && m.choices[i]
-}
-
-// metaFrame is what the kernel knows of a frame. False for what it knows of any
-// packet.
-func (m *machine) metaFrame(key uint32) (b []byte, why string, ok bool) {
-	hasIn, hasOut := m.frameEnds()
-	switch key {
-	case decode.MetaIIFName:
-		b, why = m.device16(hasIn, m.frame.in.Name)
-	case decode.MetaOIFName:
-		b, why = m.device16(hasOut, m.frame.out.Name)
-	case decode.MetaIIF:
-		b, why = m.index32(hasIn, m.frame.in.Index)
-	case decode.MetaOIF:
-		b, why = m.index32(hasOut, m.frame.out.Index)
-	case metaBridgeIn:
-		b, why = m.device16(hasIn, m.frame.bridge)
-	case metaBridgeOut:
-		b, why = m.device16(hasOut, m.frame.bridge)
-	case decode.MetaNFProto:
-		b = []byte{byte(decode.FamilyBridge)}
-	case decode.MetaL4Proto:
-		if m.family != decode.FamilyARP {
-			return nil, "", false
-		} // else there is none
-	case decode.MetaPktType: // it depends on whose address the port has
-		b, why = m.host32(0), "meta pkttype is not known"
-	default:
-		return nil, "", false
-	}
-	return b, why, true
-}
-
-// frameEnds reports which ports a frame has at this hook.
-func (m *machine) frameEnds() (in, out bool) {
-	return m.at == decode.HookPrerouting || m.at == decode.HookInput || m.at == decode.HookForward,
-		m.at == decode.HookForward || m.at == decode.HookOutput || m.at == decode.HookPostrouting
-}
-
-// Keys of meta expressions that only bridges have (NFT_META_BRI_* in
-// linux/nf_tables.h).
-const (
-	metaBridgeIn  = 17 // the bridge that it came in by
-	metaBridgeOut = 18
-	metaBroute    = 35 // set: it is not bridged
-)
-
-// linkHeader is the Ethernet header, and which bytes of it are known. There is
-// none outside bridges that rules are evaluated for.
-func (m *machine) linkHeader() (b, known []byte) {
-	if !m.framed() {
-		return nil, nil
-	}
-	b, known = make([]byte, 14), make([]byte, 14)
-	if m.frame.dst != (MAC{}) {
-		copy(b, m.frame.dst[:])
-		mark(known, 0, 6)
-	}
-	if m.frame.src != (MAC{}) {
-		copy(b[6:], m.frame.src[:])
-		mark(known, 6, 12)
-	}
-	copy(b[12:], m.etherType())
-	mark(known, 12, 14)
-	return b, known
 }
 
 // bridgeTable is a table of the bridge family in which something may drop, "" if
