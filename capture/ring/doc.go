@@ -26,6 +26,9 @@
 // too slow makes the ring full, and the kernel counts what it drops. A VLAN tag
 // goes back into its frame in place, in room reserved in front of it.
 //
+// Blocks are looked for with each capture.Pulse. The socket is in blocking mode,
+// which keeps the runtime from polling it: a block that is closed wakes nobody.
+//
 // # Time
 //
 // Packets bear the kernel's time. Frames of two CPUs may lie in the ring out of
