@@ -17,7 +17,7 @@ func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
 		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
 	}
 	for _, look := range []func(*path, *engine.Snapshot) (finding, bool){
-		portTaken, otherMode, internalNetwork, unmapped, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
+		portTaken, otherMode, internalNetwork, withoutNetwork, unmapped, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
 	} {
 		if f, ok := look(p, e); ok {
 			f.proof = Proven
@@ -63,8 +63,47 @@ func portTaken(p *path, e *engine.Snapshot) (finding, bool) {
 		if taken && p.wants(c) != nil {
 			return finding{cause: CausePortTaken, fact: fmt.Sprintf("%s could not start: %s", c.Name, c.Error),
 				why: fmt.Sprintf("%s failed to start because port %d was taken; whoever held it is gone now.", c.Name, p.tuple.DstPort),
-				fix: []string{"docker start " + shell(c.Name)}}, p.meantFor(c)
+				fix: startAgain(c)}, p.meantFor(c)
 		}
+	}
+	return finding{}, false
+}
+
+// startAgain starts a container that could not start. Engines of 29 forget its
+// networks then (https://github.com/moby/moby/issues/51758): it would run without
+// any, and publish nothing.
+func startAgain(c *engine.Container) []string {
+	start := "docker start " + shell(c.Name)
+	if network, ok := networkOf(c); ok && len(c.Endpoints) == 0 {
+		return []string{fmt.Sprintf("docker network connect %s %s", shell(network), shell(c.Name)), start}
+	}
+	return []string{start}
+}
+
+// networkOf names the network that a container was made for. False if it was
+// made for none of its own, or that is not known.
+func networkOf(c *engine.Container) (string, bool) {
+	switch {
+	case c.Mode == "", c.Mode == "host", c.Mode == "none", strings.HasPrefix(c.Mode, "container:"):
+		return "", false
+	case c.Mode == "default":
+		return "bridge", true
+	}
+	return c.Mode, true
+}
+
+// withoutNetwork: a container that publishes runs on no network any more.
+func withoutNetwork(p *path, e *engine.Snapshot) (finding, bool) {
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		network, ok := networkOf(c)
+		wanted := p.wants(c)
+		if !ok || wanted == nil || len(c.Endpoints) > 0 || !isUp(c) {
+			continue
+		}
+		return finding{cause: CauseNotPublished, fact: fmt.Sprintf("%s is on no network", c.Name),
+			why: fmt.Sprintf("%s is to publish its port %d, but it is on no network any more: it was taken off %s, or the engine forgot that at a start that failed.", c.Name, wanted.Container, network),
+			fix: []string{fmt.Sprintf("docker network connect %s %s", shell(network), shell(c.Name)), "docker restart " + shell(c.Name)}}, p.meantFor(c)
 	}
 	return finding{}, false
 }

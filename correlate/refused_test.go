@@ -79,6 +79,13 @@ var refusals = []row{
 		want:  []string{"refused at host: port-taken, proven"},
 	},
 	{
+		name:  "a container that publishes was taken off its network",
+		but:   func(s *scene) { s.engine.Containers[0].Endpoints, s.engine.Containers[0].Mappings = nil, nil },
+		story: rstHost,
+		want:  []string{"refused at host: not-published, proven"},
+		why:   "it is on no network any more",
+	},
+	{
 		name:  "host mode: -p means nothing there",
 		but:   func(s *scene) { s.mode("host") },
 		story: rstHost,
