@@ -9,6 +9,8 @@ var daemon = []Entry{
 		"the host's socket and its process; the engine's error", "Stop it or move it to another port.", "port-taken-by-host"),
 	shown("26c", "Another container has the port", fine(proven),
 		"conntrack's tuples lead to the container that has it; a note names the one that could not start", "Give one of them another port.", "port-held-by-another-container"),
+	shown("26d", "The container is on no network any more: it was taken off, or an engine of 29 forgot its networks when it could not start", refused("host", correlate.CauseNotPublished, proven),
+		"the engine's container has bindings, and neither endpoints nor mappings", "docker network connect NETWORK CONTAINER, then docker restart.", "network-disconnected", "engine29-port-taken-and-started", "engine29nft-port-taken-and-started"),
 	shown("27", "A rule takes the port away from where it was meant to go", wrong("dnat", correlate.CauseOtherTranslation, proven),
 		"conntrack's tuples lead elsewhere than the mapping; the traced rule", "Delete the rule, or choose another port.", "other-translation"),
 	shown("28", "docker-proxy is gone", refused("host", correlate.CauseRulesMissing, proven),
