@@ -61,7 +61,8 @@ func (p *path) netns(inner bool) string {
 func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 	netns := p.netns(inner)
 	set, sample := p.t.world.ruleset(netns, at), p.t.world.host(netns)
-	if set == nil || sample == nil {
+	through := !inner && w == request && p.gotThrough()
+	if set == nil || sample == nil || through && (p.inside != nil || p.entered()) {
 		return ruleset.Outcome{}, false
 	}
 	packet, ok := p.packetFor(w, inner, sample)
@@ -69,16 +70,16 @@ func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 		return ruleset.Outcome{}, false
 	}
 	out := set.Evaluate(packet)
-	if !inner && w == request && p.gotThrough() && !p.stoppedOnBridge(out) {
+	if through && !stoppedOnBridge(out) {
 		return ruleset.Outcome{}, false
 	}
 	return out, out.Certain()
 }
 
 // stoppedOnBridge reports whether a bridge drops what has passed the rules of IP,
-// before it reaches the server's door.
-func (p *path) stoppedOnBridge(out ruleset.Outcome) bool {
-	return out.Stage == "bridge" && out.Steps[len(out.Steps)-1].Leaving && p.inside == nil && !p.entered()
+// on its way out.
+func stoppedOnBridge(out ruleset.Outcome) bool {
+	return out.Stage == "bridge" && out.Steps[len(out.Steps)-1].Leaving
 }
 
 // evaluatedTranslation is the rule that sends the request where it was seen to
