@@ -137,7 +137,7 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 		comesBy(&k, s, last.Name)
 		k.Sent = p.t.world.isHost(p.tuple.Src)
 		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && k.Route(p.tuple.Dst.Addr()) == k.IIF
-		return k, last.Netns == capture.HostNetns && (!bridged || callsRules(s, p.tuple.Dst.Is4()) || !k.Above && !p.entered())
+		return k, last.Netns == capture.HostNetns && (!bridged || s.BridgesCallRules(p.tuple.Dst.Is4()) || !k.Above && !p.entered())
 	}
 	last := p.lastReply()
 	if last == nil || last.at.Netns != capture.HostNetns {

@@ -33,7 +33,7 @@ func (w *world) bridges(s *host.Sample, v4 bool) func(link string) (*ruleset.Bri
 		return &ruleset.Bridge{
 			Port:  func(ip netip.Addr) ruleset.Port { return w.portOf(s, l, ip) },
 			MAC:   hardware(l.MAC),
-			Calls: callsRules(s, v4),
+			Calls: s.BridgesCallRules(v4),
 		}, true
 	}
 }
@@ -85,13 +85,4 @@ func hardware(text string) ruleset.MAC {
 		return ruleset.MAC{}
 	}
 	return ruleset.MAC(b)
-}
-
-// callsRules reports whether what crosses a bridge meets the rules of IP.
-func callsRules(s *host.Sample, v4 bool) bool {
-	program := "ip6tables"
-	if v4 {
-		program = "iptables"
-	}
-	return s.Sysctls["net.bridge.bridge-nf-call-"+program] == "1"
 }

@@ -129,13 +129,7 @@ func (w *walk) bridged() bool {
 }
 
 // bridgeCallsRules reports whether what a bridge forwards meets the rules of IP.
-func (w *walk) bridgeCallsRules() bool {
-	key := "net.bridge.bridge-nf-call-iptables"
-	if !w.r.Tuple.Dst.Is4() {
-		key = "net.bridge.bridge-nf-call-ip6tables"
-	}
-	return w.host.Sysctls[key] == "1"
-}
+func (w *walk) bridgeCallsRules() bool { return w.host.BridgesCallRules(w.r.Tuple.Dst.Is4()) }
 
 // packet is the request's first packet, as the host's rules meet it.
 func (w *walk) packet() ruleset.Packet {
