@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -13,7 +15,8 @@ type feed struct {
 	name   string
 	seq    int
 	source Source
-	free   chan *buffer // what it may still copy into; nil stands for one not made yet
+	room   chan struct{} // one for each batch it may still hold
+	spare  spares        // what it may copy into
 
 	// The rest belongs to the merging goroutine.
 	queue    []*buffer
@@ -35,9 +38,9 @@ const (
 const silence = time.Second
 
 func newFeed(name string, seq int, s Source) *feed {
-	f := &feed{name: name, seq: seq, source: s, free: make(chan *buffer, feedBatches)}
+	f := &feed{name: name, seq: seq, source: s, room: make(chan struct{}, feedBatches)}
 	for range feedBatches {
-		f.free <- nil
+		f.room <- struct{}{}
 	}
 	return f
 }
@@ -73,13 +76,11 @@ func (f *feed) message(b *Batch, stop <-chan struct{}) (message, bool) {
 		return m, true
 	}
 	select {
-	case m.batch = <-f.free:
+	case <-f.room:
 	case <-stop:
 		return m, false
 	}
-	if m.batch == nil {
-		m.batch = new(buffer)
-	}
+	m.batch = f.spare.pop()
 	m.batch.append(b.Packets, b.Arena)
 	m.batch.appendRecords(b.Records)
 	return m, true
@@ -173,13 +174,39 @@ func (f *feed) recycle(b *buffer) {
 	if len(f.queue) > 0 && f.queue[0] == b {
 		return
 	}
-	if b.reset(); cap(b.arena) > keepArena {
-		b = nil
+	if b.reset(); cap(b.arena) <= keepArena {
+		f.spare.push(b)
 	}
 	select {
-	case f.free <- b:
-	default: // a failure's, which was not taken from there
+	case f.room <- struct{}{}:
+	default: // a failure's, for which there was no need of any
 	}
+}
+
+// spares are buffers to be filled again. What was used last comes first: it is
+// still in the cache, and only as many are ever made as were in use at once.
+type spares struct {
+	mu  sync.Mutex
+	all []*buffer
+}
+
+func (s *spares) push(b *buffer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, b)
+}
+
+// pop makes one where there is none.
+func (s *spares) pop() *buffer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.all)
+	if n == 0 {
+		return new(buffer)
+	}
+	b := s.all[n-1]
+	s.all = s.all[:n-1]
+	return b
 }
 
 // buffer is a copy of a batch, its arena without gaps.
@@ -196,6 +223,11 @@ func (b *buffer) reset() {
 }
 
 func (b *buffer) append(packets []Packet, arena []byte) {
+	size := 0
+	for _, p := range packets {
+		size += int(p.Len)
+	}
+	b.packets, b.arena = slices.Grow(b.packets, len(packets)), slices.Grow(b.arena, size)
 	for _, p := range packets {
 		frame := arena[p.Off : p.Off+p.Len]
 		p.Off = uint32(len(b.arena))
