@@ -28,6 +28,7 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 		f.hit.Kind = "policy"
 	}
 	f.fill(*out.Rule)
+	f.lookups = out.Lookups()
 	f.reject = out.Verdict == ruleset.Rejected
 	f.moved = p.counted(was.Rule, out.Rule)
 	f.proven = f.moved != nil
@@ -123,7 +124,7 @@ func (p *path) surelyPassed() bool {
 
 // packetFor is the packet that meets the rules of a namespace.
 func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, bool) {
-	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4())}
+	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4()), Age: p.age(p.netns(inner), p.now)}
 	if p.tuple.Proto == decode.TCP {
 		k.TCPFlags = byte(decode.SYN)
 	}

@@ -105,7 +105,7 @@ func (s *State) ProxyCutOff(h Hypothesis, o ruleset.Outcome) Finding {
 	f := s.blamed(h, o, request)
 	f.Verdict, f.Stage, f.Cause, f.Rule = Unanswered, "proxy", CauseProxyBackendFailed, nil
 	f.Why = "docker-proxy accepts the connection and gets no answer from the container. " + f.Why
-	f.Fix = HitOf(*o.Rule).removal()
+	f.Fix = removalBy(o)
 	return f
 }
 
@@ -150,7 +150,7 @@ func (s *State) Redirected(h Hypothesis) (Finding, bool) {
 // Replied says that the rules stop an answer.
 func (s *State) Replied(h Hypothesis, o ruleset.Outcome) Finding {
 	f := s.blamed(h, o, reply)
-	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, replyStage(o.Stage), CauseReplyFiltered, f.Rule.removal()
+	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, replyStage(o.Stage), CauseReplyFiltered, removalBy(o)
 	return f
 }
 
@@ -162,7 +162,7 @@ func (s *State) FilteredInside(h Hypothesis, o ruleset.Outcome) Finding {
 	f, p := s.blamed(h, o, request), s.path(h)
 	f.Stage, f.Cause = "container", CauseContainerFirewall
 	f.Why = fmt.Sprintf("A firewall inside %s %s what comes in for port %d: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), h.Target.DstPort, f.Rule.Text)
-	f.Fix = p.insideFix(f.Rule.removal())
+	f.Fix = p.insideFix(removalBy(o))
 	if f.Verdict == Dropped {
 		f.Verdict = Unanswered
 	}
@@ -176,6 +176,7 @@ func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
 	}
 	f := filtering{stage: o.Stage, hit: *HitOf(*o.Rule)}
 	f.fill(*o.Rule)
+	f.lookups = o.Lookups()
 	f.reject = o.Verdict == ruleset.Rejected
 	p.blame(&j, f, w)
 	return found(p, &j)
@@ -188,6 +189,12 @@ func HitOf(r ruleset.Rule) *RuleHit {
 		hit.Kind = "policy"
 	}
 	return hit
+}
+
+// removalBy is what lets by what the rules stop.
+func removalBy(o ruleset.Outcome) []string {
+	f := filtering{hit: *HitOf(*o.Rule), lookups: o.Lookups()}
+	return f.removal()
 }
 
 // Stale says that a request is sent to an address that nobody owns, by a rule if

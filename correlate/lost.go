@@ -44,7 +44,7 @@ func answerLost(p *path, j *judgement) bool {
 	}
 	if hit, ok := p.filtered(reply, false); ok && stage == "" {
 		p.blame(j, hit, reply)
-		j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.hit.removal()
+		j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.removal()
 	}
 	p.claim(j, p.clientPoint())
 	return true

@@ -54,16 +54,22 @@ func (w *world) ruleset(netns string, at int64) *ruleset.Set {
 }
 
 // dumpsAt are the latest dumps of a namespace, with anything in them, in an order
-// that is always the same.
+// that is always the same. Of sets, of whose changes no message tells, the next
+// one that was read follows.
 func (w *world) dumpsAt(netns string, at int64) []*decode.Ruleset {
 	var from []*decode.Ruleset
 	for k, versions := range w.rules {
-		if v := before(versions, at); k.netns == netns && v != nil && (len(v.value.Data) > 0 || v.value.Error != "") {
-			from = append(from, v.value)
+		v := before(versions, at)
+		if k.netns != netns || v == nil || len(v.value.Data) == 0 && v.value.Error == "" {
+			continue
+		}
+		from = append(from, v.value)
+		if next := after(versions, at); next != nil && rules.Sets(k.backend) && next.value != v.value {
+			from = append(from, next.value)
 		}
 	}
 	slices.SortFunc(from, func(a, b *decode.Ruleset) int {
-		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Table, b.Table))
+		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Time, b.Time))
 	})
 	return from
 }
@@ -72,7 +78,7 @@ func (w *world) dumpsAt(netns string, at int64) []*decode.Ruleset {
 // they were read.
 func (w *world) hasRules(netns string) bool {
 	for k := range w.rules {
-		if last := latest(w.rules[k]); k.netns == netns && len(last.Data) > 0 {
+		if last := latest(w.rules[k]); k.netns == netns && len(last.Data) > 0 && !rules.Sets(k.backend) {
 			return true
 		}
 	}
@@ -83,7 +89,7 @@ func (w *world) hasRules(netns string) bool {
 // there are none.
 func (w *world) rulesRead(netns string) bool {
 	for k := range w.rules {
-		if k.netns == netns {
+		if k.netns == netns && !rules.Sets(k.backend) {
 			return true
 		}
 	}

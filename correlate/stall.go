@@ -68,7 +68,7 @@ func (p *path) answerStuck(j *judgement) {
 	if !p.tooLarge(j, reply) && j.between[0] != "" {
 		if hit, ok := p.filtered(reply, false); ok {
 			p.blame(j, hit, reply)
-			j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.hit.removal()
+			j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.removal()
 		}
 	}
 }

@@ -76,15 +76,16 @@ func (t *Tracker) bind(g *passage, e *decode.TraceStep, space uint16) {
 
 // filtering is the rule or policy that ended a packet's way.
 type filtering struct {
-	hit    RuleHit
-	stage  string
-	at     int64
-	reject bool
-	engine bool // the rule, or the policy, is the engine's
-	proven bool
-	means  ruleset.Meaning // what the engine has it for; "" if it is not the engine's
-	moved  *[2]uint64      // its counter before and after; nil if that proves nothing
-	mixed  bool            // iptables-legacy and nf_tables both have rules there
+	hit     RuleHit
+	stage   string
+	at      int64
+	reject  bool
+	engine  bool // the rule, or the policy, is the engine's
+	proven  bool
+	means   ruleset.Meaning  // what the engine has it for; "" if it is not the engine's
+	moved   *[2]uint64       // its counter before and after; nil if that proves nothing
+	lookups []ruleset.Lookup // what the rule asked sets
+	mixed   bool             // iptables-legacy and nf_tables both have rules there
 }
 
 // filtered finds what ended the way of one direction's packets, in the host's
@@ -179,6 +180,9 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 	if ok {
 		f.fill(rule)
 	}
+	if last.Type == decode.TraceRule {
+		f.lookups = p.lookupsOf(set, last, base)
+	}
 	return f
 }
 
@@ -221,6 +225,7 @@ func (p *path) blame(j *judgement, f filtering, w way) {
 		source = "rules"
 	}
 	j.fact(source, f.at, "%s in %s: %s", f.hit.Kind, placeOf(&f.hit), what)
+	j.asked(&f)
 	if f.moved != nil {
 		j.fact(source, p.now, "it counted %d packets before and %d after: as many more as the request had attempts", f.moved[0], f.moved[1])
 	}
@@ -308,7 +313,7 @@ func (p *path) filterFix(f filtering) []string {
 		}
 		return []string{fmt.Sprintf("docker network connect %s %s", shell(p.t.world.network(p.target.Dst)), shell(ownerOf(p.latestEngine(), p.tuple.Src.Addr())))}
 	}
-	return f.hit.removal()
+	return f.removal()
 }
 
 // removal is the command that takes a rule away. What comes from the ruleset is

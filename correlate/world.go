@@ -109,6 +109,15 @@ func before[T any](versions []version[T], time int64) *version[T] {
 	return &versions[i-1]
 }
 
+// after is the first version that was taken later; nil for none.
+func after[T any](versions []version[T], time int64) *version[T] {
+	i := slices.IndexFunc(versions, func(v version[T]) bool { return v.time > time })
+	if i < 0 {
+		return nil
+	}
+	return &versions[i]
+}
+
 func latest[T any](versions []version[T]) *T {
 	if len(versions) == 0 {
 		return nil

@@ -15,6 +15,11 @@ type Rules struct {
 	Sets       []NamedSet
 	Objects    []Object
 	Flowtables []Flowtable
+	IPSets     []IPSet
+	// IPSetsAfter are the same as they were found later, which no message tells of;
+	// nil if they were not read again.
+	IPSetsAfter []IPSet
+	NoIPSets    string // why IPSets could not be read; "" if they could, or there are none
 	// BigEndian is the byte order of the machine that the rules were read on,
 	// in which the kernel keeps marks, interface indexes, states of connections
 	// and the data of xtables extensions.

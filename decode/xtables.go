@@ -96,6 +96,30 @@ type (
 	// XTComment is of the match comment, which always matches.
 	XTComment struct{ Text string }
 
+	// XTSet is of the match set.
+	XTSet struct {
+		IPSetRef
+		Not           bool
+		ReturnNoMatch bool   // only entries with nomatch count
+		Counted       bool   // the entry's counters decide, too
+		Options       string // what iptables-save prints behind the set
+	}
+
+	// XTSetTarget is of the target SET. What is not done has a zero Dim.
+	XTSetTarget struct {
+		Add, Del, Map IPSetRef
+		Options       string // as in XTSet
+	}
+
+	// IPSetRef is a set, and which end of the packet each part of its entries is
+	// looked up by.
+	IPSetRef struct {
+		Name  string // only of rules read from text; else ""
+		Index uint16 // IPSet.Index; valid iff Name is ""
+		Dim   int    // parts
+		Src   uint8  // of part n, from 1: 1<<n; it is the source
+	}
+
 	// XTLimit is of the match limit.
 	XTLimit struct {
 		Average uint32 // time between packets, in 1/10,000 s
@@ -213,6 +237,8 @@ func (XTConnmark) xtInfo()  {}
 func (XTCT) xtInfo()        {}
 func (XTText) xtInfo()      {}
 func (XTMSS) xtInfo()       {}
+func (XTSet) xtInfo()       {}
+func (XTSetTarget) xtInfo() {}
 
 // xtData reads structs of the recorded machine. Beyond the end it reads zeros
 // and notes it.

@@ -47,6 +47,7 @@ var matchReaders = map[string]xtReader{
 	"comment":   func(d *xtData, _ uint32) XTInfo { return XTComment{d.rest(0)} },
 	"limit":     func(d *xtData, _ uint32) XTInfo { return XTLimit{Average: d.u32(0), Burst: d.u32(4)} },
 	"physdev":   xtPhysdev,
+	"set":       xtSet,
 }
 
 var targetReaders = map[string]xtReader{
@@ -66,6 +67,7 @@ var targetReaders = map[string]xtReader{
 	"CT":       func(d *xtData, _ uint32) XTInfo { return XTCT{Notrack: d.u16(0)&1 != 0} },
 	"NOTRACK":  func(*xtData, uint32) XTInfo { return XTCT{Notrack: true} },
 	"TCPMSS":   func(d *xtData, _ uint32) XTInfo { return XTMSS{d.u16(0)} },
+	"SET":      xtSetTarget,
 }
 
 func xtAddrType(d *xtData, rev uint32) XTInfo {

@@ -11,6 +11,9 @@ package rules
 // runs, to have rules traced. They are no part of a Ruleset.
 const OwnPrefix = "dnatrace_trace_"
 
+// Sets reports whether a back end has sets alone, which rules of others refer to.
+func Sets(backend string) bool { return backend == "ipset" || backend == "ipset-text" }
+
 // Ruleset is one back end's rules in one namespace at one time (JSON of
 // KindRuleset). Data is base64 in JSON.
 type Ruleset struct {
@@ -18,9 +21,11 @@ type Ruleset struct {
 	// other (tables, chains, rules, sets, elements of each set, objects,
 	// flowtables); "iptables-legacy" and "ip6tables-legacy" struct
 	// ipt_getinfo (84 bytes) and struct ipt_get_entries (40 bytes and the
-	// entries) of one table, in host byte order; "nft-text", "iptables-save",
-	// "ip6tables-save", "iptables-legacy-save" and "ip6tables-legacy-save" what
-	// these programs print.
+	// entries) of one table, in host byte order; "ipset" raw netlink messages
+	// (IPSET_CMD_LIST of each set; of a very large one the header alone; before
+	// Linux 4.20 one of IPSET_CMD_GET_BYNAME with its number behind it);
+	// "nft-text", "iptables-save", "ip6tables-save", "iptables-legacy-save",
+	// "ip6tables-legacy-save" and "ipset-text" what these programs print.
 	Backend string `json:"backend"`
 	Why     string `json:"why"`             // "start", "change", "end"
 	Table   string `json:"table,omitempty"` // legacy: "filter", "nat", …

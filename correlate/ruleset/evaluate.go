@@ -235,6 +235,7 @@ func (m *machine) outcome(s *Set) Outcome {
 			e.Rule = s.policy(st.chain)
 		} else {
 			e.Rule = s.describe(st.chain, st.rule)
+			e.Lookups = s.lookups(st.rule, st.lookups)
 		}
 		o.Steps = append(o.Steps, e)
 		if st.rule != nil && st.rule == m.translation {

@@ -13,7 +13,7 @@ import (
 // iptablesText writes a rule as iptables-save does. It reports false if there
 // is anything in it that iptables does not make.
 func (s *Set) iptablesText(r *decode.Rule, clauses []clause) (string, bool) {
-	w := iptablesWriter{ip6: r.Family == decode.FamilyIPv6, order: s.rules.Order(), listed: r.Text != ""}
+	w := iptablesWriter{ip6: r.Family == decode.FamilyIPv6, order: s.rules.Order(), listed: r.Text != "", sets: s}
 	for i := range clauses {
 		if !w.clause(clauses[i]) {
 			return "", false
@@ -40,6 +40,7 @@ type iptablesWriter struct {
 	target    string
 	commented bool
 	listed    bool // nft listed the rule, and translated what it could
+	sets      *Set // has the names of ipsets
 }
 
 // match is one -m NAME and its options.

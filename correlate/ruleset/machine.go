@@ -38,6 +38,7 @@ type machine struct {
 	asked   []string // questions, each answered by a choice
 	doubts  []string // what no choice can answer
 	met     int
+	lookups []lookedUp // of the rule that is run
 
 	steps       []step
 	verdict     Verdict
@@ -56,6 +57,7 @@ type step struct {
 	stage         string
 	before, after decode.Tuple
 	leaving       bool
+	lookups       []lookedUp
 }
 
 func newMachine(s *Set, p Packet, choices []bool) *machine {
@@ -105,6 +107,7 @@ func (e *evaluation) lookup(x decode.LookupExpr) bool {
 		return e.unsure(why)
 	}
 	found := find(set, key)
+	e.lookups = append(e.lookups, lookedUp{not: x.Not, expr: x, set: set, element: found, key: key})
 	if found == nil && set.Flags&decode.SetEval != 0 {
 		return e.unsure("set " + x.Set + " changes with the traffic")
 	}

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"net/netip"
+	"time"
 
 	"dnatrace/decode"
 )
@@ -31,6 +32,9 @@ type Packet struct {
 	Mark     uint32       // 0 is none
 	Length   int          // bytes of the IP packet
 	TTL      uint8        // or hop limit, as it meets the first hook
+	// Age is how long after the rules were read the packet meets them, for what
+	// goes away by itself.
+	Age time.Duration
 
 	// State is how connection tracking sees the packet: decode.CtNew,
 	// CtEstablished, CtRelated, CtInvalid or CtUntracked. 0 is CtNew.
@@ -131,6 +135,14 @@ type Outcome struct {
 	Unknown []string
 }
 
+// Lookups are what the rule that stopped the packet asked sets.
+func (o Outcome) Lookups() []Lookup {
+	if o.Rule == nil || o.Rule.Policy || len(o.Steps) == 0 {
+		return nil
+	}
+	return o.Steps[len(o.Steps)-1].Lookups
+}
+
 // Certain reports whether nothing unknown matters.
 func (o Outcome) Certain() bool { return len(o.Unknown) == 0 }
 
@@ -141,5 +153,6 @@ type Step struct {
 	Verdict string // as nft writes it: "accept", "drop", "jump DOCKER", "continue", "dnat", …
 	Before  decode.Tuple
 	After   decode.Tuple
-	Leaving bool // it is known by which interface the packet leaves: it has been routed
+	Leaving bool     // it is known by which interface the packet leaves: it has been routed
+	Lookups []Lookup // what the rule asked named sets
 }

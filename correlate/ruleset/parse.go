@@ -19,6 +19,10 @@ import (
 func Parse(dumps []rules.Ruleset) (*Set, error) {
 	p := parser{merged: &decode.Rules{}}
 	for _, d := range dumps {
+		if rules.Sets(d.Backend) {
+			p.ipsets(d)
+			continue
+		}
 		if d.Error != "" && (raw(d) || !p.covered(dumps, d)) {
 			p.miss(d.Backend + " could not be read: " + d.Error)
 		}
@@ -33,11 +37,41 @@ func Parse(dumps []rules.Ruleset) (*Set, error) {
 	p.finish()
 	set := New(p.merged)
 	for _, d := range dumps {
-		if len(d.Data) > 0 && d.Backend != textNFT && !raw(d) && p.covered(dumps, d) {
+		if len(d.Data) > 0 && d.Backend != textNFT && !rules.Sets(d.Backend) && !raw(d) && p.covered(dumps, d) {
 			set.complete(d)
 		}
 	}
 	return set, errors.Join(p.bad...)
+}
+
+// ipsets takes over the sets of ipset, the first time they come as they were, the
+// next time as they became. What is wrong with them concerns only rules that ask
+// them. Raw messages are asked ahead of text.
+func (p *parser) ipsets(d rules.Ruleset) {
+	switch {
+	case d.Error != "" && p.merged.IPSets == nil:
+		p.merged.NoIPSets = d.Error
+		return
+	case d.Error != "":
+		return
+	case len(d.Data) == 0: // there are none any more
+		p.merged.IPSetsAfter = []decode.IPSet{}
+		return
+	}
+	read := decode.ParseIPSets
+	if d.Backend == textIPSet {
+		read = parseIPSets
+	}
+	sets, err := read(d.Data)
+	if err != nil {
+		p.bad = append(p.bad, err)
+	}
+	switch {
+	case p.merged.IPSets == nil:
+		p.merged.IPSets = sets
+	case d.Backend != textIPSet:
+		p.merged.IPSetsAfter = append([]decode.IPSet{}, sets...)
+	}
 }
 
 // complete takes over from iptables-save the texts of rules with extensions that
@@ -80,6 +114,7 @@ const (
 	textSave6   = "ip6tables-save"
 	textLegacy  = "iptables-legacy-save"
 	textLegacy6 = "ip6tables-legacy-save"
+	textIPSet   = "ipset-text"
 )
 
 type parser struct {

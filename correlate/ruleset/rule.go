@@ -21,6 +21,7 @@ func (m *machine) rules(c *chain, r *decode.Rule) (v ruling, matched bool) {
 	for i := range m.why {
 		m.why[i] = "what it compares is not decoded"
 	}
+	m.lookups = nil
 	e := evaluation{machine: m, chain: c, rule: r, ruling: goOn}
 	if r.Damaged {
 		e.unsure("the recording is damaged here")

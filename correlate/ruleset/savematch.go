@@ -41,6 +41,7 @@ var saveMatches = map[string]func(*saveRule, []option) (decode.XTInfo, bool){
 	"iprange":   saveRange,
 	"limit":     saveLimit,
 	"physdev":   savePhysdev,
+	"set":       saveSet,
 }
 
 func saveTCP(_ *saveRule, options []option) (decode.XTInfo, bool) {

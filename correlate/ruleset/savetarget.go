@@ -52,6 +52,7 @@ var saveTargets = map[string]func(*saveRule, segment) (decode.XTInfo, bool){
 		return decode.XTCT{Notrack: true}, len(s.options) == 0
 	},
 	"TCPMSS": saveMSS,
+	"SET":    saveSetTarget,
 }
 
 func saveReject(b *saveRule, s segment) (decode.XTInfo, bool) {

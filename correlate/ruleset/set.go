@@ -7,6 +7,7 @@
 package ruleset
 
 import (
+	"cmp"
 	"strings"
 
 	"dnatrace/decode"
@@ -22,7 +23,8 @@ type Set struct {
 	hooks   map[hookKey][]*chain          // base chains in the order in which they are called
 	numbers map[*decode.Rule]int          // position in its chain, from 1
 	swapped *Set                          // the same with legacy tables ahead of nf_tables' of the same priority; nil if there are none such
-	bridge  string                        // a table that may drop frames; "" for none
+	ipsets  ipsets
+	bridge  string // a table that may drop frames; "" for none
 }
 
 type tableKey struct {
@@ -99,6 +101,7 @@ func New(r *decode.Rules) *Set {
 		s.sets[chainKey{tableKey{n.Family, n.Table, false}, n.Name}] = n
 	}
 	s.link()
+	s.linkIPSets()
 	for k, t := range s.tables {
 		t.iptables = s.isIptables(k)
 		t.docker = s.hasDocker(k)
@@ -208,7 +211,7 @@ func (s *Set) describe(c *chain, r *decode.Rule) Rule {
 	}
 	d.Number = s.numbers[r]
 	d.Backend, d.Text = s.written(c, r)
-	d.Owner = ruleOwner(c, r, d)
+	d.Owner = cmp.Or(s.ownerBySet(r), ruleOwner(c, r, d))
 	return d
 }
 

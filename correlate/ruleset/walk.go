@@ -82,7 +82,7 @@ func (m *machine) walk(c *chain, depth int) decided {
 		if !matched {
 			continue
 		}
-		m.steps = append(m.steps, step{chain: c, rule: r, verdict: v.word, stage: m.stageName(m.root), before: before, after: m.tuple, leaving: m.leaving()})
+		m.steps = append(m.steps, step{chain: c, rule: r, verdict: v.word, stage: m.stageName(m.root), before: before, after: m.tuple, leaving: m.leaving(), lookups: m.lookups})
 		switch v.code {
 		case decode.VerdictAccept:
 			return decided(Passed)

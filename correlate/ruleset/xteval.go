@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"dnatrace/decode"
 )
@@ -30,6 +31,9 @@ func (e *evaluation) match(x *decode.XTMatch) (match bool, why string) {
 		return (e.mark&i.Mask == i.Mark) != i.Not, ""
 	case decode.XTRange:
 		return e.matchRange(i), ""
+	}
+	if i, ok := x.Info.(decode.XTSet); ok {
+		return e.matchSet(i)
 	}
 	if x.Name == "physdev" {
 		return false, "which port of the bridge it uses is not known (physdev)"
@@ -178,12 +182,15 @@ func (e *evaluation) matchRange(i decode.XTRange) bool {
 
 // harmless are targets after which the packet goes on as it was, as far as rules
 // can see.
-var harmless = []string{"LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CLASSIFY", "AUDIT", "DSCP", "TOS", "TTL", "HL", "SECMARK", "CONNSECMARK", "TEE", "SET", "RATEEST", "IDLETIMER", "LED", "ECN", "TCPOPTSTRIP"}
+var harmless = []string{"LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CLASSIFY", "AUDIT", "DSCP", "TOS", "TTL", "HL", "SECMARK", "CONNSECMARK", "TEE", "RATEEST", "IDLETIMER", "LED", "ECN", "TCPOPTSTRIP"}
 
 // target runs a target extension.
 func (e *evaluation) target(x *decode.XTTarget) bool {
 	if slices.Contains(harmless, x.Name) {
 		return true
+	}
+	if i, ok := x.Info.(decode.XTSetTarget); ok && i.Map.Dim == 0 || x.Name == "SET" && !ok {
+		return true // what it changes is not certain anyway
 	}
 	if !e.acts() {
 		return false
@@ -198,6 +205,8 @@ func (e *evaluation) target(x *decode.XTTarget) bool {
 		return true
 	case decode.XTConnmark:
 		return e.targetConnmark(i)
+	case decode.XTSetTarget:
+		return e.targetSet(i)
 	case decode.XTCT:
 		e.untracked = e.untracked || i.Notrack
 		return true
@@ -217,6 +226,15 @@ func (e *evaluation) targetNAT(name string, i decode.XTNAT) bool {
 		return e.toHost(t)
 	}
 	return e.translate(t)
+}
+
+// targetSet is about the one effect that SET has on the packet itself: it may take
+// its mark from the entry that has it.
+func (e *evaluation) targetSet(i decode.XTSetTarget) bool {
+	if !strings.Contains(i.Options, "--map-mark") {
+		return true
+	}
+	return e.leaves("the packet gets its mark from ipset " + e.set.ipsetName(i.Map))
 }
 
 func (e *evaluation) targetConnmark(i decode.XTConnmark) bool {

@@ -23,6 +23,8 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 		return connmarkOptions(i)
 	case decode.XTCT:
 		return ctOptions(e.Name, i)
+	case decode.XTSetTarget:
+		return w.setTarget(i)
 	case decode.XTText:
 		return spaced(i.Options)
 	case decode.XTMSS:

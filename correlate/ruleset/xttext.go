@@ -39,6 +39,10 @@ func (w *iptablesWriter) extension(e *decode.XTMatch) bool {
 		return w.another("physdev", physdev(i))
 	case decode.XTText:
 		return w.another(e.Name, i.Options)
+	case decode.XTSet:
+		if t, ok := w.setWords(i); ok {
+			return w.another("set", t)
+		}
 	}
 	return w.another(e.Name, "[not decoded]")
 }

@@ -84,6 +84,8 @@ func (r *Redactor) ruleset(c *rules.Ruleset) []byte {
 		r.nftRuleset(data)
 	case "iptables-legacy", "ip6tables-legacy":
 		r.legacyRuleset(data, c.Backend == "ip6tables-legacy", false)
+	case "ipset":
+		r.ipsets(data)
 	default:
 		return []byte(r.ruleText(string(data)))
 	}
@@ -110,6 +112,8 @@ func (r *Redactor) learnContent(c any) {
 			r.learnRules(c.Data)
 		case "iptables-legacy", "ip6tables-legacy":
 			r.legacyRuleset(c.Data, c.Backend == "ip6tables-legacy", true)
+		case "ipset":
+			r.learnIPSets(c.Data)
 		default:
 			r.learnText(string(c.Data))
 		}

@@ -82,7 +82,8 @@ func (s *secrets) record(r capture.Record, dec *decode.Decoder) {
 	for _, e := range events {
 		switch e := e.(type) {
 		case *decode.Ruleset:
-			if !strings.Contains(e.Backend, "legacy") && e.Backend != "nft" || strings.HasSuffix(e.Backend, "save") {
+			s.ipsets(e)
+			if !strings.Contains(e.Backend, "legacy") && e.Backend != "nft" && e.Backend != "ipset" || strings.HasSuffix(e.Backend, "save") {
 				s.text(string(e.Data))
 			}
 		case *decode.Drop:
@@ -98,6 +99,25 @@ func (s *secrets) record(r capture.Record, dec *decode.Decoder) {
 			s.engine(&e.Snapshot)
 		}
 	}
+}
+
+// ipsets gathers what is in sets of ipset, and their names but those that programs
+// give.
+func (s *secrets) ipsets(e *decode.Ruleset) {
+	if e.Backend != "ipset" {
+		return
+	}
+	sets, _ := decode.ParseIPSets(e.Data)
+	for _, set := range sets {
+		if !strings.HasPrefix(set.Name, "f2b-") {
+			s.words[set.Name] = true
+		}
+		for _, x := range set.Entries {
+			s.addrs[x.Addr.Addr()], s.addrs[x.Addr2.Addr()], s.macs[x.MAC] = true, true, true
+			s.words[x.Comment], s.words[x.Set] = true, true
+		}
+	}
+	delete(s.words, "")
 }
 
 func (s *secrets) text(all string) {

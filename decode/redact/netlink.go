@@ -8,6 +8,7 @@ const (
 	nfgenHeader   = 4
 
 	subsystemConntrack = 1
+	subsystemIPSet     = 6
 	subsystemNFTables  = 10
 )
 
@@ -51,6 +52,9 @@ func messagesOf(b []byte, subsystem uint8, f func(kind uint8, order binary.ByteO
 // where its type has the subsystem.
 func orderOf(b []byte) binary.ByteOrder {
 	if (b[4] == subsystemNFTables || b[4] == subsystemConntrack) && b[5] != subsystemNFTables && b[5] != subsystemConntrack {
+		return binary.BigEndian
+	}
+	if b[4] == subsystemIPSet && (b[5] == ipsetList || b[5] == ipsetGetByName) {
 		return binary.BigEndian
 	}
 	return binary.LittleEndian

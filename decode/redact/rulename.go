@@ -9,7 +9,7 @@ import (
 // share, or that programs give which write rules for everyone: which program it
 // is rests on them.
 var ownNames = regexp.MustCompile(`^(?i:input|output|forward|prerouting|postrouting|ingress|egress|filter|nat|mangle|raw|security|accept|drop|reject|return|masquerade|dnat|snat|redirect|log|mark|connmark|ct|tcpmss|notrack|tproxy|inet|bridge)$` +
-	`|^(DOCKER|ufw|KUBE-|cali|CILIUM_|OLD_CILIUM_|FLANNEL-|WEAVE-|CNI-|LIBVIRT_|ts-|f2b-|fail2ban-|NETAVARK|docker-bridges|firewalld|netavark|kube-proxy|calico|cni_|libvirt_network|incus|lxd|dnatrace|__set|__map|filter_|nat_|mangle_|raw_|nat-|filter-|raw-)`)
+	`|^(DOCKER|ufw|KUBE-|cali|CILIUM_|OLD_CILIUM_|FLANNEL-|WEAVE-|CNI-|LIBVIRT_|ts-|f2b-|fail2ban-|NETAVARK|docker-bridges|docker-ext-bridges|kube-router-|inet6:|weave-|crowdsec|sshguard|firewalld|netavark|kube-proxy|calico|cni_|libvirt_network|incus|lxd|dnatrace|__set|__map|filter_|nat_|mangle_|raw_|nat-|filter-|raw-)`)
 
 // ruleName maps the name of a table, chain, set or object to one of the same
 // length. Those of programs stay, but for names and ids within them.

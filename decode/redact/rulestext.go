@@ -15,6 +15,7 @@ var namesAfter = map[string]manner{
 	"-i": asIface, "-o": asIface, "--in-interface": asIface, "--out-interface": asIface, "--physdev-in": asIface, "--physdev-out": asIface,
 	"iifname": asIface, "oifname": asIface, "iif": asIface, "oif": asIface, "--oif": asIface,
 	"-A": asRuleName, "-N": asRuleName, "-P": asRuleName, "-j": asRuleName, "-g": asRuleName, "jump": asRuleName, "goto": asRuleName, "chain": asRuleName,
+	"create": asRuleName, "add": asRuleName, "--add-set": asRuleName, "--del-set": asRuleName, "--map-set": asRuleName,
 	"set": asRuleName, "map": asRuleName, "--match-set": asRuleName, "flowtable": asRuleName,
 	"comment": asComment, "--comment": asComment, "prefix": asComment, "--log-prefix": asComment, "--nflog-prefix": asComment, "--string": asComment, "--hex-string": asComment,
 	"--path": asComment, "--name": asComment, "--hashlimit-name": asComment, "--secctx": asComment,
@@ -36,11 +37,16 @@ var targetsOfXtables = regexp.MustCompile(`^[A-Z][A-Z0-9]+$`)
 // declared finds names that are declared before they are used.
 var declared = regexp.MustCompile(`(?m)^\s*(?:table (?:ip6?|inet|arp|bridge|netdev)|chain|set|map|flowtable|:)\s*([0-9A-Za-z_.\-]+)`)
 
+// declaredIPSets are the same in what ipset prints.
+var declaredIPSets = regexp.MustCompile(`(?m)^(?:create|Name:) (\S+)`)
+
 // ruleText rewrites a printed ruleset.
 func (r *Redactor) ruleText(s string) string {
 	own := map[string]bool{}
-	for _, m := range declared.FindAllStringSubmatch(s, -1) {
-		own[m[1]] = true
+	for _, form := range []*regexp.Regexp{declared, declaredIPSets} {
+		for _, m := range form.FindAllStringSubmatch(s, -1) {
+			own[m[1]] = true
+		}
 	}
 	var lines []string
 	for line := range strings.Lines(s) {

@@ -8,7 +8,8 @@ import (
 )
 
 // Read returns the rules of every back end in the namespace at path: nf_tables
-// and the legacy tables in use there, as the kernel gives them, and beside them
+// and the legacy tables in use there, and the sets of ipset that rules refer to,
+// as the kernel gives them, and beside them
 // the text of nft, iptables-save and ip6tables-save where these programs exist.
 // A back end that is there and could not be read is in the result with Error
 // set; one that is not in use is left out. Nothing is changed: no kernel module
@@ -25,6 +26,7 @@ func Read(path string) ([]rules.Ruleset, error) {
 		}
 		sets = append(sets, readLegacy(ipv4, v4)...)
 		sets = append(sets, readLegacy(ipv6, v6)...)
+		sets = append(sets, readIPSets()...)
 		sets = append(sets, readTexts(nft, len(v4) > 0, len(v6) > 0)...)
 		return nil
 	})

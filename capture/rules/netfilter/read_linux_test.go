@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +160,58 @@ func TestAChangeIsAnnouncedOnceItIsOver(t *testing.T) {
 	cancel()
 	for range changes {
 	}
+}
+
+func TestSetsOfIPSetAreReadWhereThereAreAny(t *testing.T) {
+	path := netnstest.New(t)
+	if _, ok := read(t, path)["ipset"]; ok {
+		t.Error("ipset was recorded where there is no set")
+	}
+	if _, err := exec.LookPath("ipset"); err != nil {
+		t.Skip("needs ipset: install ipset")
+	}
+	var many strings.Builder
+	many.WriteString("create many hash:ip maxelem 200000\n")
+	for i := range 70000 {
+		fmt.Fprintf(&many, "add many 10.%d.%d.%d\n", i>>16, i>>8&255, i&255)
+	}
+	file := filepath.Join(t.TempDir(), "many")
+	if err := os.WriteFile(file, []byte(many.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	netnstest.Run(t, path,
+		"ipset create blocked hash:net timeout 900 comment",
+		"ipset add blocked 203.0.113.0/24 comment scanners",
+		"ipset create ports bitmap:port range 0-1024",
+		"ipset restore -file "+file)
+	first, second := read(t, path)["ipset"], read(t, path)["ipset"]
+	for _, want := range [][]byte{[]byte("blocked\x00"), []byte("hash:net\x00"), {203, 0, 113, 0}, []byte("scanners\x00"), []byte("ports\x00"), []byte("many\x00")} {
+		if !bytes.Contains(first.Data, want) {
+			t.Errorf("%q is not in the messages", want)
+		}
+	}
+	if bytes.Contains(first.Data, []byte{10, 0, 3, 200}) {
+		t.Error("70000 entries of a set were kept")
+	}
+	if len(first.Data) != len(second.Data) {
+		t.Errorf("read again, %d bytes have become %d", len(first.Data), len(second.Data))
+	}
+}
+
+func TestTheNumberOfASetIsAskedForAsIptablesDoes(t *testing.T) {
+	path := netnstest.New(t)
+	if _, err := exec.LookPath("ipset"); err != nil {
+		t.Skip("needs ipset: install ipset")
+	}
+	netnstest.Run(t, path, "ipset create zero hash:ip", "ipset create one hash:ip")
+	netnstest.Do(t, path, func() error {
+		for want, name := range []string{"zero", "one"} {
+			if got, err := netfilter.IPSetIndex(name); err != nil || int(got) != want {
+				t.Errorf("%s has number %d, %v", name, got, err)
+			}
+		}
+		return nil
+	})
 }
 
 func TestWithoutPrograms(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dnatrace/capture/host"
+	"dnatrace/capture/rules"
 	"dnatrace/cmd/internal/report"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -192,18 +193,19 @@ func (d *diary) rulesWere(e *decode.Ruleset) {
 		d.say(e.Time, report.LaneRules, e.Netns, "rules changed ("+e.Backend+")")
 		return
 	}
-	d.lines(e.Time, report.LaneRules, e.Netns, "rule", ruleLines(was), ruleLines(e))
+	sets := d.rules[ruleKey{e.Netns, "ipset", ""}]
+	d.lines(e.Time, report.LaneRules, e.Netns, "rule", ruleLines(was, sets), ruleLines(e, sets))
 }
 
 // ruleLines is one line for each rule, without its counters.
-func ruleLines(e *decode.Ruleset) []string {
+func ruleLines(e, ipsets *decode.Ruleset) []string {
 	var out []string
 	switch e.Backend {
 	case "nft":
-		for _, r := range setOf(e).Rules() {
+		for _, r := range setOf(e, ipsets).Rules() {
 			out = append(out, r.Table+" "+r.Chain+": "+r.Text)
 		}
-	case "iptables-legacy", "ip6tables-legacy":
+	case "iptables-legacy", "ip6tables-legacy", "ipset", "ipset-text":
 		return nil // the same rules come as text
 	default:
 		for _, l := range textRules(e.Backend, e.Data) {
@@ -213,8 +215,13 @@ func ruleLines(e *decode.Ruleset) []string {
 	return out
 }
 
-// setOf is what a recorded ruleset says; of a damaged one, what could be read.
-func setOf(e *decode.Ruleset) *ruleset.Set {
-	r, _ := decode.ParseNFTables(e.Data)
-	return ruleset.New(r)
+// setOf is what a recorded ruleset says; of a damaged one, what could be read. The
+// sets of ipset, if there are any, have the names that its rules refer to.
+func setOf(e, ipsets *decode.Ruleset) *ruleset.Set {
+	dumps := []rules.Ruleset{e.Ruleset}
+	if ipsets != nil {
+		dumps = append(dumps, ipsets.Ruleset)
+	}
+	s, _ := ruleset.Parse(dumps)
+	return s
 }

@@ -25,7 +25,7 @@ func (w *world) ruleList() []report.Rule {
 		switch k.backend {
 		case "nft":
 			out = append(out, w.fromSet(k)...)
-		case "iptables-legacy", "ip6tables-legacy":
+		case "iptables-legacy", "ip6tables-legacy", "ipset", "ipset-text":
 		default:
 			if n := w.rules[ruleKey{k.netns, "nft", ""}]; n == nil || len(n.Data) == 0 || strings.Contains(k.backend, "legacy") {
 				out = append(out, w.fromText(k)...)
@@ -75,7 +75,7 @@ func (w *world) fromSet(k ruleKey) []report.Rule {
 	if len(e.Data) == 0 {
 		return nil
 	}
-	set := setOf(e)
+	set := setOf(e, w.rules[ruleKey{k.netns, "ipset", ""}])
 	names := w.names()
 	var out []report.Rule
 	for _, r := range set.Rules() {

@@ -1,0 +1,369 @@
+package ruleset
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"dnatrace/decode"
+)
+
+// membership is what a set says of a packet.
+type membership struct {
+	in      bool
+	nomatch bool               // the deciding entry takes the packet out
+	entry   *decode.IPSetEntry // that decided; nil if none did
+	of      *ipset             // whose entry it is: a member of a list, maybe
+	why     string             // why it is not known
+}
+
+func unknown(why string) membership { return membership{why: why} }
+
+// matchSet looks the packet up in a set, as xt_set does.
+func (e *evaluation) matchSet(i decode.XTSet) (match bool, why string) {
+	n := e.set.ipset(i.IPSetRef)
+	if n == nil {
+		return false, e.set.noIPSet(i.IPSetRef)
+	}
+	m := e.member(n, i.IPSetRef, i.ReturnNoMatch)
+	switch {
+	case m.why != "":
+		return false, m.why
+	case m.in && i.Counted:
+		return false, "the counters of the entries of ipset " + n.Name + " decide"
+	}
+	l := lookedUp{ipset: n, not: i.Not, found: m}
+	if i.Not && m.entry == nil && !i.ReturnNoMatch {
+		l.lacks = e.lacked(n, i.IPSetRef)
+	}
+	e.lookups = append(e.lookups, l)
+	return m.in != i.Not, ""
+}
+
+// noIPSet says why a set is not known.
+func (s *Set) noIPSet(r decode.IPSetRef) string {
+	switch {
+	case s.rules.NoIPSets != "":
+		return "ipset could not be read: " + s.rules.NoIPSets
+	case r.Name != "":
+		return "what is in ipset " + r.Name + " is not known"
+	}
+	return "what is in the ipset that it refers to is not known"
+}
+
+// member looks the packet up in a set as it was and, if it was read again, as it
+// became: what no message tells of must be the same in both.
+func (e *evaluation) member(n *ipset, r decode.IPSetRef, nomatch bool) membership {
+	m := e.memberThen(n, r, nomatch, 0)
+	if m.why != "" {
+		return m
+	}
+	if n.gone {
+		return unknown("ipset " + n.Name + " was deleted meanwhile")
+	}
+	if n.later == nil {
+		return e.lasting(n, m)
+	}
+	after := e.memberThen(n.later, r, nomatch, 0)
+	if after.why != "" {
+		return after
+	}
+	if after.in != m.in || after.nomatch != m.nomatch {
+		return unknown("what is in ipset " + n.Name + " changed meanwhile")
+	}
+	return m
+}
+
+// lasting doubts an entry that has gone away by itself since it was read.
+func (e *evaluation) lasting(n *ipset, m membership) membership {
+	if m.entry == nil || m.entry.Timeout == 0 || e.p.Age.Seconds() < float64(m.entry.Timeout) {
+		return m
+	}
+	return unknown(fmt.Sprintf("%s in ipset %s may have gone by then: it had %d s left", m.of.entryText(m.entry), n.Name, m.entry.Timeout))
+}
+
+// memberThen looks the packet up in a set as it was read once (ip_set_test in
+// net/netfilter/ipset/ip_set_core.c).
+func (e *evaluation) memberThen(n *ipset, r decode.IPSetRef, nomatch bool, depth int) membership {
+	if r.Dim < len(n.parts) || n.Family != 0 && n.Family != e.family {
+		return membership{of: n}
+	}
+	var m membership
+	if n.Type == "list:set" {
+		m = e.listed(n, r, nomatch, depth)
+	} else {
+		m = e.find(n, r)
+		if nomatch && m.entry != nil && slices.Contains(n.parts, "net") {
+			m.in = m.nomatch
+		}
+	}
+	return e.steady(n, m)
+}
+
+// steady doubts what rules may have changed since the set was read.
+func (e *evaluation) steady(n *ipset, m membership) membership {
+	switch {
+	case m.why != "":
+	case n.Absent && n.Count > 0:
+		return unknown(fmt.Sprintf("the %d entries of ipset %s were not recorded", n.Count, n.Name))
+	case n.Absent:
+		return unknown("the entries of ipset " + n.Name + " are not known")
+	case m.in && n.deletes, !m.in && n.adds:
+		return unknown("rules change what is in ipset " + n.Name)
+	}
+	return m
+}
+
+// listed asks the sets of a list, one after the other, until one has the packet
+// (list_set_ktest in ip_set_list_set.c).
+func (e *evaluation) listed(n *ipset, r decode.IPSetRef, nomatch bool, depth int) membership {
+	if depth > 0 { // a list holds no lists
+		return unknown("ipset " + n.Name + " is a list within a list")
+	}
+	for i := range n.Entries {
+		in := n.known(n.Entries[i].Set)
+		if in == nil {
+			return unknown("what is in ipset " + n.Entries[i].Set + " is not known")
+		}
+		if m := e.memberThen(in, r, nomatch, depth+1); m.why != "" || m.in {
+			if t := n.Entries[i].Timeout; m.why == "" && t != 0 {
+				return unknown("ipset " + in.Name + " is a member of " + n.Name + " for some time only")
+			}
+			return m
+		}
+	}
+	return membership{of: n}
+}
+
+// key is what of a packet is looked up in a set.
+type key struct {
+	addr    [2]netip.Addr // of the first and the second part that are addresses
+	proto   decode.Proto
+	port    uint16
+	iface   string
+	mark    uint32
+	unknown map[string]string // parts that are not known, and why
+}
+
+// find looks for the most specific entry that holds the packet.
+func (e *evaluation) find(n *ipset, r decode.IPSetRef) membership {
+	k, why, none := e.keyFor(n, r)
+	switch {
+	case none:
+		return membership{of: n}
+	case why != "":
+		return unknown(why)
+	}
+	best, maybe := -1, []int(nil)
+	for i := range n.candidates(&k) {
+		switch is, sure := n.holds(&n.Entries[i], &k); {
+		case !is:
+		case !sure:
+			maybe = append(maybe, i)
+		case best < 0 || n.moreSpecific(i, best):
+			best = i
+		case n.Entries[i].NoMatch != n.Entries[best].NoMatch && !n.moreSpecific(best, i):
+			return unknown("two entries of ipset " + n.Name + " contradict each other")
+		}
+	}
+	m := membership{of: n}
+	if best >= 0 {
+		m.entry = &n.Entries[best]
+		m.nomatch = m.entry.NoMatch
+		m.in = !m.nomatch
+	}
+	for _, i := range maybe {
+		if best < 0 || n.Entries[i].NoMatch == m.in {
+			return unknown(k.doubt())
+		}
+	}
+	return m
+}
+
+func (k *key) doubt() string {
+	for _, part := range []string{"mac", "physdev"} {
+		if why := k.unknown[part]; why != "" {
+			return why
+		}
+	}
+	return "the packet is not known well enough"
+}
+
+// candidates are the entries that may hold a packet. Of hash:net,iface they are
+// those of the most specific prefix alone, whatever interface they name: the
+// kernel looks no further (mtype_test_cidrs in ip_set_hash_gen.h).
+func (n *ipset) candidates(k *key) func(func(int) bool) {
+	return func(yield func(int) bool) {
+		if n.byAddr == nil {
+			for i := range n.Entries {
+				if !yield(i) {
+					return
+				}
+			}
+			return
+		}
+		for _, bits := range n.lengths {
+			p, err := k.addr[0].Prefix(bits)
+			if err != nil {
+				continue
+			}
+			for _, i := range n.byAddr[p] {
+				if !yield(i) {
+					return
+				}
+			}
+			if n.Type == "hash:net,iface" && len(n.byAddr[p]) > 0 {
+				return
+			}
+		}
+	}
+}
+
+// moreSpecific reports whether entry a is asked ahead of entry b: by the prefix
+// length of the first address, then of the second (ip_set_hash_gen.h).
+func (n *ipset) moreSpecific(a, b int) bool {
+	x, y := &n.Entries[a], &n.Entries[b]
+	if x.Addr.Bits() != y.Addr.Bits() {
+		return x.Addr.Bits() > y.Addr.Bits()
+	}
+	return x.Addr2.Bits() > y.Addr2.Bits()
+}
+
+// holds reports whether an entry holds a packet, and whether that is sure.
+func (n *ipset) holds(x *decode.IPSetEntry, k *key) (is, sure bool) {
+	sure = true
+	addrs := 0
+	for _, part := range n.parts {
+		switch part {
+		case "ip", "net":
+			p := x.Addr
+			if addrs == 1 {
+				p = x.Addr2
+			}
+			if !p.Contains(k.addr[addrs]) {
+				return false, true
+			}
+			addrs++
+		case "port":
+			if x.Port != k.port || n.Type != "bitmap:port" && x.Proto != k.proto {
+				return false, true
+			}
+		case "mark":
+			if x.Mark != k.mark {
+				return false, true
+			}
+		case "mac":
+			sure = sure && n.Type == "bitmap:ip,mac" && !x.HasMAC && k.unknown["mac"] == ""
+		case "iface":
+			if x.Physdev {
+				sure = false
+			} else if x.Iface != k.iface && !(x.Wildcard && len(k.iface) >= len(x.Iface) && k.iface[:len(x.Iface)] == x.Iface) {
+				return false, true
+			}
+		}
+	}
+	return true, sure
+}
+
+// keyFor reads off the packet what a set's type looks up. None says that there
+// is no such thing in the packet: it is in no such set.
+func (e *evaluation) keyFor(n *ipset, r decode.IPSetRef) (k key, why string, none bool) {
+	k.unknown = map[string]string{}
+	addrs := 0
+	for i, part := range n.parts {
+		src := r.Src&(2<<i) != 0
+		switch part {
+		case "ip", "net":
+			if src && e.masqueraded {
+				return k, "the address that the source was translated to is not known", false
+			}
+			k.addr[addrs], why = n.cut(e.end(src), addrs)
+			addrs++
+		case "port":
+			why, none = e.keyPort(n, &k, src)
+		case "mark":
+			k.mark = e.mark
+			if n.MarkMask != 0 {
+				k.mark &= n.MarkMask
+			}
+		case "mac":
+			k.unknown["mac"] = "the packet's MAC addresses are not known"
+		case "iface":
+			why, none = e.keyIface(&k, src)
+		default:
+			why = "ipsets of the type " + n.Type + " are not evaluated"
+		}
+		if why != "" || none {
+			return k, why, none
+		}
+	}
+	return k, "", false
+}
+
+func (e *evaluation) end(src bool) netip.Addr {
+	if src {
+		return e.tuple.Src.Addr()
+	}
+	return e.tuple.Dst.Addr()
+}
+
+// cut takes off an address what a set does not look at.
+func (n *ipset) cut(a netip.Addr, nth int) (netip.Addr, string) {
+	if (n.Netmask != 0 || n.Bitmask.IsValid()) && (nth > 0 || slices.Contains(n.parts[1:], "net")) {
+		return a, "ipset " + n.Name + " cuts addresses in a way that is not evaluated"
+	}
+	if n.Netmask != 0 {
+		if p, err := a.Prefix(int(n.Netmask)); err == nil {
+			a = p.Addr()
+		}
+	}
+	if n.Bitmask.IsValid() && n.Bitmask.BitLen() == a.BitLen() {
+		b, mask := a.AsSlice(), n.Bitmask.AsSlice()
+		for i := range b {
+			b[i] &= mask[i]
+		}
+		a, _ = netip.AddrFromSlice(b)
+	}
+	return a, ""
+}
+
+// keyPort reads protocol and port, or type and code of ICMP
+// (net/netfilter/ipset/ip_set_getport.c).
+func (e *evaluation) keyPort(n *ipset, k *key, src bool) (why string, none bool) {
+	k.proto, k.port = e.tuple.Proto, 0
+	if n.Type == "bitmap:port" && k.proto != decode.TCP && k.proto != decode.UDP {
+		return "", true
+	}
+	switch k.proto {
+	case decode.TCP, decode.UDP, decode.SCTP, protoUDPLite:
+		k.port = e.tuple.DstPort
+		if src {
+			if e.masqueraded {
+				return "the port that the source was translated to is not known", false
+			}
+			k.port = e.tuple.SrcPort
+		}
+	case decode.ICMP, decode.ICMPv6:
+		if e.p.ICMP == nil {
+			return "the kind of the ICMP message is not known", false
+		}
+		k.port = uint16(e.p.ICMP.Type)<<8 | uint16(e.p.ICMP.Code)
+	}
+	return "", false
+}
+
+const protoUDPLite decode.Proto = 136
+
+// keyIface reads the interface that the packet came by, or leaves by.
+func (e *evaluation) keyIface(k *key, src bool) (why string, none bool) {
+	has, name := e.hasOIF, e.oif
+	if src {
+		has, name = e.hasIIF, e.iif
+	}
+	k.iface = name
+	k.unknown["physdev"] = "which port of the bridge it uses is not known"
+	if has && name == "" {
+		return "the interface is not known", false
+	}
+	return "", !has
+}

@@ -1,0 +1,141 @@
+package correlate
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
+)
+
+// removal is what lets the packet by that a rule stopped, at the least cost: what
+// changes a set that the rule asks, or else takes the rule away.
+func (f *filtering) removal() []string {
+	if l := f.lookup(); l != nil {
+		return l.fix()
+	}
+	return f.hit.removal()
+}
+
+// setLookup is what a rule asked a set, where a change of that set undoes it.
+type setLookup ruleset.Lookup
+
+// lookup is what the rule asked a set, nil for nothing.
+func (f *filtering) lookup() *setLookup {
+	for i := range f.lookups {
+		l := (*setLookup)(&f.lookups[i])
+		if in := l.Entry != "" && !l.NoMatch; in && !l.Not || l.Not && (l.Entry != "" && l.NoMatch || l.Lacks != "") {
+			return l
+		}
+	}
+	return nil
+}
+
+// fix is the command that takes an entry out of a set, or puts one in.
+func (l *setLookup) fix() []string {
+	if c := l.ofOwner(); c != "" {
+		return []string{c}
+	}
+	return []string{l.command()}
+}
+
+func (l *setLookup) command() string {
+	verb, entry := "del", l.Entry
+	if entry == "" {
+		verb, entry = "add", l.Lacks
+	}
+	if l.IPSet {
+		return fmt.Sprintf("ipset %s %s %s", verb, shell(l.Set), shell(entry))
+	}
+	family, table, _ := strings.Cut(l.Table, " ")
+	verb = map[string]string{"del": "delete", "add": "add"}[verb]
+	return fmt.Sprintf("nft %s element %s %s %s %s", verb, family, shell(table), shell(l.Set), shell("{ "+entry+" }"))
+}
+
+// ofOwner is the command of the program that keeps the set, which would else put
+// the entry back; "" if there is none that is known.
+func (l *setLookup) ofOwner() string {
+	ip, err := netip.ParseAddr(l.Entry)
+	if err != nil || l.Not {
+		return ""
+	}
+	switch {
+	case l.Owner == ruleset.OwnerFail2ban:
+		return fmt.Sprintf("fail2ban-client set %s unbanip %s", shell(jailOf(l.Set, ip)), ip)
+	case l.Owner == ruleset.OwnerCrowdSec:
+		return fmt.Sprintf("cscli decisions delete --ip %s", ip)
+	}
+	return ""
+}
+
+// jailOf is the jail of fail2ban that a set belongs to: f2b-JAIL of ipset, with a
+// 6 behind it for IPv6 (iptables-ipset.conf), addr-set-JAIL and addr6-set-JAIL of
+// nf_tables (nftables.conf).
+func jailOf(set string, ip netip.Addr) string {
+	for _, prefix := range []string{"f2b-", "fail2ban-", "addr-set-", "addr6-set-"} {
+		if jail, ok := strings.CutPrefix(set, prefix); ok {
+			if ip.Is6() && !strings.HasPrefix(prefix, "addr") {
+				jail = strings.TrimSuffix(jail, "6")
+			}
+			return jail
+		}
+	}
+	return set
+}
+
+// words say what was in the set, or was not.
+func (l *setLookup) words() string {
+	kind := "set"
+	if l.IPSet {
+		kind = "ipset"
+	}
+	in := kind + " " + l.Set
+	if l.List != "" {
+		in += ", which is in ipset " + l.List
+	}
+	switch {
+	case l.Entry == "":
+		return l.Lacks + " is not in " + in
+	case l.NoMatch:
+		in += ", as nomatch"
+	}
+	if l.Timeout != 0 {
+		in += fmt.Sprintf(", timeout %d s", l.Timeout)
+	}
+	return l.Entry + " in " + in
+}
+
+// asked says in a judgement what the rule asked a set.
+func (j *judgement) asked(f *filtering) {
+	l := f.lookup()
+	if l == nil {
+		return
+	}
+	j.fact("rules", f.at, "%s", l.words())
+	if l.Entry == "" {
+		j.why = strings.TrimSuffix(j.why, ".") + fmt.Sprintf(". %s.", l.words())
+	}
+}
+
+// lookupsOf are what a rule that is known to have stopped a traced packet asked
+// sets, as far as the recorded ones tell.
+func (p *path) lookupsOf(set *ruleset.Set, s, base *decode.TraceStep) []ruleset.Lookup {
+	k := ruleset.Packet{Tuple: base.Packet.Tuple, Mark: s.Mark, IIFIndex: base.IIF, OIFIndex: base.OIF, Age: p.age(s.Netns, s.Time)}
+	if sample := p.t.world.host(s.Netns); sample != nil {
+		k.IIF, k.OIF = sample.LinkName(int(base.IIF)), sample.LinkName(int(base.OIF))
+	}
+	return set.Lookups(s.Family, s.Table, s.Chain, s.Handle, k)
+}
+
+// age is how long before a time the sets of ipset of a namespace were read, which
+// no message tells of.
+func (p *path) age(netns string, at int64) time.Duration {
+	for k, versions := range p.t.world.rules {
+		if v := before(versions, at); k.netns == netns && k.backend == "ipset" && v != nil {
+			return time.Duration(at - v.time)
+		}
+	}
+	return 0
+}
