@@ -182,8 +182,11 @@ func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
 
 // placeByConntrack joins a new leg by an entry that came before it.
 func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
+	if g.netns != 0 {
+		return false
+	}
 	e := t.translated[g.tuple]
-	if e == nil || g.netns != 0 || g.tuple == e.Orig {
+	if e == nil || g.tuple == e.Orig {
 		return false
 	}
 	delete(t.translated, g.tuple)

@@ -85,26 +85,41 @@ func jailOf(set string, ip netip.Addr) string {
 	return set
 }
 
-// words say what was in the set, or was not.
-func (l *setLookup) words() string {
-	kind := "set"
-	if l.IPSet {
-		kind = "ipset"
+// place names the set.
+func (l *setLookup) place() string {
+	if !l.IPSet {
+		return "set " + l.Set
 	}
-	in := kind + " " + l.Set
 	if l.List != "" {
-		in += ", which is in ipset " + l.List
+		return "ipset " + l.Set + " of " + l.List
 	}
-	switch {
-	case l.Entry == "":
-		return l.Lacks + " is not in " + in
-	case l.NoMatch:
-		in += ", as nomatch"
+	return "ipset " + l.Set
+}
+
+// words name the entry, as evidence.
+func (l *setLookup) words() string {
+	if l.Entry == "" {
+		return l.Lacks + " is not in " + l.place()
+	}
+	t := l.Entry + " in " + l.place()
+	if l.NoMatch {
+		t += ", nomatch"
 	}
 	if l.Timeout != 0 {
-		in += fmt.Sprintf(", timeout %d s", l.Timeout)
+		t += fmt.Sprintf(", timeout %d s", l.Timeout)
 	}
-	return l.Entry + " in " + in
+	return t
+}
+
+// sentence names it as what there is to change.
+func (l *setLookup) sentence() string {
+	switch {
+	case l.Entry == "":
+		return l.words()
+	case l.NoMatch:
+		return l.Entry + " is kept out of " + l.place()
+	}
+	return l.Entry + " is in " + l.place()
 }
 
 // asked says in a judgement what the rule asked a set.
@@ -114,9 +129,7 @@ func (j *judgement) asked(f *filtering) {
 		return
 	}
 	j.fact("rules", f.at, "%s", l.words())
-	if l.Entry == "" {
-		j.why = strings.TrimSuffix(j.why, ".") + fmt.Sprintf(". %s.", l.words())
-	}
+	j.why += " " + l.sentence() + "."
 }
 
 // lookupsOf are what a rule that is known to have stopped a traced packet asked
