@@ -59,19 +59,47 @@ func (r *Redactor) ruleLine(s string, own map[string]bool) string {
 	if strings.HasPrefix(s, "#") { // who printed it, and when
 		return "#\n"
 	}
-	last := ""
-	return ruleTokens.ReplaceAllStringFunc(s, func(t string) string {
+	var b strings.Builder
+	last, end := "", 0
+	for _, at := range ruleTokens.FindAllStringIndex(s, -1) {
+		t, before := s[at[0]:at[1]], s[end:at[0]]
+		b.WriteString(before)
+		end = at[1]
+		if dashes := optionDashes(before); dashes != "" { // what an option is called is no name
+			last = dashes + t
+			b.WriteString(t)
+			continue
+		}
 		as := namesAfter[last]
 		last = t
-		if inner, ok := strings.CutPrefix(t, `"`); ok {
-			inner = strings.TrimSuffix(inner, `"`)
-			if as == nil {
-				as = func(r *Redactor, s string) string { return r.quoted(s, own) }
-			}
-			return `"` + as(r, inner) + `"`
-		}
+		b.WriteString(r.ruleWord(t, as, own))
+	}
+	b.WriteString(s[end:])
+	return b.String()
+}
+
+// optionDashes are those that begin an option of iptables, behind what is between
+// two tokens; "" if none do.
+func optionDashes(before string) string {
+	if i := strings.LastIndexAny(before, " \t"); i >= 0 {
+		before = before[i+1:]
+	}
+	if before == "-" || before == "--" {
+		return before
+	}
+	return ""
+}
+
+// ruleWord rewrites a token, in quotes or not.
+func (r *Redactor) ruleWord(t string, as manner, own map[string]bool) string {
+	inner, quoted := strings.CutPrefix(t, `"`)
+	if !quoted {
 		return r.ruleToken(t, as, own)
-	})
+	}
+	if as == nil {
+		as = func(r *Redactor, s string) string { return r.quoted(s, own) }
+	}
+	return `"` + as(r, strings.TrimSuffix(inner, `"`)) + `"`
 }
 
 // quoted rewrites a string that no word announces: within { } of interfaces.
@@ -97,15 +125,15 @@ func (r *Redactor) ruleToken(t string, as manner, own map[string]bool) string {
 		return begin + as(r, t)
 	case r.names.ifaces[t]:
 		return begin + r.iface(t)
-	case r.names.learned[t] && !ownNames.MatchString(t) && !ruleWord.MatchString(t):
+	case r.names.learned[t] && !ownNames.MatchString(t) && !aRuleWord.MatchString(t):
 		return begin + r.names.chars(t)
 	}
 	return begin + t
 }
 
-// ruleWord is a word of the two languages: a name that is one too stays where no
+// aRuleWord is a word of the two languages: a name that is one too stays where no
 // name is expected.
-var ruleWord = regexp.MustCompile(`^-|^(tcp|udp|sctp|icmp|icmpv6|ip|ip6|th|meta|ct|state|new|established|related|invalid|untracked|counter|packets|bytes|type|hook|priority|policy|table|rule|elements|flags|interval|timeout|dstnat|srcnat|saddr|daddr|dport|sport|fib|addrtype|local|drop|accept|masquerade|to|with|reset|port|mark|limit|rate|second|minute|hour|day|burst|over|log|level|queue|handle)$`)
+var aRuleWord = regexp.MustCompile(`^-|^(tcp|udp|sctp|icmp|icmpv6|ip|ip6|th|meta|ct|state|new|established|related|invalid|untracked|counter|packets|bytes|type|hook|priority|policy|table|rule|elements|flags|interval|timeout|dstnat|srcnat|saddr|daddr|dport|sport|fib|addrtype|local|drop|accept|masquerade|to|with|reset|port|mark|limit|rate|second|minute|hour|day|burst|over|log|level|queue|handle)$`)
 
 // spans of printed rules: from-to.
 var textSpan = regexp.MustCompile(`([0-9A-Fa-f:.]{3,})-([0-9A-Fa-f:.]{3,})`)
