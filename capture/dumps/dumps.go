@@ -1,6 +1,6 @@
 // Package dumps reads what people save beside a capture: docker inspect, docker
-// network inspect, iptables-save, nft list ruleset, conntrack -L, ip -j, sysctl
-// and ss -lnp. It knows each by its content and turns it into the words of
+// network inspect, iptables-save, ipset save and ipset list, nft list ruleset,
+// conntrack -L, ip -j, sysctl and ss -lnp. It knows each by its content and turns it into the words of
 // capture/engine, capture/host and capture/rules.
 //
 // A dump has no time and no before and after: what comes from one is marked
@@ -27,6 +27,7 @@ const (
 	Inspect   Kind = "docker inspect"
 	IPDump    Kind = "ip -j"
 	IPTables  Kind = "iptables-save"
+	IPSet     Kind = "ipset save"
 	NFTText   Kind = "nft list ruleset"
 	NFTJSON   Kind = "nft -j list ruleset"
 	Conntrack Kind = "conntrack -L"
@@ -46,6 +47,7 @@ var textKinds = []struct {
 	is   func(line []byte) bool
 }{
 	{IPTables, isIPTables},
+	{IPSet, isIPSet},
 	{NFTText, isNFT},
 	{Conntrack, isConntrack},
 	{Sockets, isSocket},
@@ -112,7 +114,7 @@ func (s *Set) Add(netns string, b []byte) (Kind, error) {
 	case Empty:
 	case Inspect, IPDump:
 		err = s.json(netns, b)
-	case IPTables, NFTText:
+	case IPTables, IPSet, NFTText:
 		s.rules(netns, kind, b)
 	case NFTJSON:
 		err = errors.New("only the text of nft list ruleset is read, without -j")

@@ -43,6 +43,9 @@ COMMIT
 *filter
 COMMIT
 `
+	savedSets = `create blocked hash:net family inet hashsize 1024 maxelem 65536
+add blocked 203.0.113.0/24
+`
 	nft = `table ip nat {
 	chain DOCKER {
 	}
@@ -81,6 +84,8 @@ func TestADumpIsKnownByItsContent(t *testing.T) {
 		{"iptables-save", saved, IPTables},
 		{"iptables-save without its comment", saved[strings.Index(saved, "*"):], IPTables},
 		{"iptables-save behind a warning", "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n" + saved, IPTables},
+		{"ipset save", savedSets, IPSet},
+		{"ipset list", "Name: blocked\nType: hash:net\nRevision: 7\nHeader: family inet\nMembers:\n203.0.113.0/24\n", IPSet},
 		{"nft list ruleset", nft, NFTText},
 		{"nft -a list ruleset behind a warning", "# Warning: table ip nat is managed by iptables-nft, do not touch!\ntable ip nat { # handle 1\n", NFTText},
 		{"connections", tracked4, Conntrack},
@@ -211,6 +216,7 @@ func TestRulesGoUnderTheBackEndThatPrintedThem(t *testing.T) {
 		{"both in one file", saved + saved6, []string{"iptables-save", "ip6tables-save"}},
 		{"the legacy program", savedLegacy, []string{"iptables-legacy-save"}},
 		{"IPv6 without a comment", "*filter\n-A INPUT -s 2001:db8::/32 -j DROP\nCOMMIT\n", []string{"ip6tables-save"}},
+		{"sets, which are no rules", savedSets, []string{"ipset-text"}},
 		{"nft", nft, []string{"nft-text"}},
 	} {
 		var got []string
@@ -227,6 +233,25 @@ func TestRulesGoUnderTheBackEndThatPrintedThem(t *testing.T) {
 		}
 		if strings.TrimSpace(text) != strings.TrimSpace(c.text) {
 			t.Errorf("%s: the text has changed: %q", c.name, text)
+		}
+	}
+}
+
+func TestSetsAloneAreNoEvidenceOfRules(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		dumps []string
+		rules bool
+	}{
+		{"sets without rules", []string{savedSets}, false},
+		{"sets and the rules that ask them", []string{savedSets, saved}, true},
+	} {
+		got := false
+		for _, r := range read(t, c.dumps...).Records(1) {
+			got = got || r.Kind == capture.KindSource && strings.Contains(string(r.Data), capture.OriginRules)
+		}
+		if got != c.rules {
+			t.Errorf("%s: the source is there: %v", c.name, got)
 		}
 	}
 }

@@ -56,7 +56,9 @@ func (s *Set) sources() []string {
 	if s.has((*place).told) {
 		out = append(out, capture.OriginHost)
 	}
-	if s.has(func(p *place) bool { return len(p.rulesets) > 0 }) {
+	if s.has(func(p *place) bool {
+		return slices.ContainsFunc(p.rulesets, func(r ruleset) bool { return !rules.Sets(r.backend) })
+	}) {
 		out = append(out, capture.OriginRules)
 	}
 	if s.has(func(p *place) bool { return len(p.conntrack) > 0 }) {

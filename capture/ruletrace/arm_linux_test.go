@@ -96,12 +96,24 @@ func heard(t *testing.T, f *os.File) (n int) {
 }
 
 func TestOnlyTheTargetsPacketsAreTraced(t *testing.T) {
+	t.Run("few ports", func(t *testing.T) { onlyTheTargets(t) })
+	t.Run("many ports", func(t *testing.T) {
+		var ports []uint16
+		for p := range uint16(30) {
+			ports = append(ports, 9000+p)
+		}
+		onlyTheTargets(t, tcp(ports...)...)
+	})
+}
+
+// onlyTheTargets traces some ports of a target, and others that nobody asks for.
+func onlyTheTargets(t *testing.T, others ...ring.Port) {
 	path := netnstest.New(t)
 	netnstest.Run(t, path, "ip addr add 172.17.0.2/32 dev lo", "ip addr add 172.17.0.3/32 dev lo", "ip addr add 172.17.0.4/32 dev lo", "ip addr add 2001:db8::2/128 dev lo nodad")
 	f := listen(t, path)
 	defer f.Close()
 	arm(t, path, ruletrace.Want{
-		Ports: append(tcp(8080), ring.Port{Proto: unix.IPPROTO_UDP, Port: 5300}),
+		Ports: append(append(tcp(8080), ring.Port{Proto: unix.IPPROTO_UDP, Port: 5300}), others...),
 		Endpoints: []ring.Endpoint{
 			{Addr: netip.MustParseAddr("172.17.0.2"), Ports: tcp(80)},
 			{Addr: netip.MustParseAddr("2001:db8::2"), Ports: tcp(80)},
@@ -171,7 +183,7 @@ func TestAFloodIsTracedAtABoundedRate(t *testing.T) {
 	took := time.Since(began).Seconds() + 0.2
 	// A packet that is marked in output is traced in both of our chains, in three
 	// steps each.
-	most := 6 * (ruletrace.BurstTCP + int(ruletrace.RateTCP*took))
+	most := 6 * (ruletrace.Burst + int(ruletrace.Rate*took))
 	if n := heard(t, f); n == 0 || n > most {
 		t.Errorf("%d messages in %.1f s, want no more than %d", n, took, most)
 	}

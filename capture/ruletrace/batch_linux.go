@@ -73,7 +73,7 @@ func (b *batch) table(family byte, table string, sets []set) {
 	for i, s := range sets {
 		b.set(family, table, i, s)
 	}
-	for _, c := range []string{chainMark, chainSelect, chainICMP} {
+	for _, c := range []string{chainMarkTCP, chainMarkOther, chainMark, chainSelect, chainICMP} {
 		b.chain(family, table, c, nil)
 	}
 	b.rules(family, table, rest(sets))

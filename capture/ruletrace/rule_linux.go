@@ -9,12 +9,14 @@ import (
 )
 
 // Chains of the table. The base chains let go at once of nearly everything, as
-// each packet of the host passes them; what has the number of a wanted port goes
-// on to select, and what is wanted to mark.
+// each packet of the host passes them. Where many ports are wanted, what has the
+// number of one goes on to select; what is wanted goes to mark.
 const (
-	chainSelect = "select"
-	chainICMP   = "icmp"
-	chainMark   = "mark"
+	chainSelect    = "select"
+	chainICMP      = "icmp"
+	chainMark      = "mark" // and on to one of these
+	chainMarkTCP   = "marktcp"
+	chainMarkOther = "markother"
 )
 
 // priority of the base chains: before all that iptables has, raw before
@@ -47,23 +49,16 @@ func newRule(chain string, exprs ...[]expr.Any) rule {
 	return rule{chain, slices.Concat(exprs...)}
 }
 
-// fewNumbers are compared one by one, which takes less time than a look into a
-// set.
-const fewNumbers = 4
+// few ports are compared one by one, which takes half the time of a jump and a
+// look into a set: 0.3 us of a datagram's way through the host.
+const few = 8
 
 // entry is what the base chain does. It depends on what is wanted, so that
 // nobody pays for what is not.
 func entry(chain string, sets []set) []rule {
 	rs := []rule{newRule(chain, proto(unix.IPPROTO_TCP), tcpWithout(synOrReset), verdict(expr.VerdictReturn, ""))}
-	numbers := sets[setNumbers].keys
 	for _, to := range []bool{true, false} {
-		if len(numbers) > fewNumbers {
-			rs = append(rs, newRule(chain, port(to, reg), in(sets, setNumbers), verdict(expr.VerdictJump, chainSelect)))
-			continue
-		}
-		for _, n := range numbers {
-			rs = append(rs, newRule(chain, port(to, reg), equal(n), verdict(expr.VerdictJump, chainSelect)))
-		}
+		rs = append(rs, byPort(chain, to, sets)...)
 	}
 	for i, f := range []ipFamily{ip4, ip6} {
 		if len(sets[setAddrs4+i].keys) > 0 {
@@ -79,7 +74,32 @@ func entry(chain string, sets []set) []rule {
 	return rs
 }
 
+// byPort is what the base chain does about ports.
+func byPort(chain string, to bool, sets []set) (rs []rule) {
+	if len(sets[setPorts].keys)+len(sets[setEndpoints4].keys)+len(sets[setEndpoints6].keys) > few {
+		return []rule{newRule(chain, port(to, reg), in(sets, setNumbers), verdict(expr.VerdictJump, chainSelect))}
+	}
+	for _, k := range sets[setPorts].keys {
+		rs = append(rs, newRule(chain, port(to, reg), equal(k[4:6]), proto(k[0]), markOf(k[0])))
+	}
+	for i, f := range []ipFamily{ip4, ip6} {
+		for _, k := range sets[setEndpoints4+i].keys {
+			addr, k := k[:f.size], k[f.size:]
+			rs = append(rs, newRule(chain, port(to, reg), equal(k[4:6]), proto(k[0]), f.is(), f.addr(to), equal(addr), markOf(k[0])))
+		}
+	}
+	return rs
+}
+
 var mark = verdict(expr.VerdictGoto, chainMark)
+
+// markOf is mark where the protocol is known.
+func markOf(proto byte) []expr.Any {
+	if proto == unix.IPPROTO_TCP {
+		return verdict(expr.VerdictGoto, chainMarkTCP)
+	}
+	return verdict(expr.VerdictGoto, chainMarkOther)
+}
 
 // rest is what the other chains do. It is the same whatever is wanted: that is
 // in the sets.
@@ -94,8 +114,10 @@ func rest(sets []set) []rule {
 		}
 	}
 	return append(rs,
-		newRule(chainMark, proto(unix.IPPROTO_TCP), limit(RateTCP, BurstTCP), trace()),
-		newRule(chainMark, notProto(unix.IPPROTO_TCP), limit(RateOther, BurstOther), trace()))
+		newRule(chainMark, proto(unix.IPPROTO_TCP), markOf(unix.IPPROTO_TCP)),
+		newRule(chainMark, markOf(0)),
+		newRule(chainMarkTCP, limit(Rate, Burst), trace()),
+		newRule(chainMarkOther, limit(Rate, Burst), trace()))
 }
 
 // ipFamily is where addresses are, and where they go.
@@ -134,10 +156,6 @@ func equal(v []byte) []expr.Any {
 
 func proto(p byte) []expr.Any {
 	return append(meta(expr.MetaKeyL4PROTO, reg), equal([]byte{p})...)
-}
-
-func notProto(p byte) []expr.Any {
-	return append(meta(expr.MetaKeyL4PROTO, reg), &expr.Cmp{Op: expr.CmpOpNeq, Register: reg, Data: []byte{p}})
 }
 
 const synOrReset = 0x02 | 0x04

@@ -54,7 +54,7 @@ func Source(f *os.File, k Kind) capture.Source {
 type listener struct {
 	conn  syscall.RawConn
 	kind  Kind
-	buf   []byte // one datagram
+	read  *datagrams
 	arena []byte // what the batch's records point into
 	now   int64  // never decreases, whatever the wall clock does
 	batch capture.Batch
@@ -66,7 +66,7 @@ func newListener(f *os.File, k Kind) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listener{conn: conn, kind: k, buf: make([]byte, 1<<16)}, nil
+	return &listener{conn: conn, kind: k, read: newDatagrams()}, nil
 }
 
 // fill takes the events that are there.
@@ -93,35 +93,42 @@ func (l *listener) deafen() {
 // drain takes datagrams until there is none or the batch is full.
 func (l *listener) drain(fd int) error {
 	l.more = false
-	for range capture.BatchSize {
+	for left := capture.BatchSize; left > 0; {
 		l.tick()
-		n, from, err := unix.Recvfrom(fd, l.buf, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
-		switch {
-		case err == unix.EAGAIN:
+		n, err := l.read.receive(fd)
+		switch err {
+		case nil:
+			l.take(n)
+			left -= n
+		case unix.EAGAIN:
 			return nil
-		case err == unix.EINTR:
-		case err == unix.ENOBUFS:
+		case unix.EINTR:
+		case unix.ENOBUFS:
 			l.lost("the kernel's queue of " + l.kind.Name + " overran")
-		case err != nil:
+		default:
 			return err
-		case n > len(l.buf):
-			l.lost(fmt.Sprintf("a message of %d bytes was cut", n))
-		case fromKernel(from):
-			l.split(l.buf[:n])
 		}
 	}
 	l.more = true
 	return nil
 }
 
+// take makes records of the datagrams received.
+func (l *listener) take(n int) {
+	for i := range n {
+		b, size, port := l.read.at(i)
+		switch {
+		case size > len(b):
+			l.lost(fmt.Sprintf("a message of %d bytes was cut", size))
+		case port == 0: // the kernel's
+			l.split(b)
+		}
+	}
+}
+
 // tick reads the clock. It is read before the socket: what is found empty then
 // cannot yield anything earlier later.
 func (l *listener) tick() { l.now = max(l.now, time.Now().UnixNano()) }
-
-func fromKernel(sa unix.Sockaddr) bool {
-	nl, ok := sa.(*unix.SockaddrNetlink)
-	return ok && nl.Pid == 0
-}
 
 // split takes the messages out of a datagram.
 func (l *listener) split(b []byte) {
