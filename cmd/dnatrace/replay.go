@@ -39,6 +39,7 @@ folder stands for its files:
   recordings of dnatrace, pcapng, pcap (tcpdump -i any, or one for each interface)
   docker inspect, docker network inspect      containers, networks, mappings
   iptables-save, nft list ruleset             rules
+  ipset save, ipset list                      the sets that they refer to
   ip -j -d addr, route, neigh; sysctl -a      what the kernel is set to do
   ss -lnp, conntrack -L                       who listens, what is translated
 

@@ -23,7 +23,7 @@ type Lookup struct {
 	// takes it; "" if there is one, or it cannot be told.
 	Lacks string
 	Not   bool   // the rule is about what is not in the set
-	Owner string // of an ipset by its name; "" if that does not tell
+	Owner string // of an ipset by its name, of another by its table's; "" if that does not tell
 }
 
 // lookedUp is a lookup before it is put into words, which few are.
@@ -73,7 +73,7 @@ func (s *Set) inNFT(r *decode.Rule, a lookedUp) (Lookup, bool) {
 	if a.set.Flags&(decode.SetAnonymous|decode.SetMap) != 0 {
 		return Lookup{}, false
 	}
-	l := Lookup{Table: r.Family.String() + " " + r.Table, Set: a.set.Name, Not: a.not}
+	l := Lookup{Table: r.Family.String() + " " + r.Table, Set: a.set.Name, Not: a.not, Owner: s.tableOwner(tableKey{r.Family, r.Table, false})}
 	key := interval{from: a.key, to: a.key, element: &decode.Element{}}
 	if a.element == nil {
 		l.Lacks = s.elementText(r, a.expr, key)

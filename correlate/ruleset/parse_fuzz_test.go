@@ -26,10 +26,13 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Add("nft-text", []byte("table ip t { chain c { type filter hook input priority filter + 5; dnat to tcp dport map { 1 : 10.0.0.1 . 2 } ; tcp flags & (syn|ack) == syn drop\n"))
+	f.Add("ipset-text", []byte("create s hash:net,port family inet timeout 60\nadd s 203.0.113.0/24,tcp:80 timeout 9 nomatch comment \"x\"\ncreate l list:set size 8\nadd l s\n"))
+	f.Add("ipset-text", []byte("Name: s\nType: hash:net,iface\nRevision: 8\nHeader: family inet6 hashsize 64\nNumber of entries: 1\nMembers:\n2001:db8::/32,eth wildcard\n"))
+	asking := rules.Ruleset{Backend: "ip6tables-save", Data: []byte("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m set --match-set s src,dst -j DROP\n-A INPUT -m set ! --match-set l src --return-nomatch -j DROP\nCOMMIT\n")}
 	p := ruleset.Packet{IIF: "eth0", TCPFlags: 2, AddrType: ruleset.LocalAddrs(netip.MustParseAddr("198.51.100.1")), OIF: "docker0"}
 	p.Tuple = decode.Tuple{Src: decode.IPFrom(netip.MustParseAddr("203.0.113.7")), Dst: decode.IPFrom(netip.MustParseAddr("198.51.100.1")), SrcPort: 41000, DstPort: 8080, Proto: decode.TCP}
 	f.Fuzz(func(t *testing.T, backend string, data []byte) {
-		s, _ := ruleset.Parse([]rules.Ruleset{{Backend: backend, Data: data}})
+		s, _ := ruleset.Parse([]rules.Ruleset{{Backend: backend, Data: data}, asking})
 		for _, r := range s.Rules() {
 			if r.Owner == "" || r.Backend == "" {
 				t.Fatalf("rule without owner or backend: %+v", r)

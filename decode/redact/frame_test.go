@@ -195,9 +195,10 @@ func FuzzMessages(f *testing.F) {
 		r := New([]byte("some key"))
 		r.learnRules(data)
 		r.learnText(string(data))
+		r.learnIPSets(data)
 		r.Seal()
 		for _, rewrite := range []func([]byte){
-			r.conntrack, r.ruleTrace, r.nftRuleset,
+			r.conntrack, r.ruleTrace, r.nftRuleset, r.ipsets,
 			func(b []byte) { r.legacyRuleset(b, false, false) }, func(b []byte) { r.legacyRuleset(b, true, false) },
 			func(b []byte) { r.ruleText(string(b)) }, func(b []byte) { r.text(string(b)) },
 		} {
