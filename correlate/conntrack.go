@@ -170,9 +170,14 @@ func (t *Tracker) catchUp(req uint32, g *leg) {
 	}
 }
 
-// remember keeps an entry for the legs that are still to come.
+// remember keeps an entry for the legs that are still to come. A connection that
+// was over before the capture began has none: a new one between the same ends gets
+// an entry of its own. A busy host has tens of thousands of those.
 func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
 	const most = 1 << 15
+	if e.Change == decode.ConntrackListed && e.Orig.Proto == decode.TCP && (e.State == decode.StateTimeWait || e.State == decode.StateClose) {
+		return
+	}
 	if len(t.translated) >= most {
 		clear(t.translated) // a bound, not a policy: joins by what NAT leaves alone remain
 	}

@@ -67,7 +67,7 @@ func TestAPacketIsLookedUpInEveryTypeOfIPSet(t *testing.T) {
 		{"counters decide, too", "--match-set s src --packets-gt 5", []string{"create s hash:ip family inet counters", "add s 203.0.113.7 packets 3 bytes 180"}, nil, ruleset.Unclear, "counters", ""},
 		{"unless it is not in the set", "--match-set s dst --packets-gt 5", []string{"create s hash:ip family inet counters", "add s 203.0.113.7 packets 3 bytes 180"}, nil, pass, "", ""},
 		{"no set of that name was dumped", "--match-set other src", []string{"create s hash:ip family inet"}, nil, ruleset.Unclear, "ipset other is not known", ""},
-		{"a type of the future", "--match-set s src,src", []string{"create s hash:ip,phase family inet", "add s 203.0.113.7,full"}, nil, ruleset.Unclear, "not known", ""},
+		{"a type of the future", "--match-set s src,src", []string{"create s hash:ip,phase family inet", "add s 203.0.113.7,full"}, nil, ruleset.Unclear, "not evaluated", ""},
 	} {
 		text := strings.Join(c.sets, "\n")
 		var dumps []rules.Ruleset

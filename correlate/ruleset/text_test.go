@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"dnatrace/capture/rules"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/fixtures"
 )
@@ -68,7 +69,7 @@ func TestRulesReadAsTheirOwnersWroteThem(t *testing.T) {
 
 func compareTexts(t *testing.T, name string, r recorded) (same, all int) {
 	t.Helper()
-	set := parse(t, r["nft"])
+	set := parseDumps(t, rules.Ruleset{Backend: "nft", Data: r["nft"]}, rules.Ruleset{Backend: "ipset", Data: r["ipset"]})
 	saved := map[string][]string{}
 	for backend, family := range map[string]string{"iptables-save": "ip", "ip6tables-save": "ip6"} {
 		for k, v := range savedLines(r[backend], family) {
