@@ -57,6 +57,8 @@ var filters = []Entry{
 		"the answer at the bridge and not behind; the rule trace ends in the rule", "Let what is established pass first.", "reply-filtered-raw"),
 	shown("37i", "A rule drops the answer at postrouting", lost("reply-postrouting", correlate.CauseReplyFiltered, proven),
 		"the answer at the bridge and not behind; the rule trace ends in the rule", "Let what is established pass first.", "reply-filtered-postrouting"),
+	shown("37j", "A rule drops what is in an ipset or a set of nf_tables, or what is not", dropped("forward", correlate.CauseFirewallDrop, proven),
+		"the rule trace ends in the rule, and the recorded set has the entry", "Take the entry out of the set, or put it in; the rule can stay.", "firewall-drop-ipset", "firewall-allow-ipset", "firewall-drop-set"),
 	shown("38", "ufw drops what containers ask of the host", dropped("input", correlate.CauseFirewallDrop, proven),
 		"the rule trace ends in a chain of ufw's", "Allow the bridge: ufw allow in on docker0.", "firewall-drop-ufw"),
 	shown("39", "A policy drops what no rule accepts", dropped("forward", correlate.CauseFirewallDrop, proven),
