@@ -170,12 +170,10 @@ func (t *Tracker) catchUp(req uint32, g *leg) {
 	}
 }
 
-// remember keeps an entry for the legs that are still to come. A connection that
-// was over before the capture began has none: a new one between the same ends gets
-// an entry of its own. A busy host has tens of thousands of those.
+// remember keeps an entry for the legs that are still to come.
 func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
 	const most = 1 << 15
-	if e.Change == decode.ConntrackListed && e.Orig.Proto == decode.TCP && (e.State == decode.StateTimeWait || e.State == decode.StateClose) {
+	if over(e) {
 		return
 	}
 	if len(t.translated) >= most {
@@ -183,6 +181,14 @@ func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
 	}
 	t.translated[e.Orig] = e
 	t.translated[after] = e
+}
+
+// over reports whether an entry is of a connection that was closed when it was
+// listed, of which a busy host has tens of thousands. No more legs of it come: a
+// new connection between the same ends gets an entry of its own.
+func over(e *decode.Conntrack) bool {
+	return e.Change == decode.ConntrackListed && !e.Undated && e.Orig.Proto == decode.TCP &&
+		(e.State == decode.StateTimeWait || e.State == decode.StateClose)
 }
 
 // placeByConntrack joins a new leg by an entry that came before it.
