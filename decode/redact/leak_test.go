@@ -66,8 +66,9 @@ func (s *secrets) tuple(t decode.Tuple) {
 }
 
 var (
-	anyAddr = regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[0-9a-f]*:[0-9a-f:]+`)
-	anyMAC  = regexp.MustCompile(`([0-9a-f]{2}:){5}[0-9a-f]{2}`)
+	anyAddr    = regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[0-9a-f]*:[0-9a-f:]+`)
+	createdSet = regexp.MustCompile(`(?m)^create (\S+)`)
+	anyMAC     = regexp.MustCompile(`([0-9a-f]{2}:){5}[0-9a-f]{2}`)
 )
 
 func (s *secrets) record(r capture.Record, dec *decode.Decoder) {
@@ -104,6 +105,11 @@ func (s *secrets) record(r capture.Record, dec *decode.Decoder) {
 // ipsets gathers what is in sets of ipset, and their names but those that programs
 // give.
 func (s *secrets) ipsets(e *decode.Ruleset) {
+	if e.Backend == "ipset-text" {
+		for _, m := range createdSet.FindAllSubmatch(e.Data, -1) {
+			s.words[string(m[1])] = true
+		}
+	}
 	if e.Backend != "ipset" {
 		return
 	}
