@@ -40,8 +40,8 @@ const (
 // ipset allows if nothing is said (65536) just fits.
 const (
 	ipsetEntries  = 65536
-	ipsetBytes    = 4 << 20
-	ipsetAllBytes = 16 << 20
+	ipsetBytes    = 2 << 20
+	ipsetAllBytes = 8 << 20
 )
 
 // readIPSets reads the sets of the calling thread's namespace. It asks only where
