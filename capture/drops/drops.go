@@ -15,7 +15,7 @@ type Drop struct {
 	Inode    uint64 `json:"inode"`              // of the network namespace
 	Link     int    `json:"link,omitempty"`     // index of its interface there; 0 for none, such as a local packet before routing
 	Reason   string `json:"reason"`             // without SKB_DROP_REASON_: "NETFILTER_DROP", "IP_RPFILTER"; a number where the kernel has no name for it
-	Location string `json:"location,omitempty"` // function that dropped it: "nft_do_chain"; "" unless symbols may be read
+	Location string `json:"location,omitempty"` // function that dropped it: "nft_do_chain"; "" if the kernel has no name for it
 	Packet   []byte `json:"packet"`             // from the IP header on: headers of the network and the transport layer, no payload
 }
 

@@ -12,9 +12,9 @@ import (
 
 // needed is what the opener keeps: sockets and rules (NET_ADMIN, NET_RAW),
 // entering namespaces (SYS_ADMIN), other users' processes (SYS_PTRACE,
-// DAC_READ_SEARCH), the names of kernel functions (SYSLOG).
+// DAC_READ_SEARCH).
 const needed = 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_SYS_ADMIN |
-	1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_SYSLOG
+	1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
 
 // Drop gives up every capability on every thread of this process, for good. It
 // fails, and then may have dropped nothing, in a binary built with cgo, where

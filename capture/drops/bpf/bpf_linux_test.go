@@ -124,7 +124,7 @@ func TestADropIsToldWithItsReason(t *testing.T) {
 		if d.Reason != row.reason || d.Inode != inode || d.Link != 1 {
 			t.Errorf("%s: got %+v, want %s at lo", row.name, d, row.reason)
 		}
-		if d.Location != "" && !strings.Contains(d.Location, row.where) {
+		if !strings.Contains(d.Location, row.where) {
 			t.Errorf("%s: dropped in %s, want %s", row.name, d.Location, row.where)
 		}
 		if d.Time < before-int64(time.Second) || d.Time > time.Now().UnixNano()+int64(time.Second) {

@@ -1,8 +1,10 @@
 package bpf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +18,7 @@ func (s *station) drop(b []byte) *drops.Drop {
 		return nil
 	}
 	order := binary.NativeEndian
-	packet := headers(b[eventHeader:eventSize])
+	packet := headers(b[eventHeader:][:eventData])
 	if packet == nil {
 		return nil
 	}
@@ -27,8 +29,19 @@ func (s *station) drop(b []byte) *drops.Drop {
 	}
 	return &drops.Drop{
 		Time: int64(order.Uint64(b)) + bootTime(), Inode: uint64(order.Uint32(b[16:])), Link: int(order.Uint32(b[20:])),
-		Reason: name, Location: s.symbols().at(order.Uint64(b[8:])), Packet: packet,
+		Reason: name, Location: function(b[eventHeader+eventData:][:eventName]), Packet: packet,
 	}
+}
+
+// function is the name in what the kernel printed: "nft_do_chain [nf_tables]" for
+// a module's. It is "" where the kernel has no name for the address.
+func function(b []byte) string {
+	text, _, _ := bytes.Cut(b, []byte{0})
+	name, _, _ := strings.Cut(string(text), " ")
+	if strings.HasPrefix(name, "0x") {
+		return ""
+	}
+	return name
 }
 
 // headers cuts b after the transport header: what follows is payload, or other

@@ -31,7 +31,7 @@ func Open(w drops.Want) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &station{reasons: k.reasons, symbols: kernelSymbols("/proc/kallsyms")}
+	s := &station{reasons: k.reasons}
 	if err := s.load(&k); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -50,9 +50,9 @@ func Open(w drops.Want) (*os.File, error) {
 // station holds what lives in the kernel, and the socket to the listener.
 type station struct {
 	reasons             map[uint32]string
-	symbols             func() symbols
 	netns, ports, hosts *ebpf.Map
 	events, lost        *ebpf.Map
+	format              *ebpf.Map
 	program             *ebpf.Program
 	link                link.Link
 	reader              *ringbuf.Reader
@@ -75,12 +75,17 @@ func (s *station) load(k *kernel) (err error) {
 		{&s.hosts, ebpf.MapSpec{Name: "dnatrace_hosts", Type: ebpf.Hash, KeySize: 16, ValueSize: 1, MaxEntries: drops.Most}},
 		{&s.events, ebpf.MapSpec{Name: "dnatrace_drops", Type: ebpf.RingBuf, MaxEntries: ringSize}},
 		{&s.lost, ebpf.MapSpec{Name: "dnatrace_lost", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}},
+		{&s.format, ebpf.MapSpec{Name: "dnatrace_format", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(nameFormat)), MaxEntries: 1,
+			Flags: unix.BPF_F_RDONLY_PROG, Contents: []ebpf.MapKV{{Key: uint32(0), Value: []byte(nameFormat)}}}},
 	} {
 		if *m.into, err = ebpf.NewMap(&m.spec); err != nil {
 			return fmt.Errorf("make map %s: %w", m.spec.Name, err)
 		}
 	}
-	m := maps{s.netns.FD(), s.ports.FD(), s.hosts.FD(), s.events.FD(), s.lost.FD()}
+	if err := s.format.Freeze(); err != nil { // the program must know that it does not change
+		return fmt.Errorf("freeze map dnatrace_format: %w", err)
+	}
+	m := maps{s.netns.FD(), s.ports.FD(), s.hosts.FD(), s.events.FD(), s.lost.FD(), s.format.FD()}
 	s.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "dnatrace_drops", Type: ebpf.RawTracepoint, License: "GPL", Instructions: program(&k.offsets, m, k.noise(), binary.NativeEndian),
 	})
@@ -222,7 +227,7 @@ func (s *station) close() error {
 	if s.conn != nil {
 		all = append(all, s.conn)
 	}
-	for _, m := range []*ebpf.Map{s.netns, s.ports, s.hosts, s.events, s.lost} {
+	for _, m := range []*ebpf.Map{s.netns, s.ports, s.hosts, s.events, s.lost, s.format} {
 		if m != nil {
 			all = append(all, m)
 		}

@@ -7,13 +7,20 @@ import (
 )
 
 // Layout of an event in the ring buffer, in host byte order: time (8 bytes,
-// CLOCK_BOOTTIME), location (8), inode (4), interface (4), reason (4), unused
-// (4), and what follows the start of the IP header, whatever it is.
+// CLOCK_BOOTTIME), unused (8), inode (4), interface (4), reason (4), unused (4),
+// what follows the start of the IP header, whatever it is, and the name of the
+// function that dropped it, ended by a NUL.
 const (
 	eventHeader = 32
 	eventData   = 96
-	eventSize   = eventHeader + eventData
+	eventName   = 64
+	eventSize   = eventHeader + eventData + eventName
 )
+
+// nameFormat has the kernel print a function's name for an address: reading the
+// list of all names would take longer than everything else that is done about
+// drops, and CAP_SYSLOG.
+const nameFormat = "%ps\x00"
 
 // Places on the program's stack, below the frame pointer.
 const (
@@ -29,7 +36,7 @@ const (
 )
 
 // maps are the file descriptors that the program refers to.
-type maps struct{ netns, ports, hosts, events, lost int }
+type maps struct{ netns, ports, hosts, events, lost, format int }
 
 // program is the filter and the report. Its context is that of a raw tracepoint:
 // an array of the arguments, 8 bytes each: skb, location, reason.
@@ -203,7 +210,7 @@ func (p *writer) report(k *offsets, m maps) {
 		asm.Mov.Reg(asm.R8, asm.R0),
 		asm.FnKtimeGetBootNs.Call(),
 		asm.StoreMem(asm.R8, 0, asm.R0, asm.DWord),
-		asm.LoadMem(asm.R1, asm.R6, 8, asm.DWord),
+		asm.Mov.Imm(asm.R1, 0),
 		asm.StoreMem(asm.R8, 8, asm.R1, asm.DWord),
 		asm.LoadMem(asm.R1, asm.R10, atInode, asm.Word),
 		asm.StoreMem(asm.R8, 16, asm.R1, asm.Word),
@@ -219,6 +226,19 @@ func (p *writer) report(k *offsets, m maps) {
 		asm.Mov.Imm(asm.R2, eventData),
 		asm.Mov.Reg(asm.R3, asm.R9),
 		asm.FnProbeReadKernel.Call(),
+		// Where it was dropped.
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.R8, eventHeader+eventData, asm.R1, asm.DWord),
+		asm.LoadMem(asm.R1, asm.R6, 8, asm.DWord),
+		asm.StoreMem(asm.R10, atPointer, asm.R1, asm.DWord),
+		asm.Mov.Reg(asm.R1, asm.R8),
+		asm.Add.Imm(asm.R1, eventHeader+eventData),
+		asm.Mov.Imm(asm.R2, eventName),
+		asm.LoadMapValue(asm.R3, m.format, 0),
+		asm.Mov.Reg(asm.R4, asm.R10),
+		asm.Add.Imm(asm.R4, atPointer),
+		asm.Mov.Imm(asm.R5, 8),
+		asm.FnSnprintf.Call(),
 		// The interface, through skb->dev again: R8 has been put to other use.
 		asm.Mov.Reg(asm.R3, asm.R7),
 		asm.Add.Imm(asm.R3, int32(k.skbDev)),
