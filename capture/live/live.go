@@ -79,7 +79,7 @@ type Session struct {
 // Open arms every source. It fails where nothing useful could be watched: no
 // packets, or a target that does not exist.
 func Open(ctx context.Context, c Config) (*Session, error) {
-	slacken()
+	giveWay()
 	s := &Session{config: c, merger: capture.NewMerger(0), opened: time.Now()}
 	snapshot, err := s.ask(ctx)
 	if err != nil {

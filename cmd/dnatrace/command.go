@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"dnatrace/capture/live"
 )
 
 // commandGrace is how long a command may take to end after it was told to.
@@ -19,7 +21,7 @@ func (a *app) runCommand(ctx context.Context, argv []string) error {
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, a.err, a.err
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = commandGrace
-	if err := c.Start(); err != nil {
+	if err := live.Ordinarily(c.Start); err != nil {
 		return fmt.Errorf("start command: %w", err)
 	}
 	_ = c.Wait()
