@@ -171,7 +171,7 @@ func notRunning(p *path, e *engine.Snapshot) (finding, bool) {
 		}
 		return finding{cause: CauseContainerNotRunning, why: why,
 			fact: fmt.Sprintf("%s is %s (exit code %d)", c.Name, c.State, c.ExitCode),
-			fix:  []string{"docker start " + shell(c.Name)}}, p.meantFor(c)
+			fix:  startAgain(c)}, p.meantFor(c)
 	}
 	return finding{}, false
 }

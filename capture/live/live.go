@@ -220,5 +220,8 @@ func (s *Session) closing(last int64) capture.Record {
 // Stats returns how many packets were captured and lost so far.
 func (s *Session) Stats() (packets, lost uint64) { return s.rings.stats() }
 
+// Late is how many packets and records came too late to be put in order, so far.
+func (s *Session) Late() uint64 { return s.merger.Late() }
+
 // errNoPackets is why a session without a ring is of no use.
 var errNoPackets = errors.New("no packets can be captured")

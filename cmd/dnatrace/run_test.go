@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -183,39 +182,5 @@ func TestConcludeShowsTheResultAndSettlesTheCode(t *testing.T) {
 				t.Errorf("exit %d, out %q, err %q", a.code, out.String(), errs.String())
 			}
 		})
-	}
-}
-
-func TestCommandWritesToStandardError(t *testing.T) {
-	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("needs a POSIX shell in PATH")
-	}
-	var out, errs bytes.Buffer
-	a := &app{streams: streams{out: &out, err: &errs}}
-	if err := a.runCommand(context.Background(), []string{"sh", "-c", "echo hello; exit 7"}); err != nil {
-		t.Errorf("its exit code is its own affair: %v", err)
-	}
-	if out.Len() > 0 || errs.String() != "hello\n" {
-		t.Errorf("out %q, err %q", out.String(), errs.String())
-	}
-	if err := a.runCommand(context.Background(), []string{"/no/such/command"}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a command that does not exist gives %v", err)
-	}
-}
-
-func TestCommandEndsWithTheRun(t *testing.T) {
-	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		t.Skip("needs sleep(1) in PATH")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	a := &app{streams: streams{err: &bytes.Buffer{}}}
-	if err := a.runCommand(ctx, []string{sleep, "60"}); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("it ran on for %s", took)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -27,6 +28,7 @@ type session struct {
 	engine *docker.Engine
 	file   *os.File
 	record *recording.Writer // nil without a file
+	err    io.Writer
 }
 
 // open arms every source, creates the file and then drops all privilege: what
@@ -40,7 +42,7 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 		return nil, err
 	}
 	sparing()
-	s := &session{}
+	s := &session{err: a.err}
 	if err := s.arm(ctx, f, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -184,6 +186,9 @@ func (a *app) traced(sources []capture.SourceState) {
 
 func (s *session) close() error {
 	var err error
+	if s.Session != nil && s.Late() > 0 {
+		fmt.Fprintf(s.err, "dnatrace: %d packets and records came too late to be put in order: this machine was too busy\n", s.Late())
+	}
 	if s.record != nil {
 		err = s.record.Close()
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dnatrace/capture"
+	"dnatrace/capture/live"
 	"dnatrace/capture/recording"
 )
 
@@ -16,16 +17,18 @@ import (
 // for: rings hand over what they have within a few tens of milliseconds.
 const aftermath = 200 * time.Millisecond
 
-// Start runs a command beside a run. The channel closes a moment after its end,
-// for Options.Drain. What the command prints goes to out.
+// Start runs a command beside a run, and interrupts it when ctx ends. The channel
+// closes a moment after its end, for Options.Drain. What the command prints goes
+// to out; how it exits is its own affair.
 func Start(ctx context.Context, args []string, out io.Writer) (<-chan struct{}, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, out
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
+	if err := live.Ordinarily(cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", args[0], err)
 	}
-	return Do(ctx, func(context.Context) { cmd.Wait() }), nil // how it ended is for it to say, on out
+	return Do(ctx, func(context.Context) { cmd.Wait() }), nil
 }
 
 // Do calls f beside a run. The channel closes a moment after its end, for
