@@ -117,13 +117,12 @@ func (l *legs) find(hash uint32, t *decode.Tuple, netns uint16) (uint32, way, bo
 		}
 		n := uint32(e) - 1
 		g := l.slab.at(n)
-		if g.netns != netns || g.tuple.Proto != t.Proto {
-			continue
-		}
-		if g.tuple == *t {
+		// Field by field: as a whole, tuples are compared by a call.
+		switch o := &g.tuple; {
+		case g.netns != netns || o.Proto != t.Proto:
+		case o.SrcPort == t.SrcPort && o.DstPort == t.DstPort && o.Src == t.Src && o.Dst == t.Dst:
 			return n, request, true
-		}
-		if g.tuple.SrcPort == t.DstPort && g.tuple.DstPort == t.SrcPort && g.tuple.Src == t.Dst && g.tuple.Dst == t.Src {
+		case o.SrcPort == t.DstPort && o.DstPort == t.SrcPort && o.Src == t.Dst && o.Dst == t.Src:
 			return n, reply, true
 		}
 	}

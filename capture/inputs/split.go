@@ -17,10 +17,17 @@ const linkCooked2 = 276
 // splitter numbers the points of a stream anew: one of a capture of all
 // interfaces is as many as there are interfaces.
 type splitter struct {
-	known  *interfaces
-	ids    map[uint16]uint16  // the stream's numbers to ours
-	cooked map[uint16]*cooked // by the stream's number
-	next   int
+	known *interfaces
+	ours  []renumbered // by the stream's number
+	next  int
+}
+
+// renumbered is what a point of the stream is of ours; the zero value if it was
+// not announced.
+type renumbered struct {
+	known  bool
+	id     uint16  // valid unless cooked is set
+	cooked *cooked // it is many points
 }
 
 // cooked is a capture of all interfaces. All of its points share a ring.
@@ -60,25 +67,24 @@ func (s *splitter) point(r capture.Record) []capture.Record {
 	if json.Unmarshal(r.Data, &p) != nil {
 		return []capture.Record{r}
 	}
-	if id, again := s.ids[p.ID]; again {
-		p.ID = id
+	old := p.ID
+	if have := s.of(old); have.cooked != nil {
+		return have.cooked.again(p, r.Time)
+	} else if have.known {
+		p.ID = have.id
 		s.known.describe(&p)
 		return []capture.Record{record(r.Time, capture.OriginPackets, capture.KindPoint, p)}
 	}
-	if c := s.cooked[p.ID]; c != nil {
-		return c.again(p, r.Time)
-	}
 	if p.Link != linkCooked2 || p.Counting {
-		old := p.ID
 		s.known.describe(&p)
 		if out, ok := s.number(p, r.Time); ok {
-			s.ids[old] = uint16(s.next - 1)
+			s.set(old, renumbered{known: true, id: uint16(s.next - 1)})
 			return []capture.Record{out}
 		}
 		return nil
 	}
 	c := &cooked{point: p, points: map[uint32]uint16{}}
-	s.cooked[p.ID] = c
+	s.set(old, renumbered{known: true, cooked: c})
 	var out []capture.Record
 	for _, index := range s.known.indexes() {
 		if rec, ok := s.add(c, index, r.Time); ok {
@@ -86,6 +92,21 @@ func (s *splitter) point(r capture.Record) []capture.Record {
 		}
 	}
 	return out
+}
+
+// of is what a point of the stream's number is.
+func (s *splitter) of(number uint16) renumbered {
+	if int(number) < len(s.ours) {
+		return s.ours[number]
+	}
+	return renumbered{}
+}
+
+func (s *splitter) set(number uint16, r renumbered) {
+	for len(s.ours) <= int(number) {
+		s.ours = append(s.ours, renumbered{})
+	}
+	s.ours[number] = r
 }
 
 // again is what a further record about a capture of all interfaces means for each
@@ -125,9 +146,10 @@ func (s *splitter) packets(b *capture.Batch) []*capture.Batch {
 	var fresh []capture.Record
 	for i := range b.Packets {
 		p := &b.Packets[i]
-		c := s.cooked[p.Point]
+		have := s.of(p.Point)
+		c := have.cooked
 		if c == nil {
-			p.Point = s.ids[p.Point]
+			p.Point = have.id
 			continue
 		}
 		var index uint32

@@ -15,7 +15,7 @@ import (
 func with(src capture.Source, k *interfaces, damage []capture.Damage, set *dumps.Set) capture.Source {
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
-			s := splitter{known: k, ids: map[uint16]uint16{}, cooked: map[uint16]*cooked{}}
+			s := splitter{known: k}
 			begun := false
 			begin := func(at int64) bool {
 				begun = true
