@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"math"
-	"slices"
 	"sync"
 	"time"
 )
@@ -223,11 +222,13 @@ func (b *buffer) reset() {
 }
 
 func (b *buffer) append(packets []Packet, arena []byte) {
-	size := 0
-	for _, p := range packets {
-		size += int(p.Len)
+	if b.arena == nil { // the next batch is of the same size
+		size := 0
+		for _, p := range packets {
+			size += int(p.Len)
+		}
+		b.packets, b.arena = make([]Packet, 0, len(packets)), make([]byte, 0, size)
 	}
-	b.packets, b.arena = slices.Grow(b.packets, len(packets)), slices.Grow(b.arena, size)
 	for _, p := range packets {
 		frame := arena[p.Off : p.Off+p.Len]
 		p.Off = uint32(len(b.arena))
