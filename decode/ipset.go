@@ -20,6 +20,10 @@ type IPSet struct {
 	Absent   bool // its entries were not in the dump, or could not be read
 }
 
+// Short reports whether the kernel counted more entries than there are, of a set
+// whose entries do not go away by themselves.
+func (s *IPSet) Short() bool { return !s.Timeouts && uint64(s.Count) > uint64(len(s.Entries)) }
+
 // IPSetEntry is one entry of an IPSet. Which fields are valid is told by the
 // set's type, unless said otherwise.
 type IPSetEntry struct {

@@ -69,7 +69,7 @@ func ParseIPSets(data []byte) ([]IPSet, error) {
 		b = rest
 	}
 	for i := range p.sets {
-		p.sets[i].Absent = !p.listed[i] || p.damaged[i] || p.bad != nil && i == len(p.sets)-1
+		p.sets[i].Absent = !p.listed[i] || p.damaged[i] || p.sets[i].Short() || p.bad != nil && i == len(p.sets)-1
 	}
 	return p.sets, p.bad
 }

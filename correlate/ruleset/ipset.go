@@ -69,7 +69,8 @@ func (s *Set) linkIPSets() {
 		later := newIPSets(s.rules.IPSetsAfter)
 		for name, n := range s.ipsets.byName {
 			n.later = later.byName[name]
-			n.gone = n.later == nil
+			// A set that was made anew is not the one that a rule asks by its number.
+			n.gone = n.later == nil || n.Indexed && n.later.Indexed && n.Index != n.later.Index
 		}
 	}
 	for i := range s.rules.Rules {
@@ -84,14 +85,33 @@ func (s *Set) linkIPSets() {
 // changes notes which sets a target changes.
 func (s *Set) changes(t *decode.XTTarget) {
 	i, ok := t.Info.(decode.XTSetTarget)
+	if !ok && t.Name == "SET" { // which it changes cannot be told
+		for _, n := range s.ipsets.byName {
+			n.adds, n.deletes = true, true
+		}
+	}
 	if !ok {
 		return
 	}
 	if n := s.ipset(i.Add); n != nil && i.Add.Dim > 0 {
-		n.adds = true
+		n.changed(func(n *ipset) { n.adds = true })
 	}
 	if n := s.ipset(i.Del); n != nil && i.Del.Dim > 0 {
-		n.deletes = true
+		n.changed(func(n *ipset) { n.deletes = true })
+	}
+}
+
+// changed marks what a target changes: of a list, its members
+// (list_set_kadd in ip_set_list_set.c).
+func (n *ipset) changed(mark func(*ipset)) {
+	mark(n)
+	if n.Type != "list:set" {
+		return
+	}
+	for i := range n.Entries {
+		if in := n.known(n.Entries[i].Set); in != nil {
+			mark(in)
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ func (e *evaluation) keyFor(n *ipset, r decode.IPSetRef) (k key, why string, non
 		src := r.Src&(2<<i) != 0
 		switch part {
 		case "ip", "net":
+			if addrs == len(k.addr) {
+				return k, "ipsets of the type " + n.Type + " are not evaluated", false
+			}
 			if src && e.masqueraded {
 				return k, "the address that the source was translated to is not known", false
 			}

@@ -24,12 +24,9 @@ func (e *evaluation) matchSet(i decode.XTSet) (match bool, why string) {
 	if n == nil {
 		return false, e.set.noIPSet(i.IPSetRef)
 	}
-	m := e.member(n, i.IPSetRef, i.ReturnNoMatch)
-	switch {
-	case m.why != "":
+	m := e.member(n, i)
+	if m.why != "" {
 		return false, m.why
-	case m.in && i.Counted:
-		return false, "the counters of the entries of ipset " + n.Name + " decide"
 	}
 	l := lookedUp{ipset: n, not: i.Not, found: m}
 	if i.Not && m.entry == nil && !i.ReturnNoMatch {
@@ -52,8 +49,8 @@ func (s *Set) noIPSet(r decode.IPSetRef) string {
 
 // member looks the packet up in a set as it was and, if it was read again, as it
 // became: what no message tells of must be the same in both.
-func (e *evaluation) member(n *ipset, r decode.IPSetRef, nomatch bool) membership {
-	m := e.memberThen(n, r, nomatch, 0)
+func (e *evaluation) member(n *ipset, i decode.XTSet) membership {
+	m := e.memberThen(n, i, 0)
 	if m.why != "" {
 		return m
 	}
@@ -63,7 +60,7 @@ func (e *evaluation) member(n *ipset, r decode.IPSetRef, nomatch bool) membershi
 	if n.later == nil {
 		return e.lasting(n, m)
 	}
-	after := e.memberThen(n.later, r, nomatch, 0)
+	after := e.memberThen(n.later, i, 0)
 	if after.why != "" {
 		return after
 	}
@@ -83,16 +80,19 @@ func (e *evaluation) lasting(n *ipset, m membership) membership {
 
 // memberThen looks the packet up in a set as it was read once (ip_set_test in
 // net/netfilter/ipset/ip_set_core.c).
-func (e *evaluation) memberThen(n *ipset, r decode.IPSetRef, nomatch bool, depth int) membership {
-	if r.Dim < len(n.parts) || n.Family != 0 && n.Family != e.family {
+func (e *evaluation) memberThen(n *ipset, i decode.XTSet, depth int) membership {
+	if i.Dim < len(n.parts) || n.Family != 0 && n.Family != e.family {
 		return membership{of: n}
 	}
 	var m membership
 	if n.Type == "list:set" {
-		m = e.listed(n, r, nomatch, depth)
+		m = e.listed(n, i, depth)
 	} else {
-		m = e.find(n, r)
-		if nomatch && m.entry != nil && slices.Contains(n.parts, "net") {
+		m = e.find(n, i.IPSetRef)
+		if i.Counted && m.entry != nil { // else a less specific one may have the packet
+			return unknown("the counters of the entries of ipset " + n.Name + " decide")
+		}
+		if i.ReturnNoMatch && m.entry != nil && slices.Contains(n.parts, "net") {
 			m.in = m.nomatch
 		}
 	}
@@ -107,7 +107,7 @@ func (e *evaluation) steady(n *ipset, m membership) membership {
 		return unknown(fmt.Sprintf("the %d entries of ipset %s were not recorded", n.Count, n.Name))
 	case n.Absent:
 		return unknown("the entries of ipset " + n.Name + " are not known")
-	case m.in && n.deletes, !m.in && n.adds:
+	case n.deletes && m.entry != nil, n.adds && (!m.in || m.nomatch), (n.adds || n.deletes) && n.firstAlone():
 		return unknown("rules change what is in ipset " + n.Name)
 	}
 	return m
@@ -115,17 +115,17 @@ func (e *evaluation) steady(n *ipset, m membership) membership {
 
 // listed asks the sets of a list, one after the other, until one has the packet
 // (list_set_ktest in ip_set_list_set.c).
-func (e *evaluation) listed(n *ipset, r decode.IPSetRef, nomatch bool, depth int) membership {
+func (e *evaluation) listed(n *ipset, i decode.XTSet, depth int) membership {
 	if depth > 0 { // a list holds no lists
 		return unknown("ipset " + n.Name + " is a list within a list")
 	}
-	for i := range n.Entries {
-		in := n.known(n.Entries[i].Set)
+	for x := range n.Entries {
+		in := n.known(n.Entries[x].Set)
 		if in == nil {
-			return unknown("what is in ipset " + n.Entries[i].Set + " is not known")
+			return unknown("what is in ipset " + n.Entries[x].Set + " is not known")
 		}
-		if m := e.memberThen(in, r, nomatch, depth+1); m.why != "" || m.in {
-			if t := n.Entries[i].Timeout; m.why == "" && t != 0 {
+		if m := e.memberThen(in, i, depth+1); m.why != "" || m.in {
+			if t := n.Entries[x].Timeout; m.why == "" && t != 0 {
 				return unknown("ipset " + in.Name + " is a member of " + n.Name + " for some time only")
 			}
 			return m
@@ -192,12 +192,15 @@ func (n *ipset) candidates(k *key) func(func(int) bool) {
 					return
 				}
 			}
-			if n.Type == "hash:net,iface" && len(n.byAddr[p]) > 0 {
+			if n.firstAlone() && len(n.byAddr[p]) > 0 {
 				return
 			}
 		}
 	}
 }
+
+// firstAlone reports whether only entries of the most specific prefix are asked.
+func (n *ipset) firstAlone() bool { return n.Type == "hash:net,iface" }
 
 // moreSpecific reports whether entry a is asked ahead of entry b: by the prefix
 // length of the first address, then of the second (ip_set_hash_gen.h).

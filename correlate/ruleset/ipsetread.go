@@ -15,14 +15,43 @@ import (
 // parseIPSets reads what ipset save and ipset list print. A set of which a line
 // is not understood has no entries that are known.
 func parseIPSets(data []byte) ([]decode.IPSet, error) {
-	p := ipsetText{at: map[string]int{}, current: -1}
+	p := ipsetText{at: map[string]int{}, current: -1, unlisted: map[int]bool{}, twice: map[string]bool{}}
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		if err := p.line(line); err != nil {
 			p.fail(fmt.Errorf("parse ipset: %q: %w", line, err))
 		}
 	}
+	p.finish()
 	return p.sets, p.bad
+}
+
+// finish doubts sets whose entries were not printed, as by ipset list -terse, or
+// not all, and those of which two dumps say different things.
+func (p *ipsetText) finish() {
+	for i := range p.sets {
+		s := &p.sets[i]
+		s.Absent = s.Absent || p.unlisted[i] || s.Short()
+		last := &p.sets[p.at[s.Name]]
+		if last != s && !slices.Equal(elements(s), elements(last)) {
+			p.twice[s.Name] = true
+		}
+	}
+	for i := range p.sets {
+		p.sets[i].Absent = p.sets[i].Absent || p.twice[p.sets[i].Name]
+	}
+}
+
+// elements are the entries of a set in order, without what passes.
+func elements(s *decode.IPSet) (out []string) {
+	n := newIPSets([]decode.IPSet{*s}).byName[s.Name]
+	out = append(out, fmt.Sprint(s.Type, s.Family, s.Netmask, s.Bitmask, s.MarkMask))
+	for i := range n.Entries {
+		x := &n.Entries[i]
+		out = append(out, fmt.Sprint(n.entryText(x), " ", x.NoMatch, x.Wildcard))
+	}
+	slices.Sort(out[1:])
+	return out
 }
 
 type ipsetText struct {
@@ -31,6 +60,9 @@ type ipsetText struct {
 	current int            // of ipset list: the set that lines are about; -1 for none
 	members bool           // of ipset list: its entries follow
 	bad     error
+
+	unlisted map[int]bool    // of ipset list: sets whose entries did not follow yet
+	twice    map[string]bool // names of sets that are told of in two ways
 }
 
 func (p *ipsetText) fail(err error) {
@@ -45,6 +77,7 @@ func (p *ipsetText) line(l string) error {
 	}
 	if rest, ok := strings.CutPrefix(l, "Name: "); ok {
 		p.begin(rest)
+		p.unlisted[p.current] = true
 		return nil
 	}
 	if p.current >= 0 {
@@ -88,6 +121,7 @@ func (p *ipsetText) listed(s *decode.IPSet, l string) error {
 		return addEntry(s, words)
 	case l == "Members:":
 		p.members = true
+		delete(p.unlisted, p.current)
 	case name == "Type":
 		s.Type = value
 	case name == "Revision":
