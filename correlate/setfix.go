@@ -13,7 +13,7 @@ import (
 // removal is what lets the packet by that a rule stopped, at the least cost: what
 // changes a set that the rule asks, or else takes the rule away.
 func (f *filtering) removal() []string {
-	if l := f.lookup(); l != nil {
+	if l := f.lookup(); l != nil && !l.Stays {
 		return l.fix()
 	}
 	return f.hit.removal()
@@ -35,17 +35,38 @@ func (f *filtering) lookup() *setLookup {
 
 // fix is the command that takes an entry out of a set, or puts one in.
 func (l *setLookup) fix() []string {
-	if c := l.ofOwner(); c != "" {
-		return []string{c}
+	if l.Not && l.Lacks != "" {
+		return l.adding()
 	}
-	return []string{l.command()}
+	out := []string{l.removing()}
+	for i := range l.Also {
+		out = append(out, (*setLookup)(&l.Also[i]).removing())
+	}
+	return out
 }
 
-func (l *setLookup) command() string {
-	verb, entry := "del", l.Entry
-	if entry == "" {
-		verb, entry = "add", l.Lacks
+// adding puts in what is lacking. An exception of just that has to make room; a
+// wider one gives way.
+func (l *setLookup) adding() (out []string) {
+	if l.Entry == l.Lacks {
+		out = append(out, l.command("del", l.Entry))
 	}
+	for i := range l.Also {
+		if a := (*setLookup)(&l.Also[i]); a.Entry == l.Lacks {
+			out = append(out, a.command("del", a.Entry))
+		}
+	}
+	return append(out, l.command("add", l.Lacks))
+}
+
+func (l *setLookup) removing() string {
+	if c := l.ofOwner(); c != "" {
+		return c
+	}
+	return l.command("del", l.Entry)
+}
+
+func (l *setLookup) command(verb, entry string) string {
 	if l.IPSet {
 		return fmt.Sprintf("ipset %s %s %s", verb, shell(l.Set), shell(entry))
 	}

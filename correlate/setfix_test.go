@@ -52,6 +52,14 @@ func TestWhatASetStoppedIsMendedByItsEntry(t *testing.T) {
 			fix: "ipset add may 198.51.100.9,tcp:80", fact: "198.51.100.9,tcp:80 is not in ipset may", owner: "user"},
 		{name: "an exception from what may", rule: match("! --match-set may src"), sets: "create may hash:net\nadd may 198.51.100.0/24\nadd may 198.51.100.9 nomatch",
 			fix: "ipset del may 198.51.100.9", fact: "198.51.100.9 in ipset may, nomatch", owner: "user"},
+		{name: "an address and the network around it", rule: match("--match-set bad src"), sets: "create bad hash:net\nadd bad 198.51.100.0/24\nadd bad 198.51.100.9",
+			fix: "ipset del bad 198.51.100.9; ipset del bad 198.51.100.0/24", fact: "198.51.100.9 in ipset bad", owner: "user"},
+		{name: "an exception from nothing", rule: match("! --match-set may src"), sets: "create may hash:net\nadd may 198.51.100.9 nomatch",
+			fix: "ipset del may 198.51.100.9; ipset add may 198.51.100.9", fact: "198.51.100.9 in ipset may, nomatch", owner: "user"},
+		{name: "a network that is an exception from nothing", rule: match("! --match-set may src"), sets: "create may hash:net\nadd may 198.51.100.0/24 nomatch",
+			fix: "ipset add may 198.51.100.9", fact: "198.51.100.0/24 in ipset may, nomatch", owner: "user"},
+		{name: "a bitmap that cannot hold the address", rule: match("! --match-set lan src"), sets: "create lan bitmap:ip range 10.0.0.0-10.0.0.255",
+			fix: "iptables -t filter -D DOCKER-USER -p tcp -m set ! --match-set lan src -j DROP", owner: "user"},
 		{name: "fail2ban's jail", rule: match("--match-set f2b-nginx-auth src"), sets: "create f2b-nginx-auth hash:ip timeout 600\nadd f2b-nginx-auth 198.51.100.9 timeout 599",
 			fix: "fail2ban-client set nginx-auth unbanip 198.51.100.9", fact: "198.51.100.9 in ipset f2b-nginx-auth, timeout 599 s", owner: "fail2ban"},
 		{name: "CrowdSec's decision", rule: match("--match-set crowdsec-blacklists src"), sets: "create crowdsec-blacklists hash:net timeout 600\nadd crowdsec-blacklists 198.51.100.9 timeout 99",
@@ -83,8 +91,13 @@ func TestWhatASetStoppedIsMendedByItsEntry(t *testing.T) {
 		for _, e := range r.Evidence {
 			facts += e.Text + "\n"
 		}
-		if r.Cause != "firewall-drop" || r.Proof != correlate.Inferred || r.Rule.Owner != c.owner || r.Fix[0] != c.fix || !strings.Contains(facts, c.fact+"\n") {
+		if r.Cause != "firewall-drop" || r.Proof != correlate.Inferred || r.Rule.Owner != c.owner || fixed(r.Fix, c.fix) != c.fix || !strings.Contains(facts, c.fact+"\n") {
 			t.Errorf("%s: %s %s %+v\nfix %q\n%s", c.name, r.Verdict, r.Cause, r.Rule, r.Fix, facts)
 		}
 	}
+}
+
+// fixed are as many of the commands as are expected.
+func fixed(fix []string, want string) string {
+	return strings.Join(fix[:min(len(fix), strings.Count(want, "; ")+1)], "; ")
 }

@@ -15,9 +15,13 @@ type IPSet struct {
 	Bitmask  netip.Addr // the same, as a mask; invalid for none
 	MarkMask uint32     // the same, of marks; 0 for none
 	Timeouts bool       // entries may go away by themselves
-	Count    uint32     // entries, as the kernel counts them; 0 if it does not say
-	Entries  []IPSetEntry
-	Absent   bool // its entries were not in the dump, or could not be read
+	// First and Last bound what a bitmap of addresses can hold; invalid of others.
+	First, Last netip.Addr
+	// FirstPort and LastPort bound what bitmap:port can hold; 0 of others.
+	FirstPort, LastPort uint16
+	Count               uint32 // entries, as the kernel counts them; 0 if it does not say
+	Entries             []IPSetEntry
+	Absent              bool // its entries were not in the dump, or could not be read
 }
 
 // Short reports whether the kernel counted more entries than there are, of a set

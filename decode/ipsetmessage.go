@@ -236,6 +236,8 @@ func (s *IPSet) header(a *ipsetAttrs) {
 	s.MarkMask = d.number(ipsetMarkMask)
 	s.Timeouts = d.has(ipsetTimeout)
 	s.Count = d.number(ipsetElements)
+	s.First, s.Last = d.addr(ipsetIP), d.addr(ipsetIPTo)
+	s.FirstPort, s.LastPort = uint16(d.number(ipsetPort)), uint16(d.number(ipsetPortTo))
 	a.fail(d.bad)
 }
 

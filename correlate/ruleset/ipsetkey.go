@@ -15,6 +15,7 @@ type key struct {
 	iface   string
 	mark    uint32
 	unknown map[string]string // parts that are not known, and why
+	without map[*decode.IPSetEntry]bool
 }
 
 func (k *key) doubt() string {

@@ -29,8 +29,8 @@ func (e *evaluation) matchSet(i decode.XTSet) (match bool, why string) {
 		return false, m.why
 	}
 	l := lookedUp{ipset: n, not: i.Not, found: m}
-	if i.Not && m.entry == nil && !i.ReturnNoMatch {
-		l.lacks = e.lacked(n, i.IPSetRef)
+	if m.in != i.Not && !i.ReturnNoMatch {
+		e.undo(&l, i)
 	}
 	e.lookups = append(e.lookups, l)
 	return m.in != i.Not, ""
@@ -66,6 +66,9 @@ func (e *evaluation) member(n *ipset, i decode.XTSet) membership {
 	}
 	if after.in != m.in || after.nomatch != m.nomatch {
 		return unknown("what is in ipset " + n.Name + " changed meanwhile")
+	}
+	if m.entry != nil && after.entry != nil && (after.of.Name != m.of.Name || after.of.entryText(after.entry) != m.of.entryText(m.entry)) {
+		return after // the other entry is not there any more, or is not the one that decides
 	}
 	return m
 }
@@ -143,6 +146,7 @@ func (e *evaluation) find(n *ipset, r decode.IPSetRef) membership {
 	case why != "":
 		return unknown(why)
 	}
+	k.without = e.without
 	best, maybe := -1, []int(nil)
 	for i := range n.candidates(&k) {
 		switch is, sure := n.holds(&n.Entries[i], &k); {
@@ -176,7 +180,7 @@ func (n *ipset) candidates(k *key) func(func(int) bool) {
 	return func(yield func(int) bool) {
 		if n.byAddr == nil {
 			for i := range n.Entries {
-				if !yield(i) {
+				if !k.without[&n.Entries[i]] && !yield(i) {
 					return
 				}
 			}
@@ -187,12 +191,16 @@ func (n *ipset) candidates(k *key) func(func(int) bool) {
 			if err != nil {
 				continue
 			}
+			found := false
 			for _, i := range n.byAddr[p] {
-				if !yield(i) {
+				if k.without[&n.Entries[i]] {
+					continue
+				}
+				if found = true; !yield(i) {
 					return
 				}
 			}
-			if n.firstAlone() && len(n.byAddr[p]) > 0 {
+			if n.firstAlone() && found {
 				return
 			}
 		}

@@ -179,6 +179,26 @@ func headerOption(s *decode.IPSet, name, v string) (err error) {
 		s.MarkMask = uint32(n)
 	case "timeout":
 		s.Timeouts = true
+	case "range":
+		err = rangeOf(s, v)
+	}
+	return err
+}
+
+// rangeOf reads what a bitmap can hold.
+func rangeOf(s *decode.IPSet, v string) (err error) {
+	from, to, _ := strings.Cut(v, "-")
+	if s.Type == "bitmap:port" {
+		var a, b uint64
+		a, err = strconv.ParseUint(from, 10, 16)
+		if err == nil {
+			b, err = strconv.ParseUint(to, 10, 16)
+		}
+		s.FirstPort, s.LastPort = uint16(a), uint16(b)
+		return err
+	}
+	if s.First, err = netip.ParseAddr(from); err == nil {
+		s.Last, err = netip.ParseAddr(to)
 	}
 	return err
 }

@@ -78,6 +78,9 @@ func (n *ipset) portText(x *decode.IPSetEntry) string {
 // told.
 func (e *evaluation) lacked(n *ipset, r decode.IPSetRef) string {
 	k, why, none := e.keyFor(n, r)
+	if !n.takes(&k) {
+		return ""
+	}
 	if why != "" || none || n.Type == "list:set" || k.unknown["mac"] != "" || n.Family != 0 && n.Family != e.family || r.Dim < len(n.parts) {
 		return ""
 	}
@@ -88,6 +91,18 @@ func (e *evaluation) lacked(n *ipset, r decode.IPSetRef) string {
 		}
 	}
 	return n.entryText(&x)
+}
+
+// takes reports whether a set can hold what is looked up: a bitmap within its range
+// alone.
+func (n *ipset) takes(k *key) bool {
+	switch n.Type {
+	case "bitmap:port":
+		return n.FirstPort <= k.port && k.port <= n.LastPort
+	case "bitmap:ip":
+		return n.First.IsValid() && n.First.Compare(k.addr[0]) <= 0 && k.addr[0].Compare(n.Last) <= 0
+	}
+	return true
 }
 
 // setWords writes the options of the match set, or false if its set has no name.

@@ -19,8 +19,14 @@ type Lookup struct {
 	Entry   string
 	NoMatch bool   // the entry takes the packet out of the set
 	Timeout uint32 // seconds that the entry had left when it was read; 0: it stays
+	// Also are the entries of ipsets that decide the same when Entry is gone, in
+	// order.
+	Also []Lookup
+	// Stays says that the rule matches all the same when all of these are gone.
+	Stays bool
 	// Lacks is the entry that the packet would be in the set with, as ipset or nft
-	// takes it; "" if there is one, or it cannot be told.
+	// takes it; "" if there is one, or it cannot be told. With an Entry, that
+	// one is an exception, which is no less one when it is gone.
 	Lacks string
 	Not   bool   // the rule is about what is not in the set
 	Owner string // of an ipset by its name, of another by its table's; "" if that does not tell
@@ -32,6 +38,8 @@ type lookedUp struct {
 
 	ipset *ipset // nil for a set of nf_tables
 	found membership
+	also  []membership // that decide when found is gone
+	stays bool         // it matches without all of them
 	lacks string
 
 	expr    decode.LookupExpr
@@ -54,16 +62,24 @@ func (s *Set) lookups(r *decode.Rule, asked []lookedUp) []Lookup {
 }
 
 func (a *lookedUp) inIPSet() Lookup {
+	l := a.byEntry(a.found)
+	l.Lacks, l.Stays = a.lacks, a.stays
+	for _, m := range a.also {
+		l.Also = append(l.Also, a.byEntry(m))
+	}
+	return l
+}
+
+// byEntry tells of one entry, if there is one.
+func (a *lookedUp) byEntry(m membership) Lookup {
 	l := Lookup{IPSet: true, Set: a.ipset.Name, Not: a.not, Owner: setOwner(a.ipset.Name)}
-	x := a.found.entry
-	if x == nil {
-		l.Lacks = a.lacks
+	if m.entry == nil {
 		return l
 	}
-	if of := a.found.of; of.Name != l.Set {
-		l.Set, l.List = of.Name, l.Set
+	if m.of.Name != l.Set {
+		l.Set, l.List = m.of.Name, l.Set
 	}
-	l.Entry, l.NoMatch, l.Timeout = a.found.of.entryText(x), x.NoMatch, x.Timeout
+	l.Entry, l.NoMatch, l.Timeout = m.of.entryText(m.entry), m.entry.NoMatch, m.entry.Timeout
 	return l
 }
 

@@ -46,9 +46,10 @@ type evaluation struct {
 	chain   *chain
 	rule    *decode.Rule
 	ruling  ruling
-	unknown string // why it is not known whether the rule matches
-	usual   bool   // whether rules like this do
-	asked   bool   // and a choice was made that it does
+	unknown string                      // why it is not known whether the rule matches
+	usual   bool                        // whether rules like this do
+	asked   bool                        // and a choice was made that it does
+	without map[*decode.IPSetEntry]bool // of ipsets, that are thought away
 }
 
 func (e *evaluation) unsure(why string) bool {

@@ -44,11 +44,13 @@ func (r *Redactor) ipsets(b []byte) {
 	})
 }
 
-// learnIPSets pins nothing, as entries are no ranges, and notes the names of
-// interfaces.
+// learnIPSets pins the ranges of bitmaps, and notes the names of interfaces.
 func (r *Redactor) learnIPSets(b []byte) {
 	sets, _ := decode.ParseIPSets(b) // what is damaged is cleared later
 	for i := range sets {
+		if s := &sets[i]; s.First.Is4() && s.Last.Is4() {
+			r.v4.span(s.First.AsSlice(), s.Last.AsSlice())
+		}
 		for _, e := range sets[i].Entries {
 			if e.Iface != "" && !e.Wildcard {
 				r.names.learnIface(e.Iface)
