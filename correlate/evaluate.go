@@ -22,7 +22,7 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 	if !ok || was.Rule == nil || was.Rule.Text != out.Rule.Text || was.Rule.Chain != out.Rule.Chain {
 		return filtering{}, false
 	}
-	f := filtering{at: p.r.opened, stage: out.Stage}
+	f := filtering{at: p.r.opened, stage: out.Stage, to: out.Tuple}
 	f.hit = RuleHit{Kind: "rule", Table: out.Rule.Table, Chain: out.Rule.Chain}
 	if out.Rule.Policy {
 		f.hit.Kind = "policy"

@@ -71,13 +71,24 @@ func portTaken(p *path, e *engine.Snapshot) (finding, bool) {
 
 // startAgain starts a container that could not start. Engines of 29 forget its
 // networks then (https://github.com/moby/moby/issues/51758): it would run without
-// any, and publish nothing.
+// any, and publish nothing. Where a chain of the engine's is gone, no start works
+// until it has made its chains anew.
 func startAgain(c *engine.Container) []string {
-	start := "docker start " + shell(c.Name)
-	if network, ok := networkOf(c); ok && len(c.Endpoints) == 0 {
-		return []string{fmt.Sprintf("docker network connect %s %s", shell(network), shell(c.Name)), start}
+	var fix []string
+	if lacksChain(c.Error) {
+		fix = append(fix, "restart the engine, which makes its chains anew: systemctl restart docker")
 	}
-	return []string{start}
+	if network, ok := networkOf(c); ok && len(c.Endpoints) == 0 {
+		fix = append(fix, fmt.Sprintf("docker network connect %s %s", shell(network), shell(c.Name)))
+	}
+	return append(fix, "docker start "+shell(c.Name))
+}
+
+// lacksChain reports whether an engine's error is that iptables did not find a
+// chain: libiptc's words for that, and those of iptables-nft.
+func lacksChain(err string) bool {
+	_, nft, _ := strings.Cut(err, "Chain '")
+	return strings.Contains(err, "No chain/target/match by that name") || strings.Contains(nft, "' does not exist")
 }
 
 // networkOf names the network that a container was made for. False if it was

@@ -174,7 +174,7 @@ func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
 	if o.Verdict == ruleset.Rejected {
 		j.verdict = Refused
 	}
-	f := filtering{stage: o.Stage, hit: *HitOf(*o.Rule)}
+	f := filtering{stage: o.Stage, hit: *HitOf(*o.Rule), to: o.Tuple}
 	f.fill(*o.Rule)
 	f.lookups = o.Lookups()
 	f.reject = o.Verdict == ruleset.Rejected

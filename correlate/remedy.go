@@ -9,6 +9,8 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode"
 )
 
 // wayHome is the route back to the client as ip route takes it: by way of the
@@ -101,6 +103,39 @@ func (w *world) routeToContainers(ip netip.Addr) []string {
 		command += " proto kernel scope link src " + g.String()
 	}
 	return []string{command}
+}
+
+// admission lets in what another rule than the engine's translated, and what the
+// engine drops since it published nothing for it. Its drop stays where it is: it
+// keeps everybody else from every port of the network. False where that is not
+// what happened.
+func (p *path) admission(f filtering) ([]string, bool) {
+	to, h := p.target, &f.hit
+	if f.to != (decode.Tuple{}) {
+		to = f.to
+	}
+	family, table, _ := strings.Cut(h.Table, " ")
+	port := to.Proto == decode.TCP || to.Proto == decode.UDP || to.Proto == decode.SCTP
+	c := p.t.world.containerAt(to.Dst)
+	if !f.engine || f.stage != "forward" || c == nil || to.Dst == p.tuple.Dst || !port {
+		return nil, false
+	}
+	publish := fmt.Sprintf("recreate %s with -p %d:%d", c.Name, p.tuple.DstPort, to.DstPort)
+	if to.Proto != decode.TCP {
+		publish += "/" + to.Proto.String()
+	}
+	switch h.Backend {
+	case ruleset.Iptables, ruleset.Legacy:
+		program := iptablesFor(family)
+		if h.Backend == ruleset.Legacy {
+			program += "-legacy"
+		}
+		return []string{fmt.Sprintf("%s -I DOCKER-USER -p %s -d %s --dport %d -j ACCEPT", program, to.Proto, to.Dst.Addr(), to.DstPort), "or " + publish}, true
+	}
+	// No table of the administrator's own can take a drop back. The engine does not
+	// keep what others write into its own.
+	return []string{fmt.Sprintf("nft insert rule %s %s %s %s daddr %s %s dport %d accept", family, shell(table), shell(h.Chain), family, to.Dst.Addr(), to.Proto, to.DstPort),
+		"the engine forgets that rule when it starts anew; to last: " + publish}, true
 }
 
 // exemptionFix takes the rule away that exempts the answer from connection

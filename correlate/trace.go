@@ -85,6 +85,7 @@ type filtering struct {
 	means   ruleset.Meaning  // what the engine has it for; "" if it is not the engine's
 	moved   *[2]uint64       // its counter before and after; nil if that proves nothing
 	lookups []ruleset.Lookup // what the rule asked sets
+	to      decode.Tuple     // the packet as evaluated rules had translated it; zero where they were traced
 	mixed   bool             // iptables-legacy and nf_tables both have rules there
 }
 
@@ -312,6 +313,9 @@ func (p *path) filterFix(f filtering) []string {
 			return []string{"connect both to a network that was made without com.docker.network.bridge.enable_icc=false"}
 		}
 		return []string{fmt.Sprintf("docker network connect %s %s", shell(p.t.world.network(p.target.Dst)), shell(ownerOf(p.latestEngine(), p.tuple.Src.Addr())))}
+	}
+	if fix, ok := p.admission(f); ok {
+		return fix
 	}
 	return f.removal()
 }
