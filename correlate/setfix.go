@@ -56,7 +56,11 @@ func (l *setLookup) adding() (out []string) {
 			out = append(out, a.command("del", a.Entry))
 		}
 	}
-	return append(out, l.command("add", l.Lacks))
+	add := l.command("add", l.Lacks)
+	if l.Passing {
+		add += " timeout 0"
+	}
+	return append(out, add)
 }
 
 func (l *setLookup) removing() string {

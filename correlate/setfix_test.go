@@ -50,6 +50,8 @@ func TestWhatASetStoppedIsMendedByItsEntry(t *testing.T) {
 			fix: "ipset add may 198.51.100.9", fact: "198.51.100.9 is not in ipset may", owner: "user"},
 		{name: "an address, and the port behind the translation", rule: match("! --match-set may src,dst"), sets: "create may hash:ip,port",
 			fix: "ipset add may 198.51.100.9,tcp:80", fact: "198.51.100.9,tcp:80 is not in ipset may", owner: "user"},
+		{name: "an address that is not among those that may for some time", rule: match("! --match-set may src"), sets: "create may hash:ip timeout 60",
+			fix: "ipset add may 198.51.100.9 timeout 0", fact: "198.51.100.9 is not in ipset may", owner: "user"},
 		{name: "an exception from what may", rule: match("! --match-set may src"), sets: "create may hash:net\nadd may 198.51.100.0/24\nadd may 198.51.100.9 nomatch",
 			fix: "ipset del may 198.51.100.9", fact: "198.51.100.9 in ipset may, nomatch", owner: "user"},
 		{name: "an address and the network around it", rule: match("--match-set bad src"), sets: "create bad hash:net\nadd bad 198.51.100.0/24\nadd bad 198.51.100.9",

@@ -26,6 +26,8 @@ func TestWhatMayDecideOtherwiseInAnIPSetIsSaid(t *testing.T) {
 		{"also of sets said to be empty", "-A FORWARD -m set ! --match-set s src -j DROP", strings.Replace(terse, "entries: 1", "entries: 0", 1), "not known"},
 		{"nor does a text that was cut", "-A FORWARD -m set ! --match-set s src -j DROP", strings.Replace(terse, "entries: 1", "entries: 3", 1) + "Members:\n192.0.2.1\n", "3 entries of ipset s were not recorded"},
 		{"two dumps say two things", "-A FORWARD -m set ! --match-set s src -j DROP", "create s hash:ip family inet\nadd s 203.0.113.7\ncreate s hash:ip family inet", "not known"},
+		{"a line that was cut may have had it", "-A FORWARD -m set ! --match-set s src -j DROP", "create s hash:ip family inet comment\nadd s 203.0.113.7 comment \"half", "not known"},
+		{"also one cut before it", "-A FORWARD -m set ! --match-set s src -j DROP", "create s hash:ip family inet\nadd s", "not known"},
 		{"three addresses are nobody's type", "-A FORWARD -m set ! --match-set s src,dst,dst -j DROP", "create s hash:ip,ip,ip family inet", "not evaluated"},
 		{"nor four networks", "-A FORWARD -m set ! --match-set s src,dst,dst,src -j DROP", "create s hash:net,net,net,net family inet", "not evaluated"},
 	} {

@@ -19,6 +19,7 @@ func parseIPSets(data []byte) ([]decode.IPSet, error) {
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		if err := p.line(line); err != nil {
+			p.doubt(line)
 			p.fail(fmt.Errorf("parse ipset: %q: %w", line, err))
 		}
 	}
@@ -71,6 +72,39 @@ func (p *ipsetText) fail(err error) {
 	}
 }
 
+// doubt is about a line that was not understood: it tells of the set that it names
+// or, if it is damaged, of the one before.
+func (p *ipsetText) doubt(l string) {
+	if len(p.sets) > 0 {
+		p.sets[len(p.sets)-1].Absent = true
+	}
+	if words := strings.Fields(l); len(words) > 1 {
+		if i, ok := p.at[words[1]]; ok {
+			p.sets[i].Absent = true
+		}
+	}
+}
+
+// ipsetTokens are the words of a line. Comments stand between quotes, and have
+// none: ipset allows none in them, and prints all else as it is.
+func ipsetTokens(l string) (out []saveToken, err error) {
+	for l = strings.TrimLeft(l, " \t"); l != ""; l = strings.TrimLeft(l, " \t") {
+		end := strings.IndexAny(l, " \t")
+		if l[0] == '"' {
+			end = 1 + strings.IndexByte(l[1:], '"') + 1
+			if end == 1 {
+				return nil, errQuote
+			}
+		}
+		if end < 0 {
+			end = len(l)
+		}
+		out = append(out, saveToken{strings.Trim(l[:end], `"`), l[:end]})
+		l = l[end:]
+	}
+	return out, nil
+}
+
 func (p *ipsetText) line(l string) error {
 	if l == "" || l[0] == '#' {
 		return nil
@@ -83,7 +117,7 @@ func (p *ipsetText) line(l string) error {
 	if p.current >= 0 {
 		return p.listed(&p.sets[p.current], l)
 	}
-	words, err := saveTokens(l)
+	words, err := ipsetTokens(l)
 	if err != nil {
 		return err
 	}
@@ -112,7 +146,7 @@ func (p *ipsetText) begin(name string) *decode.IPSet {
 
 // listed reads a line of ipset list.
 func (p *ipsetText) listed(s *decode.IPSet, l string) error {
-	words, err := saveTokens(l)
+	words, err := ipsetTokens(l)
 	switch name, value, _ := strings.Cut(l, ": "); {
 	case err != nil:
 		s.Absent = true
@@ -314,6 +348,9 @@ func portOf(x *decode.IPSetEntry, of, w string) error {
 		port = name
 	} else {
 		n, ok := number(ipsetProtocols, name)
+		if !ok {
+			n, ok = number(moreProtocols, name)
+		}
 		if !ok || n > 255 {
 			return fmt.Errorf("protocol %q", name)
 		}
@@ -333,6 +370,9 @@ func portOf(x *decode.IPSetEntry, of, w string) error {
 	x.Port = uint16(t)<<8 | uint16(c)
 	return nil
 }
+
+// moreProtocols are those that ipset prints by the names of /etc/protocols.
+var moreProtocols = []word{{2, "igmp"}, {4, "ipencap"}, {41, "ipv6"}, {47, "gre"}, {50, "esp"}, {51, "ah"}, {58, "ipv6-icmp"}, {94, "ipip"}, {112, "vrrp"}}
 
 var echoTypes = map[decode.Proto][]word{
 	decode.ICMP:   {{0, "echo-reply"}, {0, "pong"}, {8, "echo-request"}, {8, "ping"}},

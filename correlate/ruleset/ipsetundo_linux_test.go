@@ -21,6 +21,9 @@ func undoing(l ruleset.Lookup) (out [][]string) {
 	}
 	if add {
 		out = append(out, []string{"add", l.Set, l.Lacks})
+		if l.Passing {
+			out[len(out)-1] = append(out[len(out)-1], "timeout", "0")
+		}
 	}
 	return out
 }

@@ -28,8 +28,11 @@ type Lookup struct {
 	// takes it; "" if there is one, or it cannot be told. With an Entry, that
 	// one is an exception, which is no less one when it is gone.
 	Lacks string
-	Not   bool   // the rule is about what is not in the set
-	Owner string // of an ipset by its name, of another by its table's; "" if that does not tell
+	// Passing says that what Lacks names goes away by itself when it is added,
+	// unless ipset is told that it is to stay.
+	Passing bool
+	Not     bool   // the rule is about what is not in the set
+	Owner   string // of an ipset by its name, of another by its table's; "" if that does not tell
 }
 
 // lookedUp is a lookup before it is put into words, which few are.
@@ -64,6 +67,7 @@ func (s *Set) lookups(r *decode.Rule, asked []lookedUp) []Lookup {
 func (a *lookedUp) inIPSet() Lookup {
 	l := a.byEntry(a.found)
 	l.Lacks, l.Stays = a.lacks, a.stays
+	l.Passing = a.lacks != "" && a.ipset.Timeouts
 	for _, m := range a.also {
 		l.Also = append(l.Also, a.byEntry(m))
 	}
