@@ -161,7 +161,7 @@ func (s *State) Filtered(h Hypothesis, o ruleset.Outcome) Finding { return s.bla
 func (s *State) FilteredInside(h Hypothesis, o ruleset.Outcome) Finding {
 	f, p := s.blamed(h, o, request), s.path(h)
 	f.Stage, f.Cause = "container", CauseContainerFirewall
-	f.Why = fmt.Sprintf("A firewall inside %s %s what comes in for port %d: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), h.Target.DstPort, f.Rule.Text)
+	f.Why = fmt.Sprintf("A firewall inside %s %s %s: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), askedFor(h.Target), f.Rule.Text)
 	f.Fix = p.insideFix(removalBy(o))
 	if f.Verdict == Dropped {
 		f.Verdict = Unanswered

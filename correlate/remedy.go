@@ -115,15 +115,11 @@ func (p *path) admission(f filtering) ([]string, bool) {
 		to = f.to
 	}
 	family, table, _ := strings.Cut(h.Table, " ")
-	port := to.Proto == decode.TCP || to.Proto == decode.UDP || to.Proto == decode.SCTP
 	c := p.t.world.containerAt(to.Dst)
-	if !f.engine || f.stage != "forward" || c == nil || to.Dst == p.tuple.Dst || !port {
+	if !f.engine || f.stage != "forward" || c == nil || to.Dst == p.tuple.Dst || !hasPorts(to.Proto) {
 		return nil, false
 	}
-	publish := fmt.Sprintf("recreate %s with -p %d:%d", c.Name, p.tuple.DstPort, to.DstPort)
-	if to.Proto != decode.TCP {
-		publish += "/" + to.Proto.String()
-	}
+	publish := fmt.Sprintf("recreate %s with -p %d:%d%s", c.Name, p.tuple.DstPort, to.DstPort, unlessTCP(to.Proto))
 	switch h.Backend {
 	case ruleset.Iptables, ruleset.Legacy:
 		program := iptablesFor(family)
@@ -136,6 +132,26 @@ func (p *path) admission(f filtering) ([]string, bool) {
 	// keep what others write into its own.
 	return []string{fmt.Sprintf("nft insert rule %s %s %s %s daddr %s %s dport %d accept", family, shell(table), shell(h.Chain), family, to.Dst.Addr(), to.Proto, to.DstPort),
 		"the engine forgets that rule when it starts anew; to last: " + publish}, true
+}
+
+// hasPorts reports whether a tuple of the protocol has ports. That of an echo has
+// the identifier in their place.
+func hasPorts(proto decode.Proto) bool { return proto != decode.ICMP && proto != decode.ICMPv6 }
+
+// askedFor is what a request of the tuple asks a container for.
+func askedFor(t decode.Tuple) string {
+	if !hasPorts(t.Proto) {
+		return "echo requests"
+	}
+	return fmt.Sprintf("what comes in for port %d", t.DstPort)
+}
+
+// unlessTCP is what -p wants behind a port of another protocol than TCP.
+func unlessTCP(proto decode.Proto) string {
+	if proto == decode.TCP {
+		return ""
+	}
+	return "/" + proto.String()
 }
 
 // exemptionFix takes the rule away that exempts the answer from connection

@@ -57,3 +57,14 @@ func TestAContainerIsStartedAgainOnceTheEngineCan(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEchoHasNoPorts(t *testing.T) {
+	s := dockerHost()
+	st := tell(s, "0ms eth0 C > W echo id=7 seq=1 len=56\n1s eth0 C > W echo id=7 seq=2 len=56\n")
+	st.opening = append(st.opening, &decode.Ruleset{Time: epoch, Netns: capture.HostNetns, Ruleset: rules.Ruleset{Backend: "nft-text", Data: []byte(bridges)}})
+	r := st.run(feeding{}).Requests[0]
+	want := []string{"ask the host: clients outside do not reach containers by their own addresses"}
+	if d := cmp.Diff(want, r.Fix); d != "" || r.Cause != correlate.CauseDirectAccess {
+		t.Errorf("%s %s (-want +got)\n%s", r.Cause, r.Why, d)
+	}
+}

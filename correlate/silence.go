@@ -145,7 +145,7 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 	}
 	p.blame(j, f, request)
 	j.stage, j.cause = "container", CauseContainerFirewall
-	j.why = fmt.Sprintf("A firewall inside %s drops what comes in for port %d: %s.", p.name(), inner.tuple.DstPort, f.hit.Text)
+	j.why = fmt.Sprintf("A firewall inside %s drops %s: %s.", p.name(), askedFor(inner.tuple), f.hit.Text)
 	j.fix = p.insideFix(f.removal())
 	return true
 }

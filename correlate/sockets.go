@@ -76,11 +76,7 @@ func (p *path) remapFix(port uint16, proto decode.Proto) []string {
 	if p.binding == nil {
 		return []string{fmt.Sprintf("ask for port %d, or make the server listen on %d", port, p.served().tuple.DstPort)}
 	}
-	suffix := ""
-	if proto == decode.UDP {
-		suffix = "/udp"
-	}
-	return []string{fmt.Sprintf("recreate %s with -p %d:%d%s", p.name(), p.binding.HostPort, port, suffix)}
+	return []string{fmt.Sprintf("recreate %s with -p %d:%d%s", p.name(), p.binding.HostPort, port, unlessTCP(proto))}
 }
 
 // withoutResolver leaves out the engine's own DNS, which listens on 127.0.0.11

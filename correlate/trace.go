@@ -303,7 +303,10 @@ func (p *path) filterFix(f filtering) []string {
 	case CauseRulesMissing:
 		return []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
 	case CauseDirectAccess:
-		return []string{fmt.Sprintf("ask for a published port of the host, or publish one: docker run -p %d:%d …", p.tuple.DstPort, p.tuple.DstPort)}
+		if !hasPorts(p.tuple.Proto) {
+			return []string{"ask the host: clients outside do not reach containers by their own addresses"}
+		}
+		return []string{fmt.Sprintf("ask for a published port of the host, or publish one: docker run -p %d:%d%s …", p.tuple.DstPort, p.tuple.DstPort, unlessTCP(p.tuple.Proto))}
 	case CauseInternalNetwork:
 		return []string{"docker network connect bridge " + shell(p.name())}
 	case CausePublishedElsewhere:
