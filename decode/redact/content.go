@@ -86,6 +86,8 @@ func (r *Redactor) ruleset(c *rules.Ruleset) []byte {
 		r.legacyRuleset(data, c.Backend == "ip6tables-legacy", false)
 	case "ipset":
 		r.ipsets(data)
+	case "ipset-text":
+		return []byte(r.ipsetText(string(data)))
 	default:
 		return []byte(r.ruleText(string(data)))
 	}

@@ -200,7 +200,7 @@ func FuzzMessages(f *testing.F) {
 		for _, rewrite := range []func([]byte){
 			r.conntrack, r.ruleTrace, r.nftRuleset, r.ipsets,
 			func(b []byte) { r.legacyRuleset(b, false, false) }, func(b []byte) { r.legacyRuleset(b, true, false) },
-			func(b []byte) { r.ruleText(string(b)) }, func(b []byte) { r.text(string(b)) },
+			func(b []byte) { r.ruleText(string(b)) }, func(b []byte) { r.ipsetText(string(b)) }, func(b []byte) { r.text(string(b)) },
 		} {
 			rewrite(bytes.Clone(data))
 		}

@@ -21,6 +21,9 @@ var namesAfter = map[string]manner{
 	"--path": asComment, "--name": asComment, "--hashlimit-name": asComment, "--secctx": asComment,
 }
 
+// setOptions are the options of iptables that names of ipsets follow.
+var setOptions = map[string]bool{"--match-set": true, "--add-set": true, "--del-set": true, "--map-set": true}
+
 var (
 	asRuleName manner = func(r *Redactor, s string) string {
 		if targetsOfXtables.MatchString(s) {
@@ -62,6 +65,14 @@ func (r *Redactor) ruleLine(s string, own map[string]bool) string {
 	var b strings.Builder
 	last, end := "", 0
 	for _, at := range ruleTokens.FindAllStringIndex(s, -1) {
+		if at[0] < end { // of a name that was taken whole
+			continue
+		}
+		if setOptions[last] { // ipset allows anything in names
+			if i := strings.IndexAny(s[at[0]:], " \t\n"); i > 0 {
+				at[1] = at[0] + i
+			}
+		}
 		t, before := s[at[0]:at[1]], s[end:at[0]]
 		b.WriteString(before)
 		end = at[1]
