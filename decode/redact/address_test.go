@@ -175,6 +175,7 @@ func TestTexts(t *testing.T) {
 	for _, c := range []struct{ in, keeps, loses string }{
 		{"driver failed programming external connectivity on endpoint web (0123456789abcdef): Bind for 0.0.0.0:8080 failed: port is already allocated", "port is already allocated", "web"},
 		{"failed to bind host port for 198.51.100.1:8080:172.17.0.2:80/tcp: address already in use", "address already in use", "198.51.100.1"},
+		{"iptables failed: iptables --wait -t nat -A DOCKER -d 198.51.100.1 -j DNAT: iptables: No chain/target/match by that name.", "No chain/target/match by that name", "198.51.100.1"},
 		{`exec: "/opt/acme/run.sh": stat /opt/acme/run.sh: no such file or directory`, "no such file or directory", "acme"},
 		{"read rules of web: permission denied", "permission denied", "web"},
 		{"link acme-lan went away", "went away", "acme-lan"},

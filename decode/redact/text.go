@@ -15,6 +15,7 @@ var tokens = regexp.MustCompile(`[0-9A-Za-z_\x80-\xff][0-9A-Za-z_.:/@%+\-\x80-\x
 var phrases = []string{
 	"port is already allocated", "address already in use", "driver failed programming external connectivity on endpoint",
 	"failed to set up container networking", "failed to bind host port for", "failed to bind host port", "Bind for",
+	"No chain/target/match by that name",
 	"/var/run/docker.sock", "/run/docker.sock", "iptables", "nftables", "userland proxy",
 }
 
