@@ -84,22 +84,32 @@ func stoppedOnBridge(out ruleset.Outcome) bool {
 }
 
 // evaluatedTranslation is the rule that sends the request where it was seen to
-// go, by the rules as they were when it came. Only one that is certain counts.
+// go, by the rules as they were when it came.
 func (p *path) evaluatedTranslation() (RuleHit, bool) {
+	to, hit, ok := p.ruledTranslation()
+	if !ok || to.DstEnd() != p.translated() {
+		return RuleHit{}, false
+	}
+	return hit, true
+}
+
+// ruledTranslation is where the rules, as they were when the request came, send
+// it, and the rule that does. Only one that is certain counts.
+func (p *path) ruledTranslation() (decode.Tuple, RuleHit, bool) {
 	set, sample := p.t.world.ruleset(capture.HostNetns, p.r.opened), p.t.world.host(capture.HostNetns)
 	if set == nil || sample == nil {
-		return RuleHit{}, false
+		return decode.Tuple{}, RuleHit{}, false
 	}
 	packet, ok := p.packetFor(request, false, sample)
 	if !ok {
-		return RuleHit{}, false
+		return decode.Tuple{}, RuleHit{}, false
 	}
 	out := set.Evaluate(packet)
 	r := out.Translation
-	if r == nil || !out.Certain() || out.Tuple.DstEnd() != p.translated() {
-		return RuleHit{}, false
+	if r == nil || !out.Certain() {
+		return decode.Tuple{}, RuleHit{}, false
 	}
-	return RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}, true
+	return out.Tuple, RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}, true
 }
 
 // gotThrough reports whether the request is known to have passed the host's

@@ -256,6 +256,9 @@ func vanished(p *path, j *judgement) bool {
 		return true
 	}
 	if p.endsAtHost() {
+		if p.translatedAway(j, last.at) {
+			return true
+		}
 		j.between = [2]string{last.at.Name, "host"}
 		j.why = fmt.Sprintf("The request for %s came in at %s, is translated by nothing that is in evidence, and the host gave no answer: a rule on INPUT, or in front of it.", p.tuple.DstEnd(), last.at.Name)
 		j.fix = []string{"look at the rules for INPUT: nft list ruleset, iptables-save"}
@@ -271,6 +274,43 @@ func vanished(p *path, j *judgement) bool {
 	p.dropCause(j, last.at)
 	p.claim(j, p.clientPoint(), next)
 	return true
+}
+
+// translatedAway: by the recorded rules the request was not for the host itself,
+// although nothing was seen of it behind the translation. What dropped it is not
+// among the rules that were recorded: those let it through.
+func (p *path) translatedAway(j *judgement, in *point) bool {
+	to, hit, ok := p.ruledTranslation()
+	if !ok || p.t.world.isHost(to.Dst) {
+		return false
+	}
+	next := p.routed(to.Dst)
+	if next == nil || p.saw(next, request) {
+		j.undetermined(p, "nothing was watched where "+to.DstEnd()+" is, to which the rules translate the request")
+		return true
+	}
+	j.between = [2]string{in.Name, next.Name}
+	p.dropCause(j, in)
+	j.why = fmt.Sprintf("The rules translate the request to %s: %s. %s", to.DstEnd(), hit.Text, j.why)
+	j.fact("rules", p.r.opened, "rule in %s: %s", placeOf(&hit), hit.Text)
+	p.claim(j, p.clientPoint(), next)
+	return true
+}
+
+// routed is the watched point of the host's at which it hands over what goes to
+// an address; nil if it is not watched, or not known.
+func (p *path) routed(to decode.IP) *point {
+	s := p.latestHost()
+	r := routeTo(s, to.Addr())
+	if r == nil {
+		return nil
+	}
+	for i := range p.t.points {
+		if pt := &p.t.points[i]; pt.same == pt.ID && pt.Netns == capture.HostNetns && pt.Name == s.LinkName(r.Link) {
+			return pt
+		}
+	}
+	return nil
 }
 
 // claimDrop checks that a drop by a rule that was only evaluated can be claimed:
