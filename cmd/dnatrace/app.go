@@ -53,7 +53,9 @@ func (a *app) root() *cobra.Command {
 	}
 	root.Version = buildVersion()
 	root.SetVersionTemplate(versionText())
-	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
+	cobra.AddTemplateFunc("tells", strings.Contains)
+	root.SetHelpTemplate(root.HelpTemplate() + `{{if not (tells .Long "Exit codes:")}}` + exitCodes + `{{end}}`)
+	root.SetHelpCommand(helpCommand(root))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	root.AddCommand(
@@ -111,4 +113,19 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 		fmt.Fprintf(a.err, "expected %s, got %s:%s\n", f.expect.String(), d.Verdict, render.Clean(string(d.Cause)))
 	}
 	return trouble
+}
+
+// helpCommand is help for those who ask for it by that word.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command is for, and its flags",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || about == root && len(rest) > 0 {
+				return knownCommand(root, rest)
+			}
+			return about.Help()
+		},
+	}
 }

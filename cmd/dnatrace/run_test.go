@@ -56,6 +56,7 @@ func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
 		{"replay", "no file to replay"},
 		{"replay f.pcap --point eth0", `--point "eth0": write NAME=FILE`},
 		{"demo none forward-drop", `"forward-drop" is too many`},
+		{"help frob", `unknown command "frob"`},
 		{"version 2", `unexpected argument "2"`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -79,6 +80,15 @@ func TestHelpIsNoError(t *testing.T) {
 		out, err, code := dnatrace(strings.Fields(args)...)
 		if code != exitOK || err != "" || !strings.Contains(out, "Usage:") || !strings.Contains(out, "\n  3  nothing to judge") {
 			t.Errorf("%s: exit %d, standard error %q, standard output %q", args, code, err, out)
+		}
+	}
+}
+
+func TestACommandWithExitCodesOfItsOwnTellsNoOthers(t *testing.T) {
+	for _, name := range []string{"diff", "explain", "ports", "topology", "doctor"} {
+		out, _, _ := dnatrace("help", name)
+		if n := strings.Count(out, "Exit codes:"); n != 1 {
+			t.Errorf("%s tells exit codes %d times", name, n)
 		}
 	}
 }
