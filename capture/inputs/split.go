@@ -75,7 +75,7 @@ func (s *splitter) point(r capture.Record) []capture.Record {
 		s.known.describe(&p)
 		return []capture.Record{record(r.Time, capture.OriginPackets, capture.KindPoint, p)}
 	}
-	if p.Link != linkCooked2 || p.Counting {
+	if !many(&p) {
 		s.known.describe(&p)
 		if out, ok := s.number(p, r.Time); ok {
 			s.set(old, renumbered{known: true, id: uint16(s.next - 1)})
@@ -93,6 +93,12 @@ func (s *splitter) point(r capture.Record) []capture.Record {
 	}
 	return out
 }
+
+// many reports whether p is a capture of all interfaces. One that says of which
+// interface it is, is one point, whatever its link type: a ring's, or one that
+// was split before it was written to a recording of ours. Captures of others
+// never say so: there is no room for it in pcap and pcapng.
+func many(p *capture.Point) bool { return p.Link == linkCooked2 && !p.Counting && p.Index == 0 }
 
 // of is what a point of the stream's number is.
 func (s *splitter) of(number uint16) renumbered {

@@ -66,7 +66,7 @@ func (v *sightings) read(c recording.Named) {
 		}
 		for _, r := range b.Records {
 			var p capture.Point
-			if r.Kind == capture.KindPoint && json.Unmarshal(r.Data, &p) == nil && !p.Counting && p.Link == linkCooked2 {
+			if r.Kind == capture.KindPoint && json.Unmarshal(r.Data, &p) == nil && many(&p) {
 				all[p.ID] = true
 			}
 		}

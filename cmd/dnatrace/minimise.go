@@ -134,7 +134,7 @@ func (a *app) smallest(ctx context.Context, f *minimiseFlags, src capture.Source
 		if err != nil || file.path == "" {
 			return err
 		}
-		is, err := rejudge(ctx, file.File, f.targets...)
+		is, err := rejudge(ctx, file, f.targets...)
 		if err != nil {
 			return err
 		}

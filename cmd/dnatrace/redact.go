@@ -178,7 +178,7 @@ func (a *app) writeChecked(ctx context.Context, path string, src capture.Source,
 	if file.path == "" { // the null device has nothing to check
 		return d, w.Packets(), nil
 	}
-	is, err := rejudge(ctx, file.File)
+	is, err := rejudge(ctx, file)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -200,16 +200,13 @@ func writeAll(w *recording.Writer, stream func(func(*capture.Batch, error) bool)
 	return w.Close()
 }
 
-// rejudge judges what was written.
-func rejudge(ctx context.Context, file *os.File, targets ...string) (*correlate.Document, error) {
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("check the recording: %w", err)
-	}
-	src, _, err := recording.OpenReader(file, "the new recording")
+// rejudge judges what was written, the way replay reads it.
+func rejudge(ctx context.Context, file *wholeFile, targets ...string) (*correlate.Document, error) {
+	in, err := inputs.Open(inputs.Input{Path: file.Name()})
 	if err != nil {
 		return nil, fmt.Errorf("check the recording: %w", err)
 	}
-	return pipeline.Run(ctx, src, pipeline.Options{Options: judge.Options{Targets: targets, Keep: -1}})
+	return pipeline.Run(ctx, in.Source, pipeline.Options{Options: judge.Options{Targets: targets, Keep: -1}})
 }
 
 // outcome is a run's verdict and cause.

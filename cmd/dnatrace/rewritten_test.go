@@ -1,0 +1,39 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"dnatrace/fixtures"
+)
+
+// A folder of others' captures was redacted, and the file, though said to be
+// judged as before, gave another verdict when it was replayed: its points, once
+// split out of a capture of all interfaces, were split again.
+func TestWhatIsMadeOfOthersCapturesReplaysToTheSameVerdict(t *testing.T) {
+	for _, name := range fixtures.Foreign() {
+		in := filepath.Join("..", "..", "fixtures", "testdata", name, "input")
+		c, err := fixtures.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := c.Replay()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []string{"redact", "minimise", "annotate"} {
+			out := filepath.Join(t.TempDir(), command+".pcapng")
+			_, said, code := dnatrace(command, in, "-w", out)
+			if command == "minimise" && code == exitNothing {
+				continue // nobody asked anything
+			}
+			if code != exitOK {
+				t.Errorf("%s %s: exit %d: %s", command, name, code, said)
+				continue
+			}
+			if _, said, code := dnatrace("replay", out, "--expect", outcome(d)); code != exitOK {
+				t.Errorf("%s %s: replay exits with %d: %s", command, name, code, said)
+			}
+		}
+	}
+}
