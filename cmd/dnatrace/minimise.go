@@ -79,6 +79,9 @@ func (a *app) minimise(ctx context.Context, f *minimiseFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := notOver(f.out, in); err != nil {
+		return err
+	}
 	a.passedOver(in)
 	was, err := pipeline.Run(ctx, in.Source, pipeline.Options{Options: judge.Options{Targets: f.targets, Keep: -1}})
 	if err != nil || ctx.Err() != nil {

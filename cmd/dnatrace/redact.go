@@ -91,6 +91,9 @@ func (a *app) redact(ctx context.Context, f *redactFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := notOver(f.out, in); err != nil {
+		return err
+	}
 	a.passedOver(in)
 	r := redact.New(key)
 	for b, err := range in.Source(ctx) {

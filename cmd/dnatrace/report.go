@@ -134,6 +134,9 @@ func (a *app) writeReport(ctx context.Context, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := notOver(f.out, in); err != nil {
+		return err
+	}
 	a.passedOver(in)
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Keep: f.keep()}}
 	d, err := pipeline.Run(ctx, in.Source, o)
@@ -186,18 +189,9 @@ func (a *app) layOut(ctx context.Context, w io.Writer, f *reportFlags, in *input
 
 // filesOf tells what was read: every capture and every dump.
 func filesOf(in *inputs.Opened, embed bool) ([]incident.File, error) {
-	var paths []string
-	for _, f := range in.Info.Files {
-		paths = append(paths, f.Name)
-	}
-	for _, d := range in.Dumps {
-		if !slices.Contains(paths, d.Path) {
-			paths = append(paths, d.Path)
-		}
-	}
 	var all []incident.File
 	room := int64(mostEmbedded)
-	for _, path := range paths {
+	for _, path := range pathsOf(in) {
 		f, err := fileOf(path, embed, &room)
 		if err != nil {
 			return nil, err

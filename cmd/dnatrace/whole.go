@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"dnatrace/capture/inputs"
 	"dnatrace/capture/recording"
 )
 
@@ -49,4 +51,33 @@ func (w *wholeFile) finish(trouble error) error {
 		os.Remove(w.Name())
 	}
 	return err
+}
+
+// notOver refuses an output that is one of the inputs: nothing is written over
+// what is being read.
+func notOver(out string, in *inputs.Opened) error {
+	to, err := os.Stat(out)
+	if err != nil || !to.Mode().IsRegular() {
+		return nil // it is new, or refused later
+	}
+	for _, path := range pathsOf(in) {
+		if from, err := os.Stat(path); err == nil && os.SameFile(to, from) {
+			return remedied{fmt.Errorf("write %s: it is one of the inputs", out), "give the output another name"}
+		}
+	}
+	return nil
+}
+
+// pathsOf are all captures and dumps that were read.
+func pathsOf(in *inputs.Opened) []string {
+	var paths []string
+	for _, f := range in.Info.Files {
+		paths = append(paths, f.Name)
+	}
+	for _, d := range in.Dumps {
+		if !slices.Contains(paths, d.Path) {
+			paths = append(paths, d.Path)
+		}
+	}
+	return paths
 }
