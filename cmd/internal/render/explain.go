@@ -184,6 +184,10 @@ func ownerWord(owner string) string {
 
 // problems writes what is wrong, the worst first.
 func (t *table) problems(b *strings.Builder, e *foresee.Explanation) {
+	if e.Checked == 0 {
+		b.WriteString("no published port is known: name a port, or add docker inspect\n")
+		return
+	}
 	if len(e.Problems) == 0 {
 		fmt.Fprintf(b, "%s nothing is wrong with %s that state could show\n", t.paint.verdict(correlate.Delivered, t.g.good), plural(e.Checked, "port", "ports"))
 		return

@@ -36,6 +36,9 @@ func answerOf(d *correlate.Document, first *correlate.Incident) answer {
 	a := answer{Verdict: d.Verdict, Tone: tone(d.Verdict), Counts: render.Counts(d.Summary), Tally: tallies(d.Summary)}
 	if first == nil {
 		a.Headline, a.Sentence = "No request seen", sentence(render.Nothing(d))
+		if n := d.Summary.Open; n > 0 {
+			a.Headline, a.Sentence = "Still open", fmt.Sprintf("%d of the requests seen had no outcome yet when the capture ended: capture longer, or judge sooner with --window.", n)
+		}
 		return a
 	}
 	a.Headline = strings.TrimSpace(headWord(d.Verdict) + " " + render.Where(first))

@@ -34,7 +34,7 @@ func (m *markdown) description() {
 func (m *markdown) reproduce() {
 	m.say("### Reproduce\n\n")
 	if m.First == nil {
-		m.say("No request was seen.\n\n")
+		m.say("%s\n\n", text(m.Answer.Sentence))
 		return
 	}
 	m.list(m.Repeat)
@@ -43,7 +43,11 @@ func (m *markdown) reproduce() {
 func (m *markdown) expected() {
 	m.say("### Expected behavior\n\n")
 	if m.First == nil {
-		m.say("A request to %s arrives.\n\n", code(m.Document.Target))
+		if m.Document.Target == "" {
+			m.say("A request arrives, and is answered.\n\n")
+			return
+		}
+		m.say("A request to %s arrives, and is answered.\n\n", code(m.Document.Target))
 		return
 	}
 	server := m.First.Container
