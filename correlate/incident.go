@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func ParseVerdict(s string) (Verdict, error) {
 			return Verdict(i), nil
 		}
 	}
-	return Undetermined, fmt.Errorf("parse verdict: %q is none of them", s)
+	return Undetermined, fmt.Errorf("parse verdict: %q is none of them: %s", s, strings.Join(verdictNames[:], ", "))
 }
 
 // Proof says how a verdict is known.

@@ -17,8 +17,16 @@ func (t *table) End(raw *correlate.Document) error {
 	t.repeats(&b)
 	t.shortcomings(&b, &d)
 	b.WriteString(t.totals(&d) + "\n")
+	if n := d.Summary.Open; n > 0 && n == requests(&d.Summary) {
+		b.WriteString(strings.Join(wrap(StillOpen(n), t.proseWidth()), "\n  ") + "\n")
+	}
 	t.out.write([]byte(b.String()))
 	return t.out.result()
+}
+
+// StillOpen says why nothing is said of requests that were seen, and what helps.
+func StillOpen(n int) string {
+	return plural(n, "request", "requests") + " had no outcome yet when the capture ended: capture longer, or judge sooner with --window"
 }
 
 // repeats lists the failures that were counted after they were last printed.

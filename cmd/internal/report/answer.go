@@ -37,7 +37,7 @@ func answerOf(d *correlate.Document, first *correlate.Incident) answer {
 	if first == nil {
 		a.Headline, a.Sentence = "No request seen", sentence(render.Nothing(d))
 		if n := d.Summary.Open; n > 0 {
-			a.Headline, a.Sentence = "Still open", fmt.Sprintf("%d of the requests seen had no outcome yet when the capture ended: capture longer, or judge sooner with --window.", n)
+			a.Headline, a.Sentence = "Still open", sentence(render.StillOpen(n))
 		}
 		return a
 	}
