@@ -40,8 +40,8 @@ type Want struct {
 
 // The most packets that are marked for tracing in one namespace: Burst at once,
 // and Rate a second from then on. TCP, and all else together, count apart. Each
-// takes a message for every chain and rule it meets: 0.3 ms of a core for a
-// request and its answer, of which a busy server gets thousands a second.
+// takes a message for every chain and rule it meets, and a busy server gets
+// thousands of requests a second.
 const Rate, Burst = 50, 100
 
 // most bounds what is put into a table: beyond it, a trace of everything would
