@@ -109,7 +109,7 @@ func (p *path) ruledTranslation() (decode.Tuple, RuleHit, bool) {
 	if r == nil || !out.Certain() {
 		return decode.Tuple{}, RuleHit{}, false
 	}
-	return out.Tuple, RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}, true
+	return out.Tuple, *HitOf(*r), true
 }
 
 // gotThrough reports whether the request is known to have passed the host's

@@ -145,7 +145,7 @@ func (p *path) translatingRule() (RuleHit, bool) {
 		return RuleHit{}, false
 	}
 	r, ok := set.Rule(s.Family, s.Table, s.Chain, s.Handle)
-	return RuleHit{Kind: "rule", Backend: r.Backend, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner}, ok
+	return *HitOf(r), ok
 }
 
 // ruleWords names a traced rule and its owner: "docker: -A DOCKER … -j DNAT …".

@@ -101,14 +101,10 @@ func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
 		return err
 	}
 	defer done()
-	in, err := inputs.Open(files...)
+	in, err := a.openFor(f.out, files...)
 	if err != nil {
 		return err
 	}
-	if err := notOver(f.out, in); err != nil {
-		return err
-	}
-	a.passedOver(in)
 	o := annotate.Options{Targets: f.targets, Window: time.Duration(f.window), Point: f.point, Program: "dnatrace " + buildVersion()}
 	d, err := written(f.out, a.out, func(w io.Writer) (*correlate.Document, error) { return annotate.Write(ctx, in.Source, w, o) })
 	if err != nil {

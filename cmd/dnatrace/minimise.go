@@ -75,14 +75,10 @@ Together with redact it makes a fixture for a test: see docs/FIXTURES.md.`,
 
 // minimise writes the least of a recording that is judged the same.
 func (a *app) minimise(ctx context.Context, f *minimiseFlags) error {
-	in, err := inputs.Open(f.files...)
+	in, err := a.openFor(f.out, f.files...)
 	if err != nil {
 		return err
 	}
-	if err := notOver(f.out, in); err != nil {
-		return err
-	}
-	a.passedOver(in)
 	was, err := pipeline.Run(ctx, in.Source, pipeline.Options{Options: judge.Options{Targets: f.targets, Keep: -1}})
 	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())

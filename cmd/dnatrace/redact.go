@@ -87,14 +87,10 @@ func (a *app) redact(ctx context.Context, f *redactFlags) error {
 	if err != nil {
 		return err
 	}
-	in, err := inputs.Open(f.files...)
+	in, err := a.openFor(f.out, f.files...)
 	if err != nil {
 		return err
 	}
-	if err := notOver(f.out, in); err != nil {
-		return err
-	}
-	a.passedOver(in)
 	r := redact.New(key)
 	for b, err := range in.Source(ctx) {
 		if err != nil {

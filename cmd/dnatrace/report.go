@@ -130,14 +130,10 @@ var endings = map[string]string{".html": "html", ".htm": "html", ".md": "markdow
 // writeReport judges the files, gathers what the report tells beside, and writes
 // it.
 func (a *app) writeReport(ctx context.Context, f *reportFlags) error {
-	in, err := inputs.Open(f.files...)
+	in, err := a.openFor(f.out, f.files...)
 	if err != nil {
 		return err
 	}
-	if err := notOver(f.out, in); err != nil {
-		return err
-	}
-	a.passedOver(in)
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Keep: f.keep()}}
 	d, err := pipeline.Run(ctx, in.Source, o)
 	if err != nil {

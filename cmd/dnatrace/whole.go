@@ -53,6 +53,19 @@ func (w *wholeFile) finish(trouble error) error {
 	return err
 }
 
+// openFor opens what an output is made of, and says what of it is passed over.
+func (a *app) openFor(out string, files ...inputs.Input) (*inputs.Opened, error) {
+	in, err := inputs.Open(files...)
+	if err != nil {
+		return nil, err
+	}
+	if err := notOver(out, in); err != nil {
+		return nil, err
+	}
+	a.passedOver(in)
+	return in, nil
+}
+
 // notOver refuses an output that is one of the inputs: nothing is written over
 // what is being read.
 func notOver(out string, in *inputs.Opened) error {
