@@ -22,13 +22,13 @@ func (s *station) drop(b []byte) *drops.Drop {
 	if packet == nil {
 		return nil
 	}
-	reason := order.Uint32(b[24:])
+	reason := order.Uint32(b[16:])
 	name, ok := s.reasons[reason]
 	if !ok {
 		name = strconv.FormatUint(uint64(reason), 10)
 	}
 	return &drops.Drop{
-		Time: int64(order.Uint64(b)) + bootTime(), Inode: uint64(order.Uint32(b[16:])), Link: int(order.Uint32(b[20:])),
+		Time: int64(order.Uint64(b)) + bootTime(), Inode: uint64(order.Uint32(b[8:])), Link: int(order.Uint32(b[12:])),
 		Reason: name, Location: function(b[eventHeader+eventData:][:eventName]), Packet: packet,
 	}
 }

@@ -7,11 +7,11 @@ import (
 )
 
 // Layout of an event in the ring buffer, in host byte order: time (8 bytes,
-// CLOCK_BOOTTIME), unused (8), inode (4), interface (4), reason (4), unused (4),
+// CLOCK_BOOTTIME), inode (4), interface (4), reason (4), unused (4),
 // what follows the start of the IP header, whatever it is, and the name of the
 // function that dropped it, ended by a NUL.
 const (
-	eventHeader = 32
+	eventHeader = 24
 	eventData   = 96
 	eventName   = 64
 	eventSize   = eventHeader + eventData + eventName
@@ -210,16 +210,14 @@ func (p *writer) report(k *offsets, m maps) {
 		asm.Mov.Reg(asm.R8, asm.R0),
 		asm.FnKtimeGetBootNs.Call(),
 		asm.StoreMem(asm.R8, 0, asm.R0, asm.DWord),
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.R8, 8, asm.R1, asm.DWord),
 		asm.LoadMem(asm.R1, asm.R10, atInode, asm.Word),
+		asm.StoreMem(asm.R8, 8, asm.R1, asm.Word),
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.R8, 12, asm.R1, asm.Word),
+		asm.LoadMem(asm.R1, asm.R6, 16, asm.DWord),
 		asm.StoreMem(asm.R8, 16, asm.R1, asm.Word),
 		asm.Mov.Imm(asm.R1, 0),
 		asm.StoreMem(asm.R8, 20, asm.R1, asm.Word),
-		asm.LoadMem(asm.R1, asm.R6, 16, asm.DWord),
-		asm.StoreMem(asm.R8, 24, asm.R1, asm.Word),
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.R8, 28, asm.R1, asm.Word),
 		// The data.
 		asm.Mov.Reg(asm.R1, asm.R8),
 		asm.Add.Imm(asm.R1, eventHeader),
@@ -250,7 +248,7 @@ func (p *writer) report(k *offsets, m maps) {
 		asm.JEq.Imm(asm.R3, 0, "submit"),
 		asm.Add.Imm(asm.R3, int32(k.devIndex)),
 		asm.Mov.Reg(asm.R1, asm.R8),
-		asm.Add.Imm(asm.R1, 20),
+		asm.Add.Imm(asm.R1, 12),
 		asm.Mov.Imm(asm.R2, 4),
 		asm.FnProbeReadKernel.Call(),
 		asm.Mov.Reg(asm.R1, asm.R8).WithSymbol("submit"),
