@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"dnatrace/decode"
@@ -220,6 +221,14 @@ func (n *ipset) moreSpecific(a, b int) bool {
 	return x.Addr2.Bits() > y.Addr2.Bits()
 }
 
+// addressAt is an entry's first or second address, from 0.
+func addressAt(x *decode.IPSetEntry, n int) netip.Prefix {
+	if n == 1 {
+		return x.Addr2
+	}
+	return x.Addr
+}
+
 // holds reports whether an entry holds a packet, and whether that is sure.
 func (n *ipset) holds(x *decode.IPSetEntry, k *key) (is, sure bool) {
 	sure = true
@@ -227,11 +236,7 @@ func (n *ipset) holds(x *decode.IPSetEntry, k *key) (is, sure bool) {
 	for _, part := range n.parts {
 		switch part {
 		case "ip", "net":
-			p := x.Addr
-			if addrs == 1 {
-				p = x.Addr2
-			}
-			if !p.Contains(k.addr[addrs]) {
+			if !addressAt(x, addrs).Contains(k.addr[addrs]) {
 				return false, true
 			}
 			addrs++

@@ -20,11 +20,7 @@ func (n *ipset) entryText(x *decode.IPSetEntry) string {
 	for _, part := range n.parts {
 		switch part {
 		case "ip", "net":
-			p := x.Addr
-			if addrs == 1 {
-				p = x.Addr2
-			}
-			words = append(words, prefixText(p))
+			words = append(words, prefixText(addressAt(x, addrs)))
 			addrs++
 		case "port":
 			words = append(words, n.portText(x))
