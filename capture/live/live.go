@@ -114,15 +114,15 @@ func (s *Session) resolve(snapshot *engine.Snapshot) (target.Resolved, error) {
 	}
 	resolved, err := target.ResolveAll(s.config.Targets, snapshot)
 	if err != nil && snapshot == nil {
-		return resolved, fmt.Errorf("%w (%s)", err, s.engineWhy())
+		return resolved, fmt.Errorf("%w (%s)", err, s.why(capture.OriginEngine))
 	}
 	return resolved, err
 }
 
-// engineWhy is why there is no engine.
-func (s *Session) engineWhy() string {
+// why is what was said of a source when the session was opened.
+func (s *Session) why(source string) string {
 	for _, st := range s.states {
-		if st.Name == capture.OriginEngine {
+		if st.Name == source {
 			return st.Why
 		}
 	}

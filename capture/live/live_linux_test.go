@@ -3,7 +3,9 @@ package live
 import (
 	"context"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/opener"
+	"dnatrace/capture/rules"
 	"dnatrace/capture/target"
 	"dnatrace/fixtures/lab"
 )
@@ -149,6 +152,47 @@ func TestTheTraceTellsOfTheRules(t *testing.T) {
 
 	if w.count(capture.OriginRuleTrace, capture.KindEvent, capture.HostNetns) == 0 {
 		t.Error("the kernel traced no rule of the host")
+	}
+}
+
+func TestInAFloodNothingCanBeTraced(t *testing.T) {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("this test needs nft: install nftables")
+	}
+	var rested string
+	w := watchLab(t, Config{Trace: true}, func(l *lab.Lab, s *Session) {
+		marks := func() bool {
+			out, err := exec.Command("nsenter", "--net="+l.HostNetns(), "nft", "list", "ruleset").CombinedOutput()
+			if err != nil || !strings.Contains(string(out), rules.OwnPrefix) {
+				t.Errorf("list the rules: %v\n%s", err, out)
+			}
+			return strings.Contains(string(out), "nftrace")
+		}
+		if !marks() {
+			t.Error("nothing is traced before the flood")
+		}
+		for began := time.Now(); s.Paced() == "" && time.Since(began) < 10*time.Second; {
+			if _, err := l.Flood(context.Background(), 20_000, 64); err != nil {
+				t.Error(err)
+			}
+		}
+		if s.Paced() == "" || marks() {
+			t.Error("in the flood packets can still be marked")
+		}
+		for began := time.Now(); !marks() && time.Since(began) < 10*time.Second; {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if !marks() {
+			t.Error("nothing is traced after the flood")
+		}
+		rested = s.Paced()
+	})
+
+	said := slices.ContainsFunc(w.records, func(r capture.Record) bool {
+		return r.Kind == capture.KindSource && strings.Contains(string(r.Data), rested)
+	})
+	if !said {
+		t.Errorf("the recording does not say that the trace %s", rested)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
@@ -20,6 +21,7 @@ type rings struct {
 	mu     sync.Mutex
 	host   *ring.Ring
 	trace  trace              // the host's
+	pace   pace               // of all traces
 	inside map[uint64]*inside // by inode of the namespace
 	ended  [2]uint64          // packets and losses of rings that are gone
 }
@@ -79,6 +81,7 @@ func (r *rings) close() {
 // leave lets go of the namespaces, and of what rules were traced with. The rings
 // end with their sources.
 func (r *rings) leave() {
+	r.pace.end(time.Now())
 	for _, t := range r.traces() {
 		t.close()
 	}

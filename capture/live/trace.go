@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"dnatrace/capture"
 	"dnatrace/capture/ruletrace"
@@ -26,8 +27,11 @@ func (t *trace) close() {
 	}
 }
 
-// traced says what of the resolved targets is to be traced.
+// traced says what of the resolved targets is to be traced: nothing in a flood.
 func (s *Session) traced(resolved *target.Resolved) ruletrace.Want {
+	if s.rings.pace.resting {
+		return ruletrace.Want{}
+	}
 	w := s.want(resolved)
 	return ruletrace.Want{Ports: w.Ports, Endpoints: w.Endpoints, Hosts: w.Hosts}
 }
@@ -84,14 +88,43 @@ func (s *Session) openTrace(resolved *target.Resolved) {
 
 // retrace has what the targets stand for now traced in every namespace.
 func (s *Session) retrace(resolved *target.Resolved) error {
-	r := &s.rings
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	return s.updateTraces(resolved)
+}
+
+func (s *Session) updateTraces(resolved *target.Resolved) error {
 	var failed []error
-	for _, t := range r.traces() {
+	for _, t := range s.rings.traces() {
 		failed = append(failed, s.config.Opener.TraceUpdate(t.table, s.traced(resolved)))
 	}
 	return errors.Join(failed...)
+}
+
+// pace has the traces rest, or go on, by how many packets were captured in the
+// time since it was last asked. It reports whether that changed.
+func (s *Session) pace(now time.Time, packets uint64, took time.Duration, resolved *target.Resolved) (changed bool, err error) {
+	r := &s.rings
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.traces()) == 0 || !r.pace.next(now, packets, took) {
+		return false, nil
+	}
+	return true, s.updateTraces(resolved)
+}
+
+// Paced tells how the rule trace rested, "" if it did not.
+func (s *Session) Paced() string {
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	return s.rings.pace.why(time.Now())
+}
+
+// hostTraced says whether there is a trace in the host's namespace.
+func (s *Session) hostTraced() bool {
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	return s.rings.trace.table != nil
 }
 
 // traceLate begins to trace where there were no rules before. It reports whether

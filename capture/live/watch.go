@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"dnatrace/capture"
@@ -72,6 +73,7 @@ type watch struct {
 	snapshots chan *engine.Snapshot
 	changed   chan string // what has changed: capture.OriginHost or capture.OriginRules
 	resolved  *target.Resolved
+	notes     string // what is to be said of the rule trace, beside how it rested
 }
 
 func newWatch(s *Session) *watch {
@@ -83,6 +85,7 @@ func newWatch(s *Session) *watch {
 func (w *watch) start(ctx context.Context, snapshot *engine.Snapshot, resolved *target.Resolved) {
 	s := w.session
 	w.resolved = resolved
+	w.notes = s.why(capture.OriginRuleTrace)
 	first := s.before
 	if s.config.Fixed != nil {
 		first = append(first, record(0, capture.OriginEngine, capture.KindSnapshot, "", s.config.Fixed))
@@ -133,7 +136,13 @@ func (w *watch) run(ctx context.Context) {
 	defer stop()
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
+	pace := time.NewTimer(paceEvery)
+	defer pace.Stop()
+	if !w.session.config.Trace {
+		pace.Stop()
+	}
 	seen, _ := w.session.Stats()
+	packets, paced := seen, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,9 +157,28 @@ func (w *watch) run(ctx context.Context) {
 				seen = now
 				w.look(capture.OriginHost)
 			}
+		case now := <-pace.C:
+			all, _ := w.session.Stats()
+			w.pace(now, all-packets, now.Sub(paced))
+			packets, paced = all, now
+			pace.Reset(paceEvery + capture.ToPulse())
 		}
 	}
 }
+
+// pace has the rule trace rest in floods.
+func (w *watch) pace(now time.Time, packets uint64, took time.Duration) {
+	changed, err := w.session.pace(now, packets, took, w.resolved)
+	if err != nil {
+		w.notes = untraced(err)
+	}
+	if changed {
+		w.tracing()
+	}
+}
+
+// untraced says that the rule trace could not be changed.
+func untraced(err error) string { return "still for what was wanted before: " + err.Error() }
 
 // last is the look at the end: what holds now, to compare with what held
 // before.
@@ -159,19 +187,27 @@ func (w *watch) last() {
 	w.feed.put(samples)
 	rulesets, _ := w.rulesets("end")
 	w.feed.put(rulesets)
+	if w.session.Paced() != "" {
+		w.tracing()
+	}
 	w.session.rings.mu.Lock()
 	defer w.session.rings.mu.Unlock()
 	w.session.rings.leave()
 }
 
-// tracing says that rules are traced in the host's namespace from now on.
-func (w *watch) tracing(why string) {
-	w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginRuleTrace, State: "ok", Why: why})})
+// tracing says what holds for the rule trace in the host's namespace from now on.
+func (w *watch) tracing() {
+	if !w.session.hostTraced() {
+		return
+	}
+	notes := slices.DeleteFunc([]string{w.notes, w.session.Paced()}, func(s string) bool { return s == "" })
+	w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginRuleTrace, State: "ok", Why: strings.Join(notes, "; ")})})
 }
 
 func (w *watch) look(what string) {
 	if w.session.traceLate(w.resolved) {
-		w.tracing("")
+		w.notes = ""
+		w.tracing()
 	}
 	if what == capture.OriginRules {
 		rulesets, _ := w.rulesets("change")
@@ -193,7 +229,8 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 	w.resolved = &resolved
 	w.session.refilter(&resolved)
 	if err := w.session.retrace(&resolved); err != nil {
-		w.tracing("still for what was wanted before: " + err.Error())
+		w.notes = untraced(err)
+		w.tracing()
 	}
 	w.session.enter(&resolved)
 	if err := w.session.redrop(&resolved); err != nil {

@@ -73,7 +73,7 @@ func (b *batch) table(family byte, table string, sets []set) {
 	for i, s := range sets {
 		b.set(family, table, i, s)
 	}
-	for _, c := range []string{chainMarkTCP, chainMarkOther, chainMark, chainSelect, chainICMP} {
+	for _, c := range called {
 		b.chain(family, table, c, nil)
 	}
 	b.rules(family, table, rest(sets))
@@ -84,15 +84,16 @@ func (b *batch) table(family byte, table string, sets []set) {
 	b.elements(family, table, sets)
 }
 
-// refill replaces what depends on what is wanted: sets and base chains.
+// refill replaces what is in the chains and sets.
 func (b *batch) refill(family byte, table string, sets []set) {
 	for _, c := range base {
-		b.message("empty chain "+c.name, unix.NFT_MSG_DELRULE, family, 0, func(ae *netlink.AttributeEncoder) {
-			ae.String(unix.NFTA_RULE_TABLE, table)
-			ae.String(unix.NFTA_RULE_CHAIN, c.name)
-		})
+		b.empty(family, table, c.name)
 		b.rules(family, table, entry(c.name, sets))
 	}
+	for _, c := range called {
+		b.empty(family, table, c)
+	}
+	b.rules(family, table, rest(sets))
 	for _, s := range sets {
 		b.message("empty set "+s.name, unix.NFT_MSG_DELSETELEM, family, 0, func(ae *netlink.AttributeEncoder) {
 			ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
@@ -159,6 +160,14 @@ func (b *batch) chain(family byte, table, name string, hook *uint32) {
 		})
 		ae.String(unix.NFTA_CHAIN_TYPE, "filter")
 		ae.Uint32(unix.NFTA_CHAIN_POLICY, 1) // NF_ACCEPT
+	})
+}
+
+// empty removes a chain's rules.
+func (b *batch) empty(family byte, table, chain string) {
+	b.message("empty chain "+chain, unix.NFT_MSG_DELRULE, family, 0, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_RULE_TABLE, table)
+		ae.String(unix.NFTA_RULE_CHAIN, chain)
 	})
 }
 

@@ -12,12 +12,14 @@ import (
 // each packet of the host passes them. Where many ports are wanted, what has the
 // number of one goes on to select; what is wanted goes to mark.
 const (
-	chainSelect    = "select"
-	chainICMP      = "icmp"
-	chainMark      = "mark" // and on to one of these
-	chainMarkTCP   = "marktcp"
-	chainMarkOther = "markother"
+	chainSelect  = "select"
+	chainICMP    = "icmp"
+	chainMark    = "mark"
+	chainMarkTCP = "marktcp" // so that a flood of datagrams leaves it its share
 )
+
+// called are the chains that others call, those first that are called.
+var called = []string{chainMarkTCP, chainMark, chainSelect, chainICMP}
 
 // priority of the base chains: before all that iptables has, raw before
 // defragmentation (-450) included.
@@ -49,61 +51,71 @@ func newRule(chain string, exprs ...[]expr.Any) rule {
 	return rule{chain, slices.Concat(exprs...)}
 }
 
-// few ports are compared one by one, which spares each of the target's packets a
-// jump and a look into a set.
+// few ports are compared one by one, each in a rule that does all there is to do:
+// that spares each of the target's packets a jump and a look into a set.
 const few = 8
 
 // entry is what the base chain does. It depends on what is wanted, so that
 // nobody pays for what is not.
-func entry(chain string, sets []set) []rule {
-	rs := []rule{newRule(chain, proto(unix.IPPROTO_TCP), tcpWithout(synOrReset), verdict(expr.VerdictReturn, ""))}
+func entry(chain string, sets []set) (rs []rule) {
+	established := newRule(chain, proto(unix.IPPROTO_TCP), flags(synOrReset, expr.CmpOpEq), verdict(expr.VerdictReturn, ""))
+	keys := len(sets[setPorts].keys) + len(sets[setEndpoints4].keys) + len(sets[setEndpoints6].keys)
+	hosts := len(sets[setHosts4].keys) + len(sets[setHosts6].keys)
+	if keys <= few {
+		rs = append(byPort(chain, true, sets), byPort(chain, false, sets)...)
+	}
+	if keys > few || hosts > 0 {
+		rs = append(rs, established)
+	}
 	for _, to := range []bool{true, false} {
-		rs = append(rs, byPort(chain, to, sets)...)
+		if keys > few {
+			rs = append(rs, newRule(chain, port(to, reg), in(sets, setNumbers), verdict(expr.VerdictJump, chainSelect)))
+		}
+		for i, f := range []ipFamily{ip4, ip6} {
+			if len(sets[setHosts4+i].keys) > 0 {
+				rs = append(rs, newRule(chain, f.is(), f.addr(to), in(sets, setHosts4+i), mark))
+			}
+		}
 	}
 	for i, f := range []ipFamily{ip4, ip6} {
 		if len(sets[setAddrs4+i].keys) > 0 {
 			rs = append(rs, newRule(chain, proto(f.icmp), verdict(expr.VerdictJump, chainICMP)))
 		}
-		if len(sets[setHosts4+i].keys) == 0 {
-			continue
-		}
-		for _, to := range []bool{true, false} {
-			rs = append(rs, newRule(chain, f.is(), f.addr(to), in(sets, setHosts4+i), mark))
+	}
+	return rs
+}
+
+// byPort marks what goes to, or comes from, each of a few ports and endpoints.
+func byPort(chain string, to bool, sets []set) (rs []rule) {
+	for _, k := range sets[setPorts].keys {
+		rs = append(rs, newRule(chain, theirs(to, k), trace))
+	}
+	for i, f := range []ipFamily{ip4, ip6} {
+		for _, k := range sets[setEndpoints4+i].keys {
+			rs = append(rs, newRule(chain, theirs(to, k[f.size:]), f.is(), f.addr(to), equal(k[:f.size]), trace))
 		}
 	}
 	return rs
 }
 
-// byPort is what the base chain does about ports.
-func byPort(chain string, to bool, sets []set) (rs []rule) {
-	if len(sets[setPorts].keys)+len(sets[setEndpoints4].keys)+len(sets[setEndpoints6].keys) > few {
-		return []rule{newRule(chain, port(to, reg), in(sets, setNumbers), verdict(expr.VerdictJump, chainSelect))}
+// theirs matches the port and protocol of a key, and of TCP only what is traced.
+func theirs(to bool, key []byte) []expr.Any {
+	exprs := slices.Concat(port(to, reg), equal(key[4:6]), proto(key[0]))
+	if key[0] == unix.IPPROTO_TCP {
+		exprs = append(exprs, flags(synOrReset, expr.CmpOpNeq)...)
 	}
-	for _, k := range sets[setPorts].keys {
-		rs = append(rs, newRule(chain, port(to, reg), equal(k[4:6]), proto(k[0]), markOf(k[0])))
-	}
-	for i, f := range []ipFamily{ip4, ip6} {
-		for _, k := range sets[setEndpoints4+i].keys {
-			addr, k := k[:f.size], k[f.size:]
-			rs = append(rs, newRule(chain, port(to, reg), equal(k[4:6]), proto(k[0]), f.is(), f.addr(to), equal(addr), markOf(k[0])))
-		}
-	}
-	return rs
+	return exprs
 }
 
 var mark = verdict(expr.VerdictGoto, chainMark)
 
-// markOf is mark where the protocol is known.
-func markOf(proto byte) []expr.Any {
-	if proto == unix.IPPROTO_TCP {
-		return verdict(expr.VerdictGoto, chainMarkTCP)
-	}
-	return verdict(expr.VerdictGoto, chainMarkOther)
-}
-
-// rest is what the other chains do. It is the same whatever is wanted: that is
-// in the sets.
+// rest is what the other chains do. It is the same whatever is wanted, as that is
+// in the sets; but where nothing is, nothing may be able to mark a packet: that
+// alone makes the kernel prepare for a trace in every chain of every namespace.
 func rest(sets []set) []rule {
+	if !slices.ContainsFunc(sets, func(s set) bool { return len(s.keys) > 0 }) {
+		return nil
+	}
 	rs := []rule{newRule(chainICMP, proto(unix.IPPROTO_ICMPV6), neighbourDiscovery(), verdict(expr.VerdictReturn, ""))}
 	for _, to := range []bool{true, false} {
 		rs = append(rs, newRule(chainSelect, meta(expr.MetaKeyL4PROTO, reg), port(to, reg4), in(sets, setPorts), mark))
@@ -114,10 +126,9 @@ func rest(sets []set) []rule {
 		}
 	}
 	return append(rs,
-		newRule(chainMark, proto(unix.IPPROTO_TCP), markOf(unix.IPPROTO_TCP)),
-		newRule(chainMark, markOf(0)),
-		newRule(chainMarkTCP, limit(Rate, Burst), trace()),
-		newRule(chainMarkOther, limit(Rate, Burst), trace()))
+		newRule(chainMark, proto(unix.IPPROTO_TCP), verdict(expr.VerdictGoto, chainMarkTCP)),
+		newRule(chainMark, trace),
+		newRule(chainMarkTCP, trace))
 }
 
 // ipFamily is where addresses are, and where they go.
@@ -160,12 +171,12 @@ func proto(p byte) []expr.Any {
 
 const synOrReset = 0x02 | 0x04
 
-// tcpWithout matches segments that have none of the flags.
-func tcpWithout(flags byte) []expr.Any {
+// flags matches segments that have none of the flags, or with CmpOpNeq any.
+func flags(mask byte, none expr.CmpOp) []expr.Any {
 	return []expr.Any{
 		&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
-		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 1, Mask: []byte{flags}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: []byte{0}},
+		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 1, Mask: []byte{mask}, Xor: []byte{0}},
+		&expr.Cmp{Op: none, Register: reg, Data: []byte{0}},
 	}
 }
 
@@ -192,16 +203,12 @@ func in(sets []set, i int) []expr.Any {
 	return []expr.Any{&expr.Lookup{SourceRegister: reg, SetName: sets[i].name, SetID: uint32(i + 1)}}
 }
 
-func limit(rate uint64, burst uint32) []expr.Any {
-	return []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: rate, Unit: expr.LimitTimeSecond, Burst: burst}}
-}
-
-// trace is "meta nftrace set 1".
-func trace() []expr.Any {
-	return []expr.Any{
-		&expr.Immediate{Register: reg, Data: []byte{1}},
-		&expr.Meta{Key: expr.MetaKeyNFTRACE, Register: reg, SourceRegister: true},
-	}
+// trace is "limit rate 25/second burst 50 packets meta nftrace set 1". Where the
+// limit is reached, the rule's evaluation ends there.
+var trace = []expr.Any{
+	&expr.Limit{Type: expr.LimitTypePkts, Rate: Rate, Unit: expr.LimitTimeSecond, Burst: Burst},
+	&expr.Immediate{Register: reg, Data: []byte{1}},
+	&expr.Meta{Key: expr.MetaKeyNFTRACE, Register: reg, SourceRegister: true},
 }
 
 func verdict(k expr.VerdictKind, chain string) []expr.Any {

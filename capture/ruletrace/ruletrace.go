@@ -38,11 +38,12 @@ type Want struct {
 	Hosts []netip.Addr
 }
 
-// The most packets that are marked for tracing in one namespace: Burst at once,
-// and Rate a second from then on. TCP, and all else together, count apart. Each
+// The most packets that are marked for tracing in one namespace, to and from each
+// of a few ports and endpoints: Burst at once, and Rate a second from then on. Of
+// many, and of hosts, it is the most of all together, TCP apart from the rest. Each
 // takes a message for every chain and rule it meets, and a busy server gets
 // thousands of requests a second.
-const Rate, Burst = 50, 100
+const Rate, Burst = 25, 50
 
 // most bounds what is put into a table: beyond it, a trace of everything would
 // be meant.

@@ -189,6 +189,9 @@ func (s *session) close() error {
 	if s.Session != nil && s.Late() > 0 {
 		fmt.Fprintf(s.err, "dnatrace: %d packets and records came too late to be put in order: this machine was too busy\n", s.Late())
 	}
+	if s.Session != nil && s.Paced() != "" {
+		fmt.Fprintf(s.err, "rule trace %s\n", s.Paced())
+	}
 	if s.record != nil {
 		err = s.record.Close()
 	}
