@@ -70,6 +70,7 @@ type watch struct {
 	feed      *feed
 	samplers  map[uint64]*kernel.Sampler // by inode; 0 is the host
 	history   rules.History
+	legacy    map[string]int // bytes of a namespace's legacy tables
 	snapshots chan *engine.Snapshot
 	changed   chan string // what has changed: capture.OriginHost or capture.OriginRules
 	resolved  *target.Resolved
@@ -77,7 +78,7 @@ type watch struct {
 }
 
 func newWatch(s *Session) *watch {
-	return &watch{session: s, feed: newFeed(), samplers: map[uint64]*kernel.Sampler{}, snapshots: make(chan *engine.Snapshot, 16), changed: make(chan string, 16)}
+	return &watch{session: s, feed: newFeed(), samplers: map[uint64]*kernel.Sampler{}, snapshots: make(chan *engine.Snapshot, 16), changed: make(chan string, 16), legacy: map[string]int{}}
 }
 
 // start takes the first look and begins to watch. What it finds is in the
@@ -156,6 +157,7 @@ func (w *watch) run(ctx context.Context) {
 			if now, _ := w.session.Stats(); now != seen {
 				seen = now
 				w.look(capture.OriginHost)
+				w.count()
 			}
 		case now := <-pace.C:
 			all, _ := w.session.Stats()
@@ -362,10 +364,49 @@ func (w *watch) rulesets(why string) ([]capture.Record, error) {
 			var records []capture.Record
 			records, err = w.history.Records(p.netns, time.Now().UnixNano(), why, sets)
 			out = append(out, records...)
+			w.legacy[p.netns] = legacySize(sets)
 		}
 		if err != nil && failed == nil {
 			failed = fmt.Errorf("read the rules of %s: %w", p.netns, err)
 		}
 	}
 	return out, failed
+}
+
+// mostCounted bounds the legacy tables, in bytes, that are read again and again:
+// some thousand rules.
+const mostCounted = 512 << 10
+
+// legacySize is how large the legacy tables are, in bytes.
+func legacySize(sets []rules.Ruleset) (size int) {
+	for _, s := range sets {
+		if s.Backend == rules.Legacy || s.Backend == rules.Legacy6 {
+			size += len(s.Data)
+		}
+	}
+	return size
+}
+
+// count reads legacy tables again, as they announce nothing. While the target's
+// traffic flows it is done once a second, so that what a rule counted before a
+// request and what after it are both known when the request is judged.
+func (w *watch) count() {
+	for _, p := range w.places() {
+		size := w.legacy[p.netns]
+		if size == 0 || size > mostCounted {
+			continue
+		}
+		sets, err := w.session.config.Opener.LegacyRules(p.path)
+		if err != nil {
+			continue // the namespace is gone
+		}
+		if legacySize(sets) != size { // other rules, of which there may be a text as well
+			w.look(capture.OriginRules)
+			return
+		}
+		records, err := w.history.Changed(p.netns, time.Now().UnixNano(), "change", sets)
+		if err == nil {
+			w.feed.put(records)
+		}
+	}
 }

@@ -22,6 +22,7 @@ const (
 	opConntrack     = "conntrack"
 	opConntrackDump = "conntrack-dump"
 	opRules         = "rules"
+	opLegacyRules   = "legacy-rules"
 	opRulesWatch    = "rules-watch"
 	opHostWatch     = "host-watch"
 	opTrace         = "trace"

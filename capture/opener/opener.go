@@ -105,6 +105,13 @@ func (o *Opener) Rules(path string) ([]rules.Ruleset, error) {
 	return a.Rules, err
 }
 
+// LegacyRules reads the legacy tables in the namespace at path, see
+// netfilter.ReadLegacy.
+func (o *Opener) LegacyRules(path string) ([]rules.Ruleset, error) {
+	a, err := o.ask(request{Op: opLegacyRules, Path: path})
+	return a.Rules, err
+}
+
 // Sample samples the namespace at path, see kernel.Take.
 func (o *Opener) Sample(path string, opts host.Options) (*host.Sample, error) {
 	a, err := o.ask(request{Op: opSample, Path: path, Options: opts})

@@ -140,6 +140,8 @@ func (s *server) handle(r request) (a answer, err error) {
 		a.data, err = conntrack.Dump(r.Path, r.Wanted)
 	case opRules:
 		a.Rules, err = netfilter.Read(r.Path)
+	case opLegacyRules:
+		a.Rules, err = netfilter.ReadLegacy(r.Path)
 	case opSample:
 		a.Sample, err = s.reader.Take(r.Path, r.Options)
 	case opInode:

@@ -24,14 +24,26 @@ type key struct{ netns, backend, table string }
 // ("start", "change", "end"). A set that was there before and is no longer gets
 // a last record without data.
 func (h *History) Records(netns string, now int64, why string, sets []Ruleset) ([]capture.Record, error) {
-	if h.last == nil {
-		h.last = map[key]Ruleset{}
-	}
 	var news []Ruleset
 	for _, s := range sets {
 		news = append(news, h.next(netns, why, s))
 	}
-	news = append(news, h.gone(netns, why, sets)...)
+	return encode(netns, now, append(news, h.gone(netns, why, sets)...))
+}
+
+// Changed returns one record for each of a part of the namespace's sets that is
+// not as it was, see Records.
+func (h *History) Changed(netns string, now int64, why string, part []Ruleset) ([]capture.Record, error) {
+	var news []Ruleset
+	for _, s := range part {
+		if next := h.next(netns, why, s); !next.Same {
+			news = append(news, next)
+		}
+	}
+	return encode(netns, now, news)
+}
+
+func encode(netns string, now int64, news []Ruleset) ([]capture.Record, error) {
 	records := make([]capture.Record, 0, len(news))
 	for _, s := range news {
 		data, err := json.Marshal(s)
@@ -63,6 +75,9 @@ func (h *History) gone(netns, why string, sets []Ruleset) []Ruleset {
 }
 
 func (h *History) next(netns, why string, s Ruleset) Ruleset {
+	if h.last == nil {
+		h.last = map[key]Ruleset{}
+	}
 	k := key{netns, s.Backend, s.Table}
 	prev, known := h.last[k]
 	h.last[k] = s

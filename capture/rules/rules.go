@@ -11,6 +11,12 @@ package rules
 // runs, to have rules traced. They are no part of a Ruleset.
 const OwnPrefix = "dnatrace_trace_"
 
+// Backends of the tables of iptables-legacy as the kernel gives them.
+const (
+	Legacy  = "iptables-legacy"
+	Legacy6 = "ip6tables-legacy"
+)
+
 // Sets reports whether a back end has sets alone, which rules of others refer to.
 func Sets(backend string) bool { return backend == "ipset" || backend == "ipset-text" }
 

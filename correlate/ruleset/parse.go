@@ -132,12 +132,12 @@ func (p *parser) miss(why string) {
 
 // raw reports whether a dump is as the kernel gave it.
 func raw(d rules.Ruleset) bool {
-	return d.Backend == "nft" || d.Backend == "iptables-legacy" || d.Backend == "ip6tables-legacy"
+	return d.Backend == "nft" || d.Backend == rules.Legacy || d.Backend == rules.Legacy6
 }
 
 // covered reports whether another dump says what this one does, and more.
 func (p *parser) covered(dumps []rules.Ruleset, d rules.Ruleset) bool {
-	better := map[string]string{textNFT: "nft", textLegacy: "iptables-legacy", textLegacy6: "ip6tables-legacy"}[d.Backend]
+	better := map[string]string{textNFT: "nft", textLegacy: rules.Legacy, textLegacy6: rules.Legacy6}[d.Backend]
 	switch {
 	case (d.Backend == textSave || d.Backend == textSave6) && isLegacySave(d):
 		better = strings.Replace(d.Backend, "-save", "-legacy", 1)
@@ -175,7 +175,7 @@ func (p *parser) dump(d rules.Ruleset) error {
 		p.merged.BigEndian = r.BigEndian
 		p.add(r)
 		return err
-	case "iptables-legacy", "ip6tables-legacy":
+	case rules.Legacy, rules.Legacy6:
 		r, err := decode.ParseLegacy(d.Data, family)
 		p.merged.BigEndian = p.merged.BigEndian || r.BigEndian
 		p.add(r)

@@ -82,8 +82,8 @@ func (r *Redactor) ruleset(c *rules.Ruleset) []byte {
 	switch c.Backend {
 	case "nft":
 		r.nftRuleset(data)
-	case "iptables-legacy", "ip6tables-legacy":
-		r.legacyRuleset(data, c.Backend == "ip6tables-legacy", false)
+	case rules.Legacy, rules.Legacy6:
+		r.legacyRuleset(data, c.Backend == rules.Legacy6, false)
 	case "ipset":
 		r.ipsets(data)
 	case "ipset-text":
@@ -112,8 +112,8 @@ func (r *Redactor) learnContent(c any) {
 		switch c.Backend {
 		case "nft":
 			r.learnRules(c.Data)
-		case "iptables-legacy", "ip6tables-legacy":
-			r.legacyRuleset(c.Data, c.Backend == "ip6tables-legacy", true)
+		case rules.Legacy, rules.Legacy6:
+			r.legacyRuleset(c.Data, c.Backend == rules.Legacy6, true)
 		case "ipset":
 			r.learnIPSets(c.Data)
 		default:

@@ -23,8 +23,8 @@ type legacy struct {
 }
 
 var (
-	ipv4 = legacy{"iptables-legacy", unix.AF_INET, unix.IPPROTO_IP}
-	ipv6 = legacy{"ip6tables-legacy", unix.AF_INET6, unix.IPPROTO_IPV6}
+	ipv4 = legacy{rules.Legacy, unix.AF_INET, unix.IPPROTO_IP}
+	ipv6 = legacy{rules.Legacy6, unix.AF_INET6, unix.IPPROTO_IPV6}
 )
 
 const (

@@ -36,6 +36,20 @@ func Read(path string) ([]rules.Ruleset, error) {
 	return sets, nil
 }
 
+// ReadLegacy returns of what Read does the legacy tables alone: they announce no
+// change, and their counters stand for the trace that they do not have.
+func ReadLegacy(path string) ([]rules.Ruleset, error) {
+	var sets []rules.Ruleset
+	err := netns.Do(path, func() error {
+		sets = append(readLegacy(ipv4, legacyTables("ip")), readLegacy(ipv6, legacyTables("ip6"))...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read legacy rules: %w", err)
+	}
+	return sets, nil
+}
+
 // failed returns set with the reason why there is no data in it.
 func failed(set rules.Ruleset, err error) rules.Ruleset {
 	set.Data, set.Error = nil, err.Error()

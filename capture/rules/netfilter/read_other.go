@@ -14,6 +14,9 @@ var errUnsupported = errors.New("reading firewall rules needs Linux")
 // Read is Linux only.
 func Read(string) ([]rules.Ruleset, error) { return nil, errUnsupported }
 
+// ReadLegacy is Linux only.
+func ReadLegacy(string) ([]rules.Ruleset, error) { return nil, errUnsupported }
+
 // Watch is Linux only.
 func Watch() (*os.File, error) { return nil, errUnsupported }
 

@@ -205,7 +205,7 @@ func ruleLines(e, ipsets *decode.Ruleset) []string {
 		for _, r := range setOf(e, ipsets).Rules() {
 			out = append(out, r.Table+" "+r.Chain+": "+r.Text)
 		}
-	case "iptables-legacy", "ip6tables-legacy", "ipset", "ipset-text":
+	case rules.Legacy, rules.Legacy6, "ipset", "ipset-text":
 		return nil // the same rules come as text
 	default:
 		for _, l := range textRules(e.Backend, e.Data) {

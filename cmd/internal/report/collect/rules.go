@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dnatrace/capture/engine"
+	"dnatrace/capture/rules"
 	"dnatrace/cmd/internal/report"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -25,7 +26,7 @@ func (w *world) ruleList() []report.Rule {
 		switch k.backend {
 		case "nft":
 			out = append(out, w.fromSet(k)...)
-		case "iptables-legacy", "ip6tables-legacy", "ipset", "ipset-text":
+		case rules.Legacy, rules.Legacy6, "ipset", "ipset-text":
 		default:
 			if n := w.rules[ruleKey{k.netns, "nft", ""}]; n == nil || len(n.Data) == 0 || strings.Contains(k.backend, "legacy") {
 				out = append(out, w.fromText(k)...)
