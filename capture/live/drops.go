@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"sync"
@@ -44,7 +45,11 @@ func (s *Session) redrop(resolved *target.Resolved) error {
 	if s.dropped.file == nil {
 		return nil
 	}
-	return bpf.Update(s.dropped.file, s.dropsOf(resolved))
+	err := bpf.Update(s.dropped.file, s.dropsOf(resolved))
+	if errors.Is(err, os.ErrClosed) {
+		return nil // the source has ended: this session has, too, or its end was told
+	}
+	return err
 }
 
 // dropsOf says whose drops are of interest, in the host's namespace and in those
