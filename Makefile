@@ -48,7 +48,7 @@ fixtures: build ## record the fixtures anew, on a real engine and in the lab (ro
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestDiagnose$$' -count=1 $(E2EFLAGS) -args -record $(CURDIR)/fixtures/testdata
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestForeign$$' -count=1 $(E2EFLAGS) -args -foreign $(CURDIR)/fixtures/testdata
 	fixtures/lab/record.sh bin/dnatrace fixtures/testdata
-	$(GO) test ./fixtures -run '^(TestGoldenVerdicts|TestVerdictsByAmountOfEvidence)$$' -count=1 -update
+	$(GO) test ./fixtures -run '^(TestGoldenVerdicts|TestVerdictsByAmountOfEvidence|TestTraceAndEvaluationNameTheSameRule)$$' -count=1 -update
 
 bench: build ## measure side by side with tcpdump, in one run (the live half needs root; BENCHFLAGS="-o docs/BENCHMARKS.md" writes the figures there)
 	$(GO) run ./fixtures/bench $(BENCHFLAGS)

@@ -77,7 +77,7 @@ var filters = []Entry{
 		"ICMP or RST towards the client; the rule trace ends in the rule", "Put the bridge into a zone that allows it.", "firewalld-reject", "fail2ban-reject", "firewall-reject", "firewall-reset", "demo-forward-reject"),
 	shown("45", "firewalld with StrictForwardPorts rejects what is translated", refused("forward", correlate.CauseFirewallReject, proven),
 		"the rule trace ends in a rule on what is translated", "Add a forward port to firewalld, or turn the setting off.", "firewalld-strict"),
-	shown("46", "iptables-legacy and nf_tables both have rules", dropped("forward", correlate.CauseFirewallDrop, inferred),
+	shown("46", "iptables-legacy and nf_tables both have rules", dropped("forward", correlate.CauseFirewallDrop, proven),
 		"rules of both back ends, and the legacy rule whose counter moved by exactly the attempts", "Keep one back end, and flush the other.", "firewall-drop-legacy"),
 	shown("47", "The nftables back end beside other tables: their drop is final, the engine's accept is not", dropped("forward", correlate.CauseFirewallDrop, proven),
 		"the rule trace ends in another table's rule or policy", "Accept it in that table too.", "engine29nft-firewall-drop"),

@@ -38,7 +38,7 @@ func of(t *testing.T, fixture string) *topology.Map {
 func TestContainersHangOnTheBridgesThatTheyAreOn(t *testing.T) {
 	for _, c := range []struct{ fixture, want string }{
 		{"delivered", "eth0 default; docker0=bridge(web eth0 172.17.0.2)"},
-		{"east-west", "eth0 default; BR=app(peer ? 172.19.0.3, web eth0 172.19.0.2); docker0=bridge()"},
+		{"east-west", "eth0 default; BR=app(peer ? 172.22.0.3, web eth0 172.22.0.2); docker0=bridge()"},
 		{"delivered-mode-container", "eth0 default; docker0=bridge(pod eth0 172.17.0.2 +web)"},
 		{"delivered-mode-host", "eth0 default; docker0=bridge(); host mode: web"},
 		{"mode-none", "eth0 default; docker0=bridge(); detached: web"},
