@@ -71,12 +71,14 @@ func tcp(ports ...uint16) (all []ring.Port) {
 	return all
 }
 
-// connect tries to connect to a port of lo that nobody listens on.
+// connect tries to connect to a port of lo that nobody listens on, or sends a
+// datagram there.
 func connect(t *testing.T, path, network, addr string) {
 	t.Helper()
 	netnstest.Do(t, path, func() error {
 		c, err := net.DialTimeout(network, addr, time.Second)
 		if err == nil {
+			c.Write([]byte("x"))
 			c.Close()
 		}
 		return nil
@@ -127,6 +129,9 @@ func onlyTheTargets(t *testing.T, others ...ring.Port) {
 		{"a published port", "tcp4", "127.0.0.1:8080", true},
 		{"a published port over IPv6", "tcp6", "[::1]:8080", true},
 		{"the same number of another protocol", "tcp4", "127.0.0.1:5300", false},
+		{"a datagram to a published port", "udp4", "127.0.0.1:5300", true},
+		{"a datagram over IPv6", "udp6", "[::1]:5300", true},
+		{"a datagram to the number of a port of TCP", "udp4", "127.0.0.1:8080", false},
 		{"a container's port", "tcp4", "172.17.0.2:80", true},
 		{"a container's port over IPv6", "tcp6", "[2001:db8::2]:80", true},
 		{"another port of that container", "tcp4", "172.17.0.2:81", false},
