@@ -19,7 +19,7 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 		return filtering{}, false
 	}
 	was, ok := p.evaluate(w, inner, p.r.opened)
-	if !ok || was.Rule == nil || was.Rule.Text != out.Rule.Text || was.Rule.Chain != out.Rule.Chain {
+	if !ok || was.Rule == nil || was.Rule.Text != out.Rule.Text || was.Rule.Chain != out.Rule.Chain || was.Rule.Table != out.Rule.Table {
 		return filtering{}, false
 	}
 	f := filtering{at: p.r.opened, stage: out.Stage, to: out.Tuple}

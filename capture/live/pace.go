@@ -15,6 +15,7 @@ type pace struct {
 	resting bool
 	since   time.Time     // when it began to
 	rested  time.Duration // before that
+	failed  time.Time     // when the traces could last not be changed; zero if they could
 }
 
 // The trace rests for restLong while more than flood packets a second are
@@ -28,8 +29,10 @@ const (
 )
 
 // next takes how many packets were captured since the last call, paceEvery ago or
-// longer, and reports whether the trace is to rest from now on, or to go on.
+// longer, and reports whether the traces are to be changed: to rest from now on,
+// to go on, or once more, as they could not be changed before.
 func (p *pace) next(now time.Time, packets uint64, took time.Duration) (changed bool) {
+	again := !p.failed.IsZero() && now.Sub(p.failed) >= restShort
 	busy := float64(packets) > flood*took.Seconds()
 	switch rest := now.Sub(p.since); {
 	case !p.resting && busy:
@@ -39,7 +42,15 @@ func (p *pace) next(now time.Time, packets uint64, took time.Duration) (changed 
 		p.end(now)
 		return true
 	}
-	return false
+	return again
+}
+
+// did notes whether the traces could be changed.
+func (p *pace) did(now time.Time, err error) {
+	p.failed = time.Time{}
+	if err != nil {
+		p.failed = now
+	}
 }
 
 // end ends a rest.

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -56,5 +57,27 @@ func TestAFloodThatGoesOnIsTracedForAMomentNowAndThen(t *testing.T) {
 	p.end(begin.Add(time.Minute))
 	if got, want := p.why(begin.Add(time.Hour)), "rested for 59.0 s while more than 40000 packets a second were captured"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestWhatCouldNotBeChangedIsTriedAgain(t *testing.T) {
+	var p pace
+	now := time.Unix(1_700_000_000, 0)
+	p.next(now, 20_000, paceEvery)
+	p.did(now, nil)
+	now = now.Add(restShort)
+	if !p.next(now, 0, paceEvery) || p.resting {
+		t.Fatal("the rest is not over")
+	}
+	p.did(now, errors.New("no"))
+	if p.next(now.Add(paceEvery), 0, paceEvery) {
+		t.Error("tried again at once")
+	}
+	if now = now.Add(restShort); !p.next(now, 0, paceEvery) || p.resting {
+		t.Error("not tried again")
+	}
+	p.did(now, nil)
+	if p.next(now.Add(restShort), 0, paceEvery) {
+		t.Error("tried again after it worked")
 	}
 }

@@ -107,10 +107,16 @@ func (s *Session) pace(now time.Time, packets uint64, took time.Duration, resolv
 	r := &s.rings
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.traces()) == 0 || !r.pace.next(now, packets, took) {
+	if len(r.traces()) == 0 {
+		r.pace.end(now)
 		return false, nil
 	}
-	return true, s.updateTraces(resolved)
+	if !r.pace.next(now, packets, took) {
+		return false, nil
+	}
+	err = s.updateTraces(resolved)
+	r.pace.did(now, err)
+	return true, err
 }
 
 // Paced tells how the rule trace rested, "" if it did not.
@@ -118,6 +124,13 @@ func (s *Session) Paced() string {
 	s.rings.mu.Lock()
 	defer s.rings.mu.Unlock()
 	return s.rings.pace.why(time.Now())
+}
+
+// resting says whether the traces rest now.
+func (s *Session) resting() bool {
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	return s.rings.pace.resting
 }
 
 // hostTraced says whether there is a trace in the host's namespace.

@@ -74,7 +74,8 @@ type watch struct {
 	snapshots chan *engine.Snapshot
 	changed   chan string // what has changed: capture.OriginHost or capture.OriginRules
 	resolved  *target.Resolved
-	notes     string // what is to be said of the rule trace, beside how it rested
+	notes     string // what the rule trace left out from the start
+	untraced  string // why it could not be changed the last time; "" if it could
 }
 
 func newWatch(s *Session) *watch {
@@ -159,7 +160,8 @@ func (w *watch) run(ctx context.Context) {
 				w.look(capture.OriginHost)
 				w.count()
 			}
-		case now := <-pace.C:
+		case <-pace.C:
+			now := time.Now() // the timer's time is when it was due: a look may have come between
 			all, _ := w.session.Stats()
 			w.pace(now, all-packets, now.Sub(paced))
 			packets, paced = all, now
@@ -170,17 +172,19 @@ func (w *watch) run(ctx context.Context) {
 
 // pace has the rule trace rest in floods.
 func (w *watch) pace(now time.Time, packets uint64, took time.Duration) {
-	changed, err := w.session.pace(now, packets, took, w.resolved)
-	if err != nil {
-		w.notes = untraced(err)
-	}
-	if changed {
+	if changed, err := w.session.pace(now, packets, took, w.resolved); changed {
+		w.retraced(err)
 		w.tracing()
 	}
 }
 
-// untraced says that the rule trace could not be changed.
-func untraced(err error) string { return "still for what was wanted before: " + err.Error() }
+// retraced notes whether the rule trace could be changed.
+func (w *watch) retraced(err error) {
+	w.untraced = ""
+	if err != nil {
+		w.untraced = "still as it was before: " + err.Error()
+	}
+}
 
 // last is the look at the end: what holds now, to compare with what held
 // before.
@@ -189,7 +193,7 @@ func (w *watch) last() {
 	w.feed.put(samples)
 	rulesets, _ := w.rulesets("end")
 	w.feed.put(rulesets)
-	if w.session.Paced() != "" {
+	if w.session.resting() {
 		w.tracing()
 	}
 	w.session.rings.mu.Lock()
@@ -202,7 +206,7 @@ func (w *watch) tracing() {
 	if !w.session.hostTraced() {
 		return
 	}
-	notes := slices.DeleteFunc([]string{w.notes, w.session.Paced()}, func(s string) bool { return s == "" })
+	notes := slices.DeleteFunc([]string{w.notes, w.untraced, w.session.Paced()}, func(s string) bool { return s == "" })
 	w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginRuleTrace, State: "ok", Why: strings.Join(notes, "; ")})})
 }
 
@@ -230,8 +234,9 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 	}
 	w.resolved = &resolved
 	w.session.refilter(&resolved)
-	if err := w.session.retrace(&resolved); err != nil {
-		w.notes = untraced(err)
+	err = w.session.retrace(&resolved)
+	w.retraced(err)
+	if err != nil {
 		w.tracing()
 	}
 	w.session.enter(&resolved)
@@ -374,8 +379,8 @@ func (w *watch) rulesets(why string) ([]capture.Record, error) {
 }
 
 // mostCounted bounds the legacy tables, in bytes, that are read again and again:
-// some thousand rules.
-const mostCounted = 512 << 10
+// some two hundred rules. A recording grows by as much a second.
+const mostCounted = 64 << 10
 
 // legacySize is how large the legacy tables are, in bytes.
 func legacySize(sets []rules.Ruleset) (size int) {
@@ -393,7 +398,7 @@ func legacySize(sets []rules.Ruleset) (size int) {
 func (w *watch) count() {
 	for _, p := range w.places() {
 		size := w.legacy[p.netns]
-		if size == 0 || size > mostCounted {
+		if size > mostCounted {
 			continue
 		}
 		sets, err := w.session.config.Opener.LegacyRules(p.path)

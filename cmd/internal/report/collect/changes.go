@@ -189,6 +189,9 @@ func (d *diary) rulesWere(e *decode.Ruleset) {
 	if e.Backend != "nft" && d.rules[ruleKey{e.Netns, "nft", ""}] != nil && len(d.rules[ruleKey{e.Netns, "nft", ""}].Data) > 0 {
 		return // the same rules in other words
 	}
+	if e.Backend == rules.Legacy || e.Backend == rules.Legacy6 {
+		return // their counters are read again and again, and the same rules come as text
+	}
 	if d.parsed++; d.parsed > maxParsed {
 		d.say(e.Time, report.LaneRules, e.Netns, "rules changed ("+e.Backend+")")
 		return
@@ -205,8 +208,8 @@ func ruleLines(e, ipsets *decode.Ruleset) []string {
 		for _, r := range setOf(e, ipsets).Rules() {
 			out = append(out, r.Table+" "+r.Chain+": "+r.Text)
 		}
-	case rules.Legacy, rules.Legacy6, "ipset", "ipset-text":
-		return nil // the same rules come as text
+	case "ipset", "ipset-text":
+		return nil // the entries of a set are no rules
 	default:
 		for _, l := range textRules(e.Backend, e.Data) {
 			out = append(out, l.Table+": "+l.Text)
