@@ -16,14 +16,7 @@ import (
 func TestWhatIsMadeOfOthersCapturesReplaysToTheSameVerdict(t *testing.T) {
 	for _, name := range fixtures.Foreign() {
 		in := filepath.Join("..", "..", "fixtures", "testdata", name, "input")
-		c, err := fixtures.Load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := c.Replay()
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, d := fixtures.Judged(t, name)
 		for _, command := range []string{"redact", "minimise", "annotate"} {
 			out := filepath.Join(t.TempDir(), command+".pcapng")
 			_, said, code := dnatrace(command, in, "-w", out)

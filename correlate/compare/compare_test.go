@@ -16,14 +16,7 @@ import (
 // side is the request of a fixture that diff would pick.
 func side(t *testing.T, name string, good bool) compare.Side {
 	t.Helper()
-	c, err := fixtures.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := c.Replay()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, d := fixtures.Judged(t, name)
 	i := compare.Choose(d, "", good)
 	if i == nil {
 		t.Fatalf("%s has no request to compare", name)

@@ -27,14 +27,7 @@ var verdicts = []string{
 // reportOf makes the report of a fixture.
 func reportOf(t testing.TB, name string) *report.Report {
 	t.Helper()
-	c, err := fixtures.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := c.Replay()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, d := fixtures.Judged(t, name)
 	source, err := c.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -120,14 +120,7 @@ func TestALongHistoryIsBoundedAroundTheRequest(t *testing.T) {
 // found collects from a fixture.
 func found(t *testing.T, name string) report.Findings {
 	t.Helper()
-	c, err := fixtures.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := c.Replay()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, d := fixtures.Judged(t, name)
 	source, err := c.Open()
 	if err != nil {
 		t.Fatal(err)
