@@ -133,11 +133,13 @@ func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
 	r := t.requests.at(req)
 	const most = 32
 	x := t.extra(req)
-	if len(x.errors) < most {
-		x.errors = append(x.errors, icmpError{time: p.Time, frame: p.Frame, point: pt.same, leg: n, way: w, from: p.Src, typ: p.Type, code: p.Code, v6: p.Proto == decode.ICMPv6, mtu: q.MTU})
+	e := icmpError{time: p.Time, tried: r.lastNew, frame: p.Frame, point: pt.same, leg: n, way: w, from: p.Src, typ: p.Type, code: p.Code, v6: p.Proto == decode.ICMPv6, mtu: q.MTU}
+	if len(x.errors) == most {
+		x.errors = x.errors[:most-1] // the last one says what decided
 	}
+	x.errors = append(x.errors, e)
 	r.lastSeen = p.Time
-	if n == r.client && w == request && pt.same == r.point && q.MTU == 0 && r.answered == 0 {
+	if n == r.client && w == request && pt.same == r.point && e.refuses() && r.answered == 0 {
 		t.decide(req, r, p.Time)
 	}
 }

@@ -52,6 +52,8 @@ const (
 	CauseConntrackFull       Cause = "conntrack-full"
 	CauseConntrackInvalid    Cause = "conntrack-invalid"
 	CauseOtherTranslation    Cause = "other-translation"
+	CauseTTLExpired          Cause = "ttl-expired"
+	CauseFragmentsMissing    Cause = "fragments-missing"
 	CauseUpstream            Cause = "upstream"
 	CauseUnknown             Cause = "unknown"
 )
@@ -65,7 +67,7 @@ var causes = []Cause{
 	CauseReplyNoRoute, CauseReplyFiltered, CauseNeighbourUnresolved, CauseStaleTranslation, CauseContainerFirewall,
 	CauseBacklogFull, CauseServerSilent, CauseServerReset, CauseProxyBackendFailed, CauseMTU, CauseZeroWindow,
 	CauseReplyMisrouted, CauseUntranslatedSource, CauseLoopbackNotRouted, CauseDuplicateAddress, CauseConntrackFull,
-	CauseConntrackInvalid, CauseOtherTranslation, CauseUpstream, CauseUnknown,
+	CauseConntrackInvalid, CauseOtherTranslation, CauseTTLExpired, CauseFragmentsMissing, CauseUpstream, CauseUnknown,
 }
 
 // Causes lists the vocabulary.

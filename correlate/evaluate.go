@@ -132,6 +132,16 @@ func (p *path) surelyPassed() bool {
 	return ok && out.Verdict == ruleset.Passed
 }
 
+// passed reports whether the kernel's trace, or the recorded rules, say that no
+// rule of the host stopped the request.
+func (p *path) passed() bool {
+	if p.lastPassage(request, false) != nil {
+		return true // a drop was found before
+	}
+	out, ok := p.evaluate(request, false, p.now)
+	return ok && out.Verdict == ruleset.Passed
+}
+
 // packetFor is the packet that meets the rules of a namespace.
 func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, bool) {
 	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4()), Age: p.age(p.netns(inner), p.now)}

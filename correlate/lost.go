@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -200,9 +201,22 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 func neighbourGone(p *path, j *judgement) {
 	n := p.unresolved()
 	j.stage = "neighbour"
+	if n == nil && p.target.Dst == (decode.IP{}) {
+		j.cause, j.proof = CauseNeighbourUnresolved, Inferred
+		j.why = "The host gave up after the three seconds for which it asks for a neighbour: nobody answers for the address that the request goes to."
+		j.fix = []string{"see which: ip neigh show nud failed, nud incomplete"}
+		j.blind = append(j.blind, "ARP and ND were not captured")
+		return
+	}
 	ip := p.target.Dst.Addr()
-	where := p.t.pointName(n.point)
-	j.fact("packets", n.firstAsked, "%s asked for on %s %d times, and nobody answered", ip, where, n.asks)
+	where, _ := p.t.world.wayTo(p.home, p.target.Dst)
+	if n != nil {
+		where = p.t.pointName(n.point)
+		j.fact("packets", n.firstAsked, "%s asked for on %s %d times, and nobody answered", ip, where, n.asks)
+	} else {
+		where = cmp.Or(where, "its bridge")
+		j.blind = append(j.blind, "the questions for "+ip.String()+" were not captured")
+	}
 	e := p.latestEngine()
 	if e != nil && !e.Partial && p.t.world.containerAt(p.target.Dst) == nil {
 		j.cause = CauseStaleTranslation

@@ -39,7 +39,7 @@ func packet(words []string) (decode.Packet, *decode.Quote) {
 			p.Proto, p.Kind, p.Type = decode.SCTP, decode.Chunk, map[string]uint8{"init": 1, "init-ack": 2, "abort": 6}[w]
 		case "echo", "echo-reply":
 			p.Proto, p.Kind = icmpOf(p.Tuple), map[string]decode.Kind{"echo": decode.EchoRequest, "echo-reply": decode.EchoReply}[w]
-		case "unreachable", "too-big":
+		case "unreachable", "too-big", "exceeded", "parameter", "quench":
 			return complaint(p, rest)
 		case "in", "out":
 		default:
@@ -97,8 +97,8 @@ func field(p *decode.Packet, w string) {
 	}
 }
 
-// complaint reads "unreachable CODE about SRC > DST PROTO" of ICMP, or
-// "too-big MTU about …".
+// complaint reads "unreachable CODE about SRC > DST PROTO" of ICMP, "too-big MTU
+// about …", or the same of time exceeded, parameter problem, source quench.
 func complaint(p decode.Packet, words []string) (decode.Packet, *decode.Quote) {
 	p.Proto, p.Kind, p.Quote = icmpOf(p.Tuple), decode.ICMPError, 1
 	p.SrcPort, p.DstPort = 0, 0
@@ -114,6 +114,12 @@ func complaint(p decode.Packet, words []string) (decode.Packet, *decode.Quote) {
 		p.Type, p.Code, q.MTU = 3, 4, uint32(n)
 	case words[0] == "too-big":
 		p.Type, q.MTU = 2, uint32(n)
+	case words[0] != "unreachable":
+		types := map[string][2]uint8{"exceeded": {11, 3}, "parameter": {12, 4}, "quench": {4, 4}}[words[0]]
+		p.Type, p.Code = types[0], uint8(n)
+		if !v4 {
+			p.Type = types[1]
+		}
 	case v4:
 		p.Type, p.Code = 3, uint8(n)
 	default:

@@ -68,19 +68,6 @@ type extra struct {
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
-// icmpError is an ICMP error about a request or its reply, seen at one point.
-type icmpError struct {
-	time      int64
-	frame     uint64
-	point     uint16
-	leg       uint32
-	way       way // which direction the quoted packet went
-	from      decode.IP
-	typ, code uint8
-	v6        bool
-	mtu       uint32
-}
-
 func (t *Tracker) extra(req uint32) *extra {
 	x := t.extras[req]
 	if x == nil {

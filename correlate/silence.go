@@ -214,6 +214,15 @@ func serverSilent(p *path, j *judgement, inner *leg) bool {
 // routeTo is the route a packet to ip would take, by longest prefix over the
 // tables that a plain lookup uses; nil if there is none.
 func routeTo(s *host.Sample, ip netip.Addr) *host.Route {
+	best := longestRoute(s, ip)
+	if best != nil && (best.Type == "unreachable" || best.Type == "blackhole" || best.Type == "prohibit") {
+		return nil
+	}
+	return best
+}
+
+// longestRoute is the same, and may be a route that says no.
+func longestRoute(s *host.Sample, ip netip.Addr) *host.Route {
 	var best *host.Route
 	for i := range s.Routes {
 		r := &s.Routes[i]
@@ -223,9 +232,6 @@ func routeTo(s *host.Sample, ip netip.Addr) *host.Route {
 		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
 			best = r
 		}
-	}
-	if best != nil && (best.Type == "unreachable" || best.Type == "blackhole" || best.Type == "prohibit") {
-		return nil
 	}
 	return best
 }

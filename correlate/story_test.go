@@ -21,7 +21,8 @@ import (
 // request, and in front of the bar of a reply, they see the address that the
 // mapping translates to. Ends are names (see ends) or addresses. What follows
 // is as tcpdump prints it: S, S., ., P., F., R, R. and seq, ack, len; or udp,
-// echo, echo-reply, init, unreachable CODE about SRC > DST …. "in" and "out"
+// echo, echo-reply, init, unreachable CODE about SRC > DST … (exceeded, quench, parameter
+// likewise). "in" and "out"
 // give the direction at the NIC, which is otherwise told by the addresses.
 //
 // Other lines:

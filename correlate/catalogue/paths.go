@@ -46,6 +46,8 @@ var routing = []Entry{
 		"the answer at the bridge and not behind; no route leads to the client, before and after", "Add the route.", "reply-no-route"),
 	shown("72b", "The host has no route to the container", refused("route", correlate.CauseNoRoute, inferred),
 		"ICMP net unreachable from the host", "Restart the engine, or add the route.", "no-route"),
+	unshown("72c", "The request's time to live ran out", refused("route", correlate.CauseTTLExpired, inferred),
+		"ICMP time exceeded about the request, from a router or from the host", "Send with a larger time to live, or break the loop of routes.", "a client has to ask for it; tests of the judgement tell it packet by packet"),
 	shown("73", "The container answers by another network of its own", fine(proven),
 		"the answer by another bridge, and at the client's side", "Choose the network with a gateway priority.", "delivered-by-the-other-network"),
 	shown("74", "The host's loopback is served by docker-proxy, its other addresses by NAT", fine(inferred),
@@ -70,6 +72,8 @@ var sizes = []Entry{
 		"an answer that leaves again and again and is never acknowledged, by a client that is there", "Set the network's MTU, or clamp the MSS.", "mtu-beyond-the-host"),
 	shown("79c", "The client stopped reading", stalled("reply-nic", correlate.CauseZeroWindow),
 		"the client's segments offer no window", "Look at the client.", "zero-window-of-the-client"),
+	unshown("79d", "Fragments of a datagram do not come", refused("host", correlate.CauseFragmentsMissing, inferred),
+		"ICMP fragment reassembly time exceeded about the request", "Find what drops fragments on the way, or send smaller packets.", "the kernel says so after thirty seconds; tests of the judgement tell it packet by packet"),
 	unshown("80", "A card fills in wrong checksums", stalled("reply-nic", correlate.CauseUnknown),
 		"an answer that leaves again and again and is never acknowledged", "Turn the offload off: ethtool -K.", "it takes the card that does it"),
 }
