@@ -22,6 +22,7 @@ type neighbourWatch struct {
 func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 	switch p.Kind {
 	case decode.ARPRequest, decode.Solicit:
+		t.learnFromARP(p, pt)
 		switch {
 		case p.Src == p.Dst:
 			t.neighbourAnswered(p) // it announces itself (RFC 5227 §3)

@@ -68,7 +68,7 @@ func (t *Tracker) adopt(req, n uint32) {
 	// It was taken for a request because nothing NAT leaves alone told
 	// otherwise: the entry does.
 	gone := g.req - 1
-	t.joins.remove(other.join, gone)
+	t.unidentify(gone, other)
 	delete(t.extras, gone)
 	t.requests.put(gone)
 	t.belong(n, req)
@@ -125,7 +125,7 @@ func (p *path) adoptEarlier() bool {
 			continue
 		}
 		g := p.t.legs.slab.at(n)
-		if both := g.flags & p.client.flags & legISN; g.req != 0 || both != 0 && g.isn[request] != p.client.isn[request] {
+		if both := g.flags & p.client.flags & legISN; g.req != 0 || numbered(g.tuple.Proto) && both != 0 && g.isn[request] != p.client.isn[request] {
 			continue // it has a story of its own
 		}
 		p.t.belong(n, p.req)

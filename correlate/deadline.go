@@ -114,7 +114,7 @@ func (t *Tracker) touchLingering() {
 	var next [letGoAhead]uint32
 	for i, r := range requests[:n] {
 		next[i] = r.client + 1
-		warm += t.joins.slots[t.joins.first(r.join)]
+		warm += t.ends.slots[t.ends.first(r.end)] + t.carried.slots[t.carried.first(r.carried)]
 	}
 	for range usualLegs {
 		for i, leg := range next[:n] {

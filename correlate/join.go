@@ -1,84 +1,441 @@
 package correlate
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"net/netip"
 	"slices"
 	"time"
 
 	"dnatrace/capture"
-	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
-// joinHash is a hash of what NAT leaves alone in the first packet of a
-// connection: for TCP the initial sequence number, for the rest the client's
-// end, which only source NAT changes.
-func joinHash(p *decode.Packet, seed uint64) uint32 {
-	if p.Kind == decode.Segment && p.Flags&decode.SYN != 0 || p.Kind == decode.Chunk {
-		hi, lo := bits.Mul64(uint64(p.Seq)<<8|uint64(p.Proto), seed|1)
-		return uint32((hi ^ lo) >> 7)
-	}
-	return joinHashEnd(&p.Tuple, seed)
-}
+// Joining decides which legs are one request. What may be one is in admits, what
+// makes it one in identifies; of two that could be it, neither is taken:
+//
+//	from → to                     may change             partner is sought by
+//	NIC → bridge, veth (DNAT)     destination            client's end and sequence number or bytes
+//	the same with SNAT            both ends              sequence number or bytes, and time stamp or
+//	                                                     IP identification
+//	bridge → veth → container     nothing                tuple, in the next namespace
+//	docker-proxy                  a connection anew      an address of the host opened it, to the
+//	                                                     mapped end, after the request was accepted
+//	any of them                   as the kernel says     conntrack's two tuples
+//	any of them                   as the engine meant    the mapping
+//
+// The cost of each search is bounded whatever a sender chooses: see identities.
 
-func joinHashEnd(t *decode.Tuple, seed uint64) uint32 {
-	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(t.Src[8:])^binary.LittleEndian.Uint64(t.Src[:8])^uint64(t.Proto)<<48, seed|1)
-	hi, lo = bits.Mul64(hi^lo^uint64(t.SrcPort), 0x9E3779B97F4A7C15)
-	return uint32((hi ^ lo) >> 7)
-}
+// nearby is how long after a packet its next sighting may come, where a moment is
+// all that tells them apart: the kernel passes packets on in microseconds, and
+// queues of busy machines in milliseconds.
+const nearby = 50 * time.Millisecond
+
+// dials is how long after a connection was accepted docker-proxy may take to
+// make its own.
+const dials = time.Second
 
 // open takes the first packet of a flow: a further leg of a request that is
 // under way, a request of its own, or neither.
 func (t *Tracker) open(p *decode.Packet, hash uint32, pt *point) {
-	tuple := p.Tuple
-	middle := !opens(p) || p.Kind == decode.Datagram && t.answers(p)
-	backwards := middle && t.backwards(p)
-	if backwards {
-		tuple = tuple.Reverse()
+	tuple, w := p.Tuple, request
+	server := sideDestination
+	if !opens(p) || p.Kind == decode.Datagram {
+		server = t.serverSide(p)
+	}
+	question := opens(p) && server != sideSource && !(p.Kind == decode.Datagram && t.answersBroadcast(p))
+	if server == sideSource || opens(p) && !question {
+		tuple, w = tuple.Reverse(), reply
 	}
 	n := t.legs.open(hash, tuple, pt.space)
 	g := t.legs.slab.at(n)
 	g.ipid = p.IPID
-	w := request
-	if backwards {
-		w = reply
-	}
-	if middle {
-		g.flags |= legMiddle
-	} else {
+	switch {
+	case question:
 		g.isn[request] = p.Seq
 		g.flags |= legISN
-	}
-	if backwards {
-		t.orphan(n, p.Time) // what the client says next makes it a request
-	} else {
-		t.place(n, p, pt, middle)
+		t.place(n, p, pt, false)
+	case w == reply: // what the client says next may make it a request
+		g.flags |= legMiddle
+		t.orphan(n, p.Time)
+	case server == sideUnknown: // no more is known of it than that it is there
+		t.orphan(n, p.Time)
+	default:
+		g.flags |= legMiddle
+		t.place(n, p, pt, true)
 	}
 	t.sight(n, w, p, pt)
 }
 
 // place finds the request that a new leg belongs to.
 func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
+	pt.macs.bears(p)
 	g := t.legs.slab.at(n)
+	g.flags &^= legUnplaced
 	if len(t.translated) > 0 && t.placeByConntrack(n, g) {
 		return
 	}
-	if req, ok := t.continues(n, g, p, middle); ok {
+	if req, ok := t.outside(g); ok {
 		t.belong(n, req)
 		return
 	}
-	if req, ok := t.proxies(g, p, middle); ok {
-		t.requests.at(req).marks |= markProxied
+	req, found := t.partner(g, p, pt, middle)
+	switch {
+	case found == one:
 		t.belong(n, req)
-		return
-	}
-	if t.asks(g, p, pt) && t.selected(g.tuple) {
+		t.learnFromJoin(req, g, p, pt)
+	case found == several:
+		g.flags |= legUnplaced
+		t.orphan(n, p.Time)
+	case t.proxies(n, g, p, pt, middle):
+	case t.asks(g, p, pt) && t.selected(g.tuple):
 		t.begin(n, p, pt)
-		return
+	default:
+		t.orphan(n, p.Time)
 	}
-	t.orphan(n, p.Time)
+}
+
+// retry looks again for the request of a leg that could have been several's.
+func (t *Tracker) retry(n uint32, g *leg, p *decode.Packet, pt *point) {
+	g.isn[request], g.ipid = p.Seq, p.IPID
+	if req, found := t.partner(g, p, pt, false); found == one {
+		g.flags &^= legUnplaced
+		t.belong(n, req)
+		t.learnFromJoin(req, g, p, pt)
+	}
+}
+
+// outside is the request whose leg in the host's namespace has the tuple of g,
+// a leg inside a container.
+func (t *Tracker) outside(g *leg) (uint32, bool) {
+	if g.netns == 0 {
+		return 0, false
+	}
+	n, w, ok := t.legs.lookup(g.tuple, 0)
+	if !ok || w != request {
+		return 0, false
+	}
+	c := t.legs.slab.at(n)
+	if c.req == 0 || t.requests.at(c.req-1).marks&markClosed != 0 {
+		return 0, false
+	}
+	if numbered(g.tuple.Proto) && c.flags&g.flags&legISN != 0 && c.isn[request] != g.isn[request] {
+		return 0, false
+	}
+	return c.req - 1, true
+}
+
+// numbered reports whether connections of a protocol have an initial number of
+// their own.
+func numbered(proto decode.Proto) bool { return proto == decode.TCP || proto == decode.SCTP }
+
+// partners says how many requests a leg could belong to.
+type partners uint8
+
+const (
+	none partners = iota
+	one
+	several // or one that cannot be told for sure
+)
+
+// partner looks for the request whose next leg g is, opened by p at pt. Requests
+// that could be it, but for another, are told of their rival.
+func (t *Tracker) partner(g *leg, p *decode.Packet, pt *point, middle bool) (uint32, partners) {
+	var buffer, fitting [mostAlike]uint32
+	ofEnd, crowd := t.ends.find(buffer[:0], t.endHash(&g.tuple))
+	fits, unsure := fitting[:0], fitting[:0:0]
+	for _, req := range ofEnd {
+		if !t.admits(req, g, p, pt) {
+			continue
+		}
+		switch t.identifies(req, g, p, middle) {
+		case one:
+			fits = append(fits, req)
+		case several:
+			unsure = append(unsure, req)
+		}
+	}
+	if len(fits) == 0 && !middle {
+		if h := t.carriedHash(p); h != 0 {
+			var more bool
+			var alike []uint32
+			alike, more = t.carried.find(nil, h)
+			crowd = crowd && len(unsure) > 0 || more
+			fits = t.translatedSource(fits, alike, g, p, pt)
+		}
+	}
+	if len(fits) == 0 {
+		if req, ok := t.mappedFrom(g, p, pt); ok {
+			return req, one
+		}
+	}
+	return t.elect(fits, unsure, crowd, g, p, pt)
+}
+
+// elect takes the one request of those that fit, or none.
+func (t *Tracker) elect(fits, unsure []uint32, crowd bool, g *leg, p *decode.Packet, pt *point) (uint32, partners) {
+	only := func(holds func(req uint32) bool) {
+		if some := slices.DeleteFunc(slices.Clone(fits), func(req uint32) bool { return !holds(req) }); len(some) == 1 {
+			fits, crowd = some, false
+		}
+	}
+	if len(fits) > 1 || crowd && len(fits) == 1 {
+		only(func(req uint32) bool { return p.IPID != 0 && t.clientLeg(req).ipid == p.IPID })
+	}
+	if len(fits) > 1 || crowd && len(fits) == 1 {
+		only(func(req uint32) bool { return t.world.maps(t.clientLeg(req).tuple, g.tuple) })
+	}
+	switch {
+	case len(fits) == 1 && !crowd:
+		return fits[0], one
+	case len(fits)+len(unsure) == 0:
+		return 0, none
+	}
+	for _, list := range [][]uint32{fits, unsure} {
+		for _, req := range list {
+			t.rivals(req, pt)
+		}
+	}
+	return 0, several
+}
+
+func (t *Tracker) clientLeg(req uint32) *leg { return t.legs.slab.at(t.requests.at(req).client) }
+
+// rivals notes that what was seen at pt could be the request's, or another's.
+func (t *Tracker) rivals(req uint32, pt *point) { t.extra(req).rival = pt.same + 1 }
+
+// admits reports whether g, opened by p at pt, can be a leg of req at all.
+func (t *Tracker) admits(req uint32, g *leg, p *decode.Packet, pt *point) bool {
+	r := t.requests.at(req)
+	c := t.legs.slab.at(r.client)
+	if c.tuple.Proto != g.tuple.Proto || r.marks&markClosed != 0 || p.Time-t.lastTry(r) > int64(neighbourWindow) && r.marks&markMiddle == 0 {
+		return false
+	}
+	facing := t.facing(p, pt)
+	if pt.Role == capture.RoleNIC && pt.Netns == capture.HostNetns && (facing == capture.DirIn || !t.unicast(g.tuple.Dst)) {
+		return false // what comes in has not been translated here yet
+	}
+	for n := r.client + 1; n != 0; {
+		l := t.legs.slab.at(n - 1)
+		n = l.next
+		if l.netns == g.netns && l.tuple != c.tuple && l.tuple != g.tuple {
+			return false // it is translated once
+		}
+		crossed := false
+		t.legs.each(l, func(s *sighting) {
+			crossed = crossed || s.point == pt.same && s.way == request && !opposite(s.facing(), facing)
+		})
+		if crossed {
+			return false // one point, one direction: not before and after
+		}
+	}
+	return true
+}
+
+// lastTry is when the client was last seen trying.
+func (t *Tracker) lastTry(r *reqRecord) int64 {
+	if s := t.legs.at(t.legs.slab.at(r.client), r.point, request); s != nil && !numbered(t.legs.slab.at(r.client).tuple.Proto) {
+		return s.last
+	}
+	return r.lastNew
+}
+
+func opposite(a, b capture.Direction) bool {
+	return a != b && a != capture.DirUnknown && b != capture.DirUnknown
+}
+
+// identifies reports whether what translation leaves alone makes g, whose client
+// end is the request's, a leg of it: surely, perhaps (several), or not.
+func (t *Tracker) identifies(req uint32, g *leg, p *decode.Packet, middle bool) partners {
+	r := t.requests.at(req)
+	c := t.legs.slab.at(r.client)
+	switch {
+	case c.tuple.Src != g.tuple.Src || c.tuple.SrcPort != g.tuple.SrcPort:
+		return none
+	case middle && numbered(g.tuple.Proto):
+		return t.continuesIn(r, c, p)
+	case numbered(g.tuple.Proto):
+		if c.flags&legISN != 0 && c.isn[request] == p.Seq {
+			return one
+		}
+		return none
+	case c.tuple == g.tuple:
+		return one
+	case t.world.addressed() && (!t.world.isHost(c.tuple.Dst) || t.world.isHost(g.tuple.Dst) && !t.world.maps(c.tuple, g.tuple)):
+		return none // only what is sent to the host is translated
+	case p.Seq != 0 && c.isn[request] == p.Seq && (p.IPID == 0 || c.ipid == 0 || p.IPID == c.ipid):
+		return one
+	case t.points[r.point].Role == capture.RoleNIC && c.next == 0:
+		return several // its client's end alone tells nothing, and hides something
+	}
+	return none
+}
+
+// continuesIn reports whether p, of a connection whose opening was not seen, says
+// what the client was just seen saying.
+func (t *Tracker) continuesIn(r *reqRecord, c *leg, p *decode.Packet) partners {
+	s := t.legs.at(c, r.point, request)
+	if s == nil || p.Time-s.last > int64(nearby) {
+		return several
+	}
+	end := p.Seq + p.Payload - c.isn[request]
+	if p.Flags&(decode.SYN|decode.FIN) != 0 {
+		end++
+	}
+	if end == s.end && (p.Flags&decode.ACK == 0 || p.Ack-c.isn[reply] == s.acked) {
+		return one
+	}
+	return several
+}
+
+// translatedSource adds those of alike, requests whose last packet carried what p
+// carries, that g can be a leg of with another source. A source that is replaced
+// alone keeps its destination: that is the likelier.
+func (t *Tracker) translatedSource(fits, alike []uint32, g *leg, p *decode.Packet, pt *point) []uint32 {
+	kept := false
+	for _, req := range alike {
+		r := t.requests.at(req)
+		c := t.legs.slab.at(r.client)
+		if c.tuple.Src == g.tuple.Src && c.tuple.SrcPort == g.tuple.SrcPort || c.isn[request] != p.Seq || p.Time-t.lastTry(r) > int64(nearby) {
+			continue
+		}
+		if t.world.addressed() && !t.world.isHost(g.tuple.Src) || !t.admits(req, g, p, pt) {
+			continue
+		}
+		same := c.tuple.Dst == g.tuple.Dst && c.tuple.DstPort == g.tuple.DstPort
+		switch {
+		case same && !kept:
+			fits, kept = append(fits[:0], req), true
+		case same == kept:
+			fits = append(fits, req)
+		}
+	}
+	return fits
+}
+
+// mappedFrom is the request that the engine's mapping, as it is in force, takes
+// to where g goes.
+func (t *Tracker) mappedFrom(g *leg, p *decode.Packet, at *point) (uint32, bool) {
+	const most = 64
+	if numbered(g.tuple.Proto) && g.flags&legMiddle == 0 {
+		return 0, false // its number would have told
+	}
+	c := t.world.containerAt(g.tuple.Dst)
+	if c == nil {
+		return 0, false
+	}
+	tried := 0
+	for i := range c.Mappings {
+		b := &c.Mappings[i]
+		if b.Container != g.tuple.DstPort || b.Proto != g.tuple.Proto.String() {
+			continue
+		}
+		for local := range t.world.local {
+			if tried++; tried > most {
+				return 0, false
+			}
+			if !bindsTo(b.HostIP, local) {
+				continue
+			}
+			outer := g.tuple
+			outer.Dst, outer.DstPort = decode.IPFrom(local), b.HostPort
+			n, w, ok := t.legs.lookup(outer, 0)
+			if !ok || w != request {
+				continue
+			}
+			l := t.legs.slab.at(n)
+			if l.req != 0 && t.requests.at(l.req-1).client == n && t.admits(l.req-1, g, p, at) {
+				return l.req - 1, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// proxies joins leg g to the request whose docker-proxy opened it: an address of
+// the host did, to where the mapping leads, just after the request had been
+// accepted. Of several that were accepted at once, the one it serves is not told
+// apart; and where nobody knows whose the address is, nor is a proxy from a
+// client: then the leg is no request either.
+func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle bool) bool {
+	if middle || len(t.proxied) == 0 || pt.Role == capture.RoleNIC || pt.Role == capture.RoleLoopback {
+		return false
+	}
+	if ours := t.ours(g.tuple.Src); !ours && (t.world.addressed() || t.world.containerAt(g.tuple.Src) != nil) {
+		return false
+	}
+	var found *deadline
+	waiting := 0
+	for i := range t.proxied {
+		w := &t.proxied[i]
+		if r := t.requests.at(w.req); r.number == w.number && t.mayHaveDialled(r, w.at, g, p) {
+			found = w
+			waiting++
+		}
+	}
+	switch {
+	case waiting == 0:
+		return false
+	case waiting == 1 && t.ours(g.tuple.Src):
+		t.requests.at(found.req).marks |= markProxied
+		t.belong(n, found.req)
+	default:
+		t.orphan(n, p.Time)
+	}
+	return true
+}
+
+// mayHaveDialled reports whether g can be the connection that docker-proxy made
+// for a request, accepted at a time.
+func (t *Tracker) mayHaveDialled(r *reqRecord, at int64, g *leg, p *decode.Packet) bool {
+	c := t.legs.slab.at(r.client)
+	switch {
+	case r.marks&(markProxied|markClosed) != 0 || t.isTranslated(r):
+		return false
+	case c.tuple.Proto != g.tuple.Proto || c.tuple.Src == g.tuple.Src:
+		return false // a client does not dial for itself
+	case p.Time < r.opened || p.Time-at > int64(dials):
+		return false
+	}
+	return !t.world.known() || t.world.maps(c.tuple, g.tuple)
+}
+
+// mayBeProxied notes a request that was accepted although nothing translated
+// it.
+func (t *Tracker) mayBeProxied(req uint32, r *reqRecord) {
+	if !t.isTranslated(r) && t.legs.slab.at(r.client).tuple.Proto == decode.TCP {
+		t.waitForProxy(req)
+	}
+}
+
+// isTranslated reports whether a leg behind a translation is known.
+func (t *Tracker) isTranslated(r *reqRecord) bool {
+	c := t.legs.slab.at(r.client)
+	for n := c.next; n != 0; {
+		g := t.legs.slab.at(n - 1)
+		if g.tuple != c.tuple {
+			return true
+		}
+		n = g.next
+	}
+	return false
+}
+
+// expectProxy notes a UDP exchange that a docker-proxy may take: there is no
+// handshake to tell.
+func (t *Tracker) expectProxy(req uint32, r *reqRecord, g *leg) {
+	if g.tuple.Proto == decode.UDP && t.world.proxyFor(g.tuple) != nil {
+		t.waitForProxy(req)
+	}
+}
+
+// waitForProxy keeps the requests that docker-proxy may be dialling for, those
+// of the last moments.
+func (t *Tracker) waitForProxy(req uint32) {
+	const most = 256
+	old := 0
+	for old < len(t.proxied) && (t.now-t.proxied[old].at > int64(dials) || len(t.proxied)-old >= most) {
+		old++
+	}
+	t.proxied = append(slices.Delete(t.proxied, 0, old), deadline{at: t.now, req: req, number: t.requests.at(req).number})
 }
 
 // orphan is a leg that belongs to no request, and when to forget it.
@@ -121,204 +478,9 @@ func (t *Tracker) dropOrphan(o orphan) {
 	}
 }
 
-// continues looks for the request whose next leg this is, by what NAT leaves
-// alone. A leg of the same tuple in another namespace is the same request too.
-func (t *Tracker) continues(n uint32, g *leg, p *decode.Packet, middle bool) (uint32, bool) {
-	if req, ok := t.outside(g, middle); ok {
-		return req, true
-	}
-	hash := joinHash(p, t.legs.seed)
-	if middle {
-		hash = joinHashEnd(&g.tuple, t.legs.seed)
-	}
-	best, found := uint32(0), false
-	for i := t.joins.first(hash); t.joins.slots[i] != 0; i = (i + 1) & t.joins.mask {
-		if e := t.joins.slots[i]; uint32(e>>32) == hash {
-			if req := uint32(e) - 1; t.sameRequest(req, g, p, middle) && (!found || t.requests.at(req).number > t.requests.at(best).number) {
-				best, found = req, true
-			}
-		}
-	}
-	return best, found
-}
-
-// outside is the request whose leg in the host's namespace has the tuple of g,
-// a leg inside a container: docker-proxy's own connection is joined by nothing
-// else.
-func (t *Tracker) outside(g *leg, middle bool) (uint32, bool) {
-	if g.netns == 0 || middle {
-		return 0, false
-	}
-	n, w, ok := t.legs.lookup(g.tuple, 0)
-	if !ok || w != request {
-		return 0, false
-	}
-	c := t.legs.slab.at(n)
-	if c.req == 0 || c.isn[request] != g.isn[request] || t.requests.at(c.req-1).marks&markClosed != 0 {
-		return 0, false
-	}
-	return c.req - 1, true
-}
-
-// sameRequest reports whether leg g, opened by p, can be a leg of req.
-func (t *Tracker) sameRequest(req uint32, g *leg, p *decode.Packet, middle bool) bool {
-	r := t.requests.at(req)
-	c := t.legs.slab.at(r.client)
-	if c.tuple.Proto != g.tuple.Proto || r.marks&markClosed != 0 || (r.marks&markMiddle != 0) != middle {
-		return false
-	}
-	if p.Time-r.lastNew > int64(time.Minute) {
-		return false
-	}
-	sameEnd := c.tuple.Src == g.tuple.Src && c.tuple.SrcPort == g.tuple.SrcPort
-	if p.Kind == decode.Segment && !middle {
-		// The initial sequence number is one of 2³². With another client end it
-		// takes source NAT, which leaves the port alone when it can, or the
-		// moment itself to believe it.
-		return c.isn[request] == p.Seq && (sameEnd || p.Time-r.lastNew < int64(time.Millisecond))
-	}
-	if p.Kind == decode.EchoRequest && sameEnd {
-		return true
-	}
-	// Two exchanges from one client end are told apart by their destinations:
-	// only an address of the host can have been translated.
-	return sameEnd && (c.tuple.Dst == g.tuple.Dst && c.tuple.DstPort == g.tuple.DstPort ||
-		!t.world.addressed() || t.world.isHost(c.tuple.Dst) && !t.world.isHost(g.tuple.Dst))
-}
-
-// asks reports whether a leg can be a request: to an address of the host or of
-// a container. What containers ask of the world is not.
-func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
-	if unicast := t.unicast(g.tuple.Dst); !unicast {
-		return false
-	}
-	if pt.Netns != capture.HostNetns && (pt.Role == capture.RoleLoopback || g.tuple.Dst.Addr().IsLoopback()) {
-		return false // a container talking to itself
-	}
-	if p.Tunneled && t.world.containerAt(g.tuple.Dst) == nil {
-		return false // of a network between hosts, whose containers may be elsewhere
-	}
-	if !t.world.known() {
-		// Packets alone: what comes in from outside, or from a container.
-		return pt.Role == capture.RoleNIC && inward(p) || pt.Role != capture.RoleNIC
-	}
-	if t.world.isHost(g.tuple.Dst) || t.world.containerAt(g.tuple.Dst) != nil {
-		return !t.mayBeProxys(g)
-	}
-	if !t.world.addressed() && pt.Role != capture.RoleNIC {
-		// To an address of the host, for all that is known of the engine alone.
-		_, published := t.world.mapping(t.world.engine(), g.tuple)
-		return published != nil || !t.world.isContainerNet(g.tuple.Src)
-	}
-	// An address that a stale rule or route still leads to.
-	return pt.Role == capture.RoleNIC && inward(p) && !t.world.isContainerNet(g.tuple.Src)
-}
-
-// mayBeProxys reports whether a connection of the host's own to a container
-// cannot be told from docker-proxy's: a proxy serves that container's port, and
-// whoever it serves on the loopback is not seen.
-func (t *Tracker) mayBeProxys(g *leg) bool {
-	h := t.world.host(capture.HostNetns)
-	if h == nil || len(h.Proxies) == 0 || !t.world.isHost(g.tuple.Src) {
-		return false
-	}
-	to := netip.AddrPortFrom(g.tuple.Dst.Addr(), g.tuple.DstPort)
-	if !slices.ContainsFunc(h.Proxies, func(p host.Proxy) bool { return p.Container == to && p.Proto == g.tuple.Proto.String() }) {
-		return false
-	}
-	return !slices.ContainsFunc(t.points, func(p point) bool { return p.Role == capture.RoleLoopback && p.Netns == capture.HostNetns })
-}
-
-func (t *Tracker) unicast(ip decode.IP) bool {
-	a := ip.Addr()
-	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) && !t.world.isBroadcast(a)
-}
-
 func (t *Tracker) selected(tuple decode.Tuple) bool {
 	if t.config.Selects == nil {
 		return true
 	}
 	return t.config.Selects(tuple.Proto, netip.AddrPortFrom(tuple.Dst.Addr(), tuple.DstPort), t.world.engine())
-}
-
-// backwards reports whether a packet from the middle of a flow goes from server
-// to client.
-func (t *Tracker) backwards(p *decode.Packet) bool {
-	if p.Kind == decode.EchoReply || p.Flags&(decode.SYN|decode.ACK) == decode.SYN|decode.ACK {
-		return true
-	}
-	if t.world.known() {
-		src, dst := t.world.serves(p.Tuple.Reverse()), t.world.serves(p.Tuple)
-		if src != dst {
-			return src
-		}
-	}
-	return p.SrcPort < p.DstPort
-}
-
-// answers reports whether a datagram of which the question was not seen is an
-// answer: it comes from a known server and goes to none.
-func (t *Tracker) answers(p *decode.Packet) bool {
-	return t.world.known() && !t.world.serves(p.Tuple) && t.world.serves(p.Tuple.Reverse())
-}
-
-// proxies looks for the request whose docker-proxy opened leg g. The proxy
-// dials as soon as it accepts, in order, so the oldest that waits is the one.
-func (t *Tracker) proxies(g *leg, p *decode.Packet, middle bool) (uint32, bool) {
-	if middle || len(t.proxied) == 0 || t.world.addressed() && !t.world.isHost(g.tuple.Src) {
-		return 0, false
-	}
-	for i, w := range t.proxied {
-		req, r := w.req, t.requests.at(w.req)
-		if r.number != w.number || r.marks&markProxied != 0 || t.isTranslated(r) {
-			continue
-		}
-		c := t.legs.slab.at(r.client)
-		if c.tuple.Proto != g.tuple.Proto || p.Time < r.opened || p.Time-r.lastSeen > int64(10*time.Second) {
-			continue
-		}
-		if t.world.known() && !t.world.maps(c.tuple, g.tuple) {
-			continue
-		}
-		t.proxied = append(t.proxied[:i], t.proxied[i+1:]...)
-		return req, true
-	}
-	return 0, false
-}
-
-// mayBeProxied notes a request that was accepted although nothing translated
-// it.
-func (t *Tracker) mayBeProxied(req uint32, r *reqRecord) {
-	if !t.isTranslated(r) && t.legs.slab.at(r.client).tuple.Proto == decode.TCP {
-		t.waitForProxy(req)
-	}
-}
-
-// isTranslated reports whether a leg behind a translation is known.
-func (t *Tracker) isTranslated(r *reqRecord) bool {
-	c := t.legs.slab.at(r.client)
-	for n := c.next; n != 0; {
-		g := t.legs.slab.at(n - 1)
-		if g.tuple != c.tuple {
-			return true
-		}
-		n = g.next
-	}
-	return false
-}
-
-// expectProxy notes a UDP exchange that a docker-proxy may take: there is no
-// handshake to tell.
-func (t *Tracker) expectProxy(req uint32, r *reqRecord, g *leg) {
-	if g.tuple.Proto == decode.UDP && t.world.proxyFor(g.tuple) != nil {
-		t.waitForProxy(req)
-	}
-}
-
-func (t *Tracker) waitForProxy(req uint32) {
-	const most = 1024
-	if len(t.proxied) == most {
-		t.proxied = append(t.proxied[:0], t.proxied[1:]...)
-	}
-	t.proxied = append(t.proxied, deadline{at: t.now, req: req, number: t.requests.at(req).number})
 }

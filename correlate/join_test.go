@@ -136,3 +136,74 @@ func withLoopbacks(s *scene) {
 	s.watch("web:lo", capture.RoleLoopback, "web", 1, "web")
 	s.watch("peer:lo", capture.RoleLoopback, "peer", 2, "peer")
 }
+
+// strangers are about packets alone: nobody says whose an address is, and what
+// looks alike need not belong together (rules 1, 21).
+var strangers = []row{
+	{
+		name:  "a client socket that asks two servers makes two requests: the silent one is not hidden",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0", "lo") },
+		story: "0ms eth0 198.51.100.9:123 > 203.0.113.10:123 udp seq=1 len=48 in\n10ms eth0 203.0.113.10:123 > 198.51.100.9:123 udp seq=2 len=48\n2s eth0 198.51.100.9:123 > 203.0.113.20:123 udp seq=1 len=48 in\n",
+		want:  []string{"delivered, inferred", "undetermined: unknown, inferred"},
+	},
+	{
+		name:  "a second connection of the client's is not docker-proxy's",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 198.51.100.1:80 S seq=100\n0.1ms eth0 198.51.100.1:80 > C S. seq=500 ack=101\n0.2ms eth0 C > 198.51.100.1:80 . seq=101 ack=501\n" +
+			"1ms docker0 veth1 web:eth0 D > W S seq=200\n1.1ms web:eth0 veth1 docker0 W > D R. seq=0 ack=201\n" +
+			"2ms eth0 C > 198.51.100.1:80 P. seq=101 ack=501 len=50\n2.1ms eth0 198.51.100.1:80 > C P. seq=501 ack=151 len=9\n",
+		want: []string{"delivered, inferred", "refused at container: no-listener, inferred"},
+	},
+	{
+		name:  "two datagrams in one direction at one point are not one before and behind a translation",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 198.51.100.1:53 udp seq=7 len=30\n0.05ms eth0 C > 198.51.100.2:53 udp seq=7 len=30 in\n1ms eth0 198.51.100.2:53 > C udp len=60\n",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "delivered, inferred"},
+	},
+	{
+		name:  "of two requests that carry the same, the one behind is neither's",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 198.51.100.1:53 udp seq=7 len=30\n0.01ms eth0 C > 198.51.100.2:53 udp seq=7 len=30 in\n0.05ms docker0 veth1 web:eth0 C > V udp seq=7 len=30\n",
+		want:  []string{"undetermined: unknown, inferred", "undetermined: unknown, inferred"},
+	},
+	{
+		name:  "the IP identification tells them apart",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 198.51.100.1:53 udp seq=7 ipid=1 len=30\n0.01ms eth0 C > 198.51.100.2:53 udp seq=7 ipid=2 len=30 in\n0.05ms docker0 veth1 web:eth0 C > V udp seq=7 ipid=2 len=30\n",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "undetermined: unknown, via dnat to 172.17.0.2:53, inferred"},
+	},
+	{
+		name:  "an answer whose question was not seen is no request",
+		scene: packetsOnly,
+		story: "0ms eth0 203.0.113.5:53 > C udp len=60 in\n1ms eth0 203.0.113.5:443 > D P. seq=1 ack=1 len=9 in\n2ms eth0 203.0.113.6:40000 > 198.51.100.1:50001 P. seq=1 ack=1 len=9\n",
+	},
+	{
+		name:  "an answer to a question that went to everyone is none either",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 255.255.255.255:9999 udp len=10\n1ms eth0 203.0.113.5:9999 > C udp len=60\n2ms eth0 198.51.100.1:67 > 198.51.100.50:68 udp len=300\n",
+	},
+	{
+		name:  "masquerade is recognised by what it leaves alone: a container's question is seen twice and asked once",
+		scene: packetsOnly,
+		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 out\n" +
+			"9ms eth0 203.0.113.53:53 > 198.51.100.1:5000 udp len=60 in\n9.1ms docker0 203.0.113.53:53 > 172.17.0.2:5000 udp len=60\n",
+		want: []string{"delivered, inferred"},
+	},
+	{
+		name:  "what the host asks of the world is no request, once its address is learned",
+		scene: packetsOnly,
+		story: "0ms eth0 | docker0 veth1 web:eth0 C > H S seq=100\n0.1ms web:eth0 veth1 docker0 | eth0 H > C R. seq=0 ack=101\n" +
+			"1s eth0 198.51.100.1:40000 > 203.0.113.7:5432 S seq=300 in\n",
+		want: []string{"refused at container: no-listener, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "a sender of one sequence number to many ports is not told apart",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 198.51.100.1:81 S seq=100\n0.01ms eth0 C > 198.51.100.1:82 S seq=100\n0.02ms eth0 C > 198.51.100.1:83 S seq=100\n0.03ms eth0 C > 198.51.100.1:84 S seq=100\n0.04ms eth0 C > 198.51.100.1:85 S seq=100\n" +
+			"0.06ms docker0 veth1 web:eth0 C > W S seq=100\n",
+		want: []string{"undetermined: unknown, inferred", "undetermined: unknown, inferred", "undetermined: unknown, inferred", "undetermined: unknown, inferred", "undetermined: unknown, inferred"},
+	},
+}
+
+func TestStrangers(t *testing.T) { check(t, strangers) }

@@ -47,12 +47,19 @@ func (j *judgement) undetermined(p *path, missing ...string) {
 // and takes the verdict back if not.
 func (p *path) claim(j *judgement, points ...*point) {
 	c := p.watched(points...)
+	if p.x.rival != 0 {
+		c.gaps = append(c.gaps, fmt.Sprintf("what was seen at %s is this request's or that of another of the same client: they cannot be told apart", p.t.pointName(p.x.rival-1)))
+	}
 	if len(c.gaps) > 0 {
 		j.undetermined(p, c.gaps...)
 		return
 	}
 	if p.r.marks&markMiddle != 0 {
 		j.undetermined(p, "the capture began in the middle of the connection")
+		return
+	}
+	if p.r.marks&markCrowded != 0 && p.inner == nil && p.inside == nil {
+		j.undetermined(p, "the client's end has made more requests at once than are told apart")
 		return
 	}
 	for _, w := range c.caveats {
@@ -99,6 +106,10 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 		return
 	}
 	p := t.path(req, at)
+	if p.disowned() {
+		t.disown(req, r)
+		return
+	}
 	j, ok := decide(p, last)
 	if ok {
 		p.unhide(&j)
@@ -125,6 +136,12 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	}
 	r.rev++
 	t.journal.report(p, &j)
+}
+
+// disown lets something go that is no request after all, untold.
+func (t *Tracker) disown(req uint32, r *reqRecord) {
+	r.phase = judged
+	t.armIdle(req, r)
 }
 
 // conclude closes the judgement of a request and arms what lets it go.

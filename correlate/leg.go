@@ -27,8 +27,8 @@ type leg struct {
 	next  uint32    // next leg of the request, number + 1
 	more  uint32    // further sightings, number + 1
 	hash  uint32    // under which the index holds it
-	isn   [2]uint32 // initial sequence numbers by way; valid as flags say. ICMP echo: that of the first
-	ipid  uint16    // IPv4 identification of the first packet
+	isn   [2]uint32 // initial sequence numbers by way; valid as flags say. UDP, ICMP echo: what the latest packet carries, of the request direction
+	ipid  uint16    // IPv4 identification of the first packet. UDP, ICMP echo: of the latest
 	seen  [4]sighting
 }
 
@@ -40,6 +40,7 @@ const (
 	legMiddle                        // first seen in the middle of a connection
 	legAnswered                      // answer bytes were seen at the client's point: nothing but the close matters
 	legDetached                      // no longer in the index: the tuple has been used again
+	legUnplaced                      // it could be of several requests, and belongs to none of them yet
 	legResent                        // since it was last looked at, its answer was sent again, or its client's window was closed
 )
 
@@ -69,8 +70,40 @@ type sighting struct {
 	way                   way
 	flags                 decode.TCPFlags // of all packets together
 	opening               decode.TCPFlags // of the first packet
-	shut                  bool            // the latest segment offered no window (RFC 9293 §3.8.6.1)
+	state                 sightingState
 }
+
+// sightingState are the lesser facts of a sighting, in the byte that is left.
+type sightingState uint8
+
+const (
+	sightingShut sightingState = 1 << iota // the latest segment offered no window (RFC 9293 §3.8.6.1)
+	sightingIn                             // the first packet came in at the point
+	sightingOut                            // it went out there
+)
+
+// facing is the direction in which the first packet crossed the point.
+func (s *sighting) facing() capture.Direction {
+	switch s.state & (sightingIn | sightingOut) {
+	case sightingIn:
+		return capture.DirIn
+	case sightingOut:
+		return capture.DirOut
+	}
+	return capture.DirUnknown
+}
+
+func (s *sighting) face(d capture.Direction) {
+	switch d {
+	case capture.DirIn:
+		s.state |= sightingIn
+	case capture.DirOut:
+		s.state |= sightingOut
+	}
+}
+
+// shut reports whether the latest segment offered no window.
+func (s *sighting) shut() bool { return s.state&sightingShut != 0 }
 
 // extraSightings hold what more than two points in one namespace saw.
 type extraSightings struct {
@@ -245,7 +278,10 @@ func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
 		}
 		return
 	}
-	s.shut = p.Window == 0 && p.Flags&(decode.SYN|decode.RST) == 0
+	s.state &^= sightingShut
+	if p.Window == 0 && p.Flags&(decode.SYN|decode.RST) == 0 {
+		s.state |= sightingShut
+	}
 	end := p.Seq + p.Payload - g.isn[s.way]
 	if p.Flags&(decode.SYN|decode.FIN) != 0 {
 		end++ // each takes a place in sequence space (RFC 9293 §3.4)
@@ -288,6 +324,3 @@ func opens(p *decode.Packet) bool {
 	}
 	return false
 }
-
-// inward reports whether a packet came in at its point, as far as known.
-func inward(p *decode.Packet) bool { return p.Dir != capture.DirOut }

@@ -125,7 +125,7 @@ func (p *path) identify() {
 	if c := p.servingContainer(); c != nil {
 		p.container = c
 	}
-	p.proven = p.target.Dst == p.tuple.Dst || (p.x.conntrack != nil && !p.x.conntrack.Undated || p.translator != nil) && !p.proxied()
+	p.proven = w.known() && p.target.Dst == p.tuple.Dst || (p.x.conntrack != nil && !p.x.conntrack.Undated || p.translator != nil) && !p.proxied()
 }
 
 // leaveOutFlooded forgets sightings at the veths of other containers: a bridge
@@ -222,7 +222,7 @@ func (p *path) via(j *judgement) string {
 		return "host"
 	case j.stage == "raw" || j.stage == "ingress" || j.stage == "prerouting" || j.stage == "host":
 		return "" // it ended before anything could send it anywhere
-	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC:
+	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC && p.target != (decode.Tuple{}) && p.target.Dst.Is4() == p.tuple.Dst.Is4():
 		return "dnat"
 	}
 	return ""

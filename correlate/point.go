@@ -16,6 +16,7 @@ type point struct {
 	since   int64  // Unix ns; watched from here on
 	until   int64  // Unix ns; watched up to here; 0 to the end
 	packets uint64
+	macs    macs
 	last    lastPacket // valid iff doubled
 	doubled bool       // another file has this point too, or it is everything
 	all     bool       // every interface at once, not told apart: it sees a packet once for each
@@ -73,6 +74,7 @@ func (t *Tracker) addPoint(e *decode.Point) {
 		t.points[p.same].doubled = true
 	}
 	t.points = append(t.points, p)
+	t.giveMACs()
 }
 
 // containerOf names the container whose traffic passes a point: its own

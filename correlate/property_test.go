@@ -16,7 +16,7 @@ import (
 // everyRow are all the stories told in this package. What is promised of the
 // stream is promised of each.
 func everyRow() []row {
-	return slices.Concat(requests, joins, datagrams, absences, refusals, proxied, elsewhere)
+	return slices.Concat(requests, joins, strangers, datagrams, absences, refusals, proxied, elsewhere)
 }
 
 func document(d *correlate.Document) string {

@@ -20,7 +20,8 @@ type reqRecord struct {
 	point    uint16 // where it was seen first: the client's side
 	verdict  Verdict
 	attempts uint32
-	join     uint32 // hash under which joins holds it
+	end      uint32 // hash of the client's end, under which ends holds it
+	carried  uint32 // hash of what its last packet carried, likewise; 0 none
 
 	opened   int64 // Unix ns, first packet at the client's point
 	lastNew  int64 // last new attempt there
@@ -31,7 +32,7 @@ type reqRecord struct {
 	answered int64 // first answer bytes at the client's point; 0 none
 	decided  int64 // the deciding packet
 
-	from [6]byte // link-layer address that the first packet came from; zero if it had none
+	from, to [6]byte // link-layer addresses of the first packet; zero if it had none
 
 	clientFIN, serverFIN int64 // first FIN of each side at the client's point; 0 none
 }
@@ -57,6 +58,7 @@ const (
 	markError   // an ICMP error came back towards the client
 	markProxied // a docker-proxy backend leg belongs to it
 	markIdle    // an idle deadline is armed
+	markCrowded // more requests are like it than are told apart
 )
 
 // extra is what few requests have.
@@ -65,6 +67,7 @@ type extra struct {
 	requested *decode.Tuple     // what was asked for, where no leg shows it: translated before the first point
 	errors    []icmpError
 	stall     *stallWatch
+	rival     uint16     // 1 + the point where something was seen that is this request's, or another's; 0 none
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
@@ -117,18 +120,56 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	req := t.requests.get()
 	r := t.requests.at(req)
 	g := t.legs.slab.at(n)
-	*r = reqRecord{number: t.numbers, client: n, last: n, point: pt.same, opened: p.Time, lastNew: p.Time, lastSeen: p.Time, join: joinHash(p, t.legs.seed), from: p.SrcMAC}
+	*r = reqRecord{number: t.numbers, client: n, last: n, point: pt.same, opened: p.Time, lastNew: p.Time, lastSeen: p.Time, end: t.endHash(&g.tuple), from: p.SrcMAC, to: p.DstMAC}
 	if g.flags&legMiddle != 0 {
 		r.marks |= markMiddle
 	}
 	g.req = req + 1
-	t.joins.add(r.join, req)
+	t.identify(&t.ends, r.end, req)
+	t.carries(req, r, p)
 	t.after(&t.windows, t.config.Window, req)
 	r.marks |= markWindow
 	t.aging.push(deadline{at: p.Time, req: req, number: r.number})
 	t.expectProxy(req, r, g)
 	if e := t.pinned[g.tuple]; e != nil && g.netns == 0 {
 		t.extra(req).conntrack = e
+	}
+}
+
+// younger orders requests by when they were opened.
+func (t *Tracker) younger(a, b uint32) bool { return t.requests.at(a).number < t.requests.at(b).number }
+
+// carries notes what the last packet of a request carried, for as long as no leg
+// behind a translation is known.
+func (t *Tracker) carries(req uint32, r *reqRecord, p *decode.Packet) {
+	h := uint32(0)
+	if r.last == r.client || !t.isTranslated(r) {
+		h = t.carriedHash(p)
+	}
+	if h == r.carried {
+		return
+	}
+	if r.carried != 0 {
+		t.carried.remove(r.carried, req)
+	}
+	if r.carried = h; h != 0 {
+		t.identify(&t.carried, h, req)
+	}
+}
+
+// identify enters a request into a table that finds it. One that is not found any
+// more, for another that is like it, is told apart from nobody.
+func (t *Tracker) identify(in *identities, hash, req uint32) {
+	if out, pushed := in.add(hash, req, t.younger); pushed {
+		t.requests.at(out).marks |= markCrowded
+	}
+}
+
+// unidentify takes a request out of the tables that find it.
+func (t *Tracker) unidentify(req uint32, r *reqRecord) {
+	t.ends.remove(r.end, req)
+	if r.carried != 0 {
+		t.carried.remove(r.carried, req)
 	}
 }
 
@@ -160,6 +201,9 @@ func (t *Tracker) turn(req, n uint32, w way, s *sighting, p *decode.Packet, news
 		if r.answered == 0 {
 			t.attempt(req, r, p.Time)
 		}
+		if r.attempts <= mostRetries {
+			t.carries(req, r, p)
+		}
 	case p.Kind == decode.Chunk && p.Type == chunkAbort:
 		r.marks |= markServerRST
 		t.close(req, r, p.Time)
@@ -180,6 +224,10 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 	switch {
 	case p.Flags&decode.SYN != 0:
 		t.attempt(req, r, p.Time)
+		if r.attempts > 1 && r.attempts <= mostRetries {
+			t.clientLeg(req).ipid = p.IPID
+			t.carries(req, r, p)
+		}
 		return
 	case p.Flags&decode.RST != 0:
 		r.marks |= markClientRST
@@ -338,7 +386,7 @@ func (t *Tracker) forget(req uint32) {
 	if r.phase != judged {
 		t.judge(req, t.now, true)
 	}
-	t.joins.remove(r.join, req)
+	t.unidentify(req, r)
 	for n := r.client + 1; n != 0; {
 		next := t.legs.slab.at(n - 1).next
 		t.legs.release(n - 1)

@@ -32,7 +32,7 @@ func stalled(p *path, j *judgement) bool {
 
 // serverShut: the server reads nothing, and its kernel takes no more.
 func (p *path) serverShut(j *judgement) bool {
-	i := slices.IndexFunc(p.coming, func(s stop) bool { return s.shut && s.leg == p.served() })
+	i := slices.IndexFunc(p.coming, func(s stop) bool { return s.shut() && s.leg == p.served() })
 	if i < 0 {
 		return false
 	}
@@ -157,7 +157,7 @@ func (t *Tracker) answering(r *reqRecord, g *leg) (asked, back *sighting, ok boo
 		return nil, nil, false
 	}
 	asked, back = t.legs.at(g, r.point, request), t.legs.at(g, r.point, reply)
-	return asked, back, asked != nil && back != nil && (int32(back.end-asked.acked) > 0 || asked.shut)
+	return asked, back, asked != nil && back != nil && (int32(back.end-asked.acked) > 0 || asked.shut())
 }
 
 // watchAnswer looks after an answer that is sent again and again. A window later
@@ -208,7 +208,7 @@ func answerStopped(p *path, j *judgement) bool {
 	j.verdict, j.stage, j.cause, j.proof = Stalled, "reply-nic", CauseUnknown, Inferred
 	at := p.clientPoint().Name
 	switch {
-	case asked.shut:
+	case asked.shut():
 		j.cause = CauseZeroWindow
 		j.why = "The client has stopped reading the answer: its window is closed, and the server may send no more."
 		j.fix = []string{"look at the client: it holds the connection and does not read"}

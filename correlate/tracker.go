@@ -62,7 +62,9 @@ type Tracker struct {
 	netns    map[string]uint16
 	legs     legs
 	requests slab[reqRecord]
-	joins    index // requests by what NAT leaves alone
+	ends     identities // requests by their client's end
+	carried  identities // those without a leg behind a translation, by what their last packet carries
+	learned  learned
 	extras   map[uint32]*extra
 	orphans  queue[orphan] // legs without a request
 
@@ -101,7 +103,9 @@ func New(c Config) *Tracker {
 		config:     c,
 		netns:      map[string]uint16{capture.HostNetns: 0},
 		legs:       legs{index: newIndex(0), seed: rand.Uint64()},
-		joins:      newIndex(0),
+		ends:       identities{newIndex(0)},
+		carried:    identities{newIndex(0)},
+		learned:    newLearned(),
 		extras:     map[uint32]*extra{},
 		due:        math.MaxInt64,
 		neighbours: map[decode.IP]*neighbourWatch{},
@@ -185,6 +189,7 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 	if w == reply && g.flags&legReplyISN == 0 && p.Kind == decode.Segment && p.Flags&decode.SYN != 0 {
 		g.isn[reply] = p.Seq
 		g.flags |= legReplyISN
+		t.learned.servers.add(&g.tuple.Dst, g.tuple.DstPort, g.tuple.Proto)
 	}
 	s, isNew := t.legs.sighting(g, pt.same, w)
 	if pt.doubled && t.points[pt.same].repeats(p, pt.ID) {
@@ -192,6 +197,15 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 	}
 	before, acked := s.end, s.acked
 	g.update(s, p, isNew)
+	if isNew {
+		s.face(t.facing(p, pt))
+	}
+	if w == request && p.Kind != decode.Segment && g.flags&legISN != 0 {
+		g.isn[request], g.ipid = p.Seq, p.IPID
+	}
+	if g.req == 0 && g.flags&legUnplaced != 0 && w == request && s.count <= mostRetries {
+		t.retry(n, g, p, pt)
+	}
 	if g.req == 0 {
 		if !isNew || w != request || g.flags&legMiddle == 0 {
 			return
@@ -202,13 +216,20 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 			return
 		}
 	}
+	if isNew && w == reply {
+		t.learnFromAnswer(n, s, p, pt)
+	}
 	if isNew || p.Flags&(decode.SYN|decode.FIN|decode.RST) != 0 || g.flags&legAnswered == 0 && (p.Payload > 0 || s.acked != acked) {
 		t.turn(g.req-1, n, w, s, p, isNew || s.end != before)
 	}
-	if g.flags&legAnswered != 0 && (w == reply && !isNew && s.end == before && p.Payload > 0 && p.Kind == decode.Segment || w == request && s.shut) {
+	if g.flags&legAnswered != 0 && (w == reply && !isNew && s.end == before && p.Payload > 0 && p.Kind == decode.Segment || w == request && s.shut()) {
 		t.resent(g.req-1, n, s, p.Time)
 	}
 }
+
+// mostRetries is for how many packets a leg that could be of several requests is
+// looked at again.
+const mostRetries = 16
 
 // Event takes a control event. What describes the stream itself takes effect at
 // once, whatever its time.
@@ -248,6 +269,7 @@ func (t *Tracker) Event(e decode.Event) {
 		t.advance(e.Time)
 		if t.hasRoom(e.Size) {
 			t.world.hostWas(e)
+			t.giveMACs()
 		}
 	case *decode.Ruleset:
 		t.advance(e.Time)

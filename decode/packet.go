@@ -9,7 +9,7 @@ type Packet struct {
 	Time  int64  // Unix ns
 	Frame uint64 // number in the stream, from 1
 
-	Seq, Ack uint32 // TCP. SCTP: Seq is the initiate tag of INIT and INIT-ACK, Ack the verification tag. ICMP echo: Seq is the sequence number
+	Seq, Ack uint32 // TCP. SCTP: Seq is the initiate tag of INIT and INIT-ACK, Ack the verification tag. ICMP echo: Seq is the sequence number. UDP: Seq is a digest of the first bytes of payload, 0 if the capture has not got them
 	Payload  uint32 // bytes of L4 payload on the wire, by the IP header's length (if that is 0, as in TSO: by frame length). LaterFragment: all bytes after the IP headers
 	TSVal    uint32 // TCP timestamp value; 0 without the option
 

@@ -237,6 +237,7 @@ func TestATraceHasThePacket(t *testing.T) {
 				t.Errorf("%s: from %x to %x by interface %d", r.name, got.SrcMAC, got.DstMAC, s.IIF)
 			}
 			got.SrcMAC, got.DstMAC = [6]byte{}, [6]byte{}
+			withoutDigest(&got)
 			if diff := cmp.Diff(r.want, got); diff != "" {
 				t.Errorf("%s in %s %s: want (-), got (+):\n%s", r.name, s.Table, s.Chain, diff)
 			}

@@ -1,6 +1,9 @@
 package decode
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // transport decodes the L4 header of p.Proto; b ends where the datagram does.
 func (d *Decoder) transport(p *Packet, b []byte, wire uint32) {
@@ -125,6 +128,37 @@ func udp(p *Packet, b []byte, wire uint32) {
 		return
 	}
 	p.Payload = wire - 8
+	p.Seq = digest(b[8:], p.Payload)
+}
+
+// digested is how much of a datagram's payload its digest covers: what captures
+// of 96 bytes, the usual short ones, hold of IPv4 and IPv6 alike.
+const digested = 32
+
+// digest tells datagrams of one client apart by what translation leaves alone:
+// the first bytes of their payload. It is 0 where the capture cut one of those
+// off, and where there are none. It is no defence against who makes two payloads
+// alike on purpose.
+func digest(payload []byte, wire uint32) uint32 {
+	n := int(min(wire, digested))
+	if n == 0 || len(payload) < n {
+		return 0
+	}
+	h := uint64(n) * 0x9E3779B97F4A7C15
+	for payload = payload[:n]; len(payload) >= 8; payload = payload[8:] {
+		h = mixed(h, binary.LittleEndian.Uint64(payload))
+	}
+	if len(payload) > 0 {
+		var rest [8]byte
+		copy(rest[:], payload)
+		h = mixed(h, binary.LittleEndian.Uint64(rest[:]))
+	}
+	return max(uint32(h>>32)^uint32(h), 1)
+}
+
+func mixed(h, v uint64) uint64 {
+	hi, lo := bits.Mul64(h^v, 0xD6E8FEB86659FD93)
+	return hi ^ lo
 }
 
 // Chunk types of SCTP that set up an association (RFC 9260 §3.2).

@@ -52,6 +52,7 @@ func TestAPacketInsideVXLANIsWhatCounts(t *testing.T) {
 		decode.NewDecoder().Packets(&capture.Batch{Arena: b, Packets: []capture.Packet{{Len: uint32(len(b)), Orig: uint32(len(c.frame))}}}, &got)
 		p := got.Packets[0]
 		p.IPID, p.TTL, p.SrcMAC, p.DstMAC = 0, 0, [6]byte{}, [6]byte{}
+		withoutDigest(&p)
 		c.want.IPID, c.want.TTL, c.want.SrcMAC, c.want.DstMAC = 0, 0, [6]byte{}, [6]byte{}
 		if d := cmp.Diff(c.want, p); d != "" {
 			t.Errorf("%s:\n%s", c.name, d)

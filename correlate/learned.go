@@ -1,0 +1,135 @@
+package correlate
+
+import (
+	"encoding/binary"
+
+	"dnatrace/capture"
+	"dnatrace/decode"
+)
+
+// learned is what the traffic shows of who is who. It is evidence like any
+// other, weaker than what the host tells of itself: it is asked where that is
+// not given.
+type learned struct {
+	addrs   map[decode.IP]learnedAddr // addresses of the host
+	version uint32                    // grows with each of them
+	servers serverEnds
+	asking  map[broadcastKey]int64 // questions to everyone, Unix ns of the last
+}
+
+// learnedAddr is how an address of the host came to be known.
+type learnedAddr struct {
+	time  int64  // Unix ns of the packet that shows it
+	point uint16 // where that was seen
+	why   string
+}
+
+// mostLearned bounds each kind of what is learned: a sender of made-up
+// addresses must not fill the memory.
+const mostLearned = 1 << 10
+
+func newLearned() learned {
+	return learned{addrs: map[decode.IP]learnedAddr{}, asking: map[broadcastKey]int64{}}
+}
+
+// address enters an address of the host.
+func (l *learned) address(ip decode.IP, at int64, point uint16, why string) {
+	if _, ok := l.addrs[ip]; ok || len(l.addrs) >= mostLearned {
+		return
+	}
+	l.addrs[ip] = learnedAddr{at, point, why}
+	l.version++
+}
+
+// ours reports whether ip is known to be an address of the host: it is given, or
+// learned.
+func (t *Tracker) ours(ip decode.IP) bool {
+	if t.world.isHost(ip) {
+		return true
+	}
+	_, ok := t.learned.addrs[ip]
+	return ok
+}
+
+// learnFromJoin takes from two legs of one request which addresses are the
+// host's: what is translated was sent to it, and what it puts in place of a
+// source is its own.
+func (t *Tracker) learnFromJoin(req uint32, g *leg, p *decode.Packet, pt *point) {
+	r := t.requests.at(req)
+	c := t.legs.slab.at(r.client)
+	at := &t.points[r.point]
+	if pt.Netns != capture.HostNetns || at.Netns != capture.HostNetns {
+		return
+	}
+	if at.Role == capture.RoleNIC && c.tuple.Dst != g.tuple.Dst && c.tuple.Src == g.tuple.Src {
+		t.learned.address(c.tuple.Dst, p.Time, at.same, "what was sent to it was translated")
+		if pt.Role == capture.RoleBridge && p.SrcMAC != p.DstMAC {
+			pt.macs.learned(p.SrcMAC, p.DstMAC, p.SrcMAC)
+		}
+	}
+	if c.tuple.Src != g.tuple.Src && pt.Role == capture.RoleNIC {
+		t.learned.address(g.tuple.Src, p.Time, pt.same, "it takes the place of a container's address")
+	}
+}
+
+// learnFromAnswer takes the link-layer address of the interface where a request
+// came in that is known to have been sent to the host.
+func (t *Tracker) learnFromAnswer(n uint32, s *sighting, p *decode.Packet, pt *point) {
+	g := t.legs.slab.at(n)
+	r := t.requests.at(g.req - 1)
+	if n == r.client && s.point == r.point && pt.Role == capture.RoleNIC && t.ours(g.tuple.Dst) {
+		pt.macs.learned(r.to, r.from, p.SrcMAC)
+	}
+}
+
+// learnFromARP takes an address of the host from its own questions: bridges ask
+// for nobody but the host, and frames that the interface sends bear its address.
+func (t *Tracker) learnFromARP(p *decode.Packet, pt *point) {
+	if pt.Role != capture.RoleBridge || pt.Netns != capture.HostNetns || p.Kind != decode.ARPRequest {
+		return
+	}
+	if p.Dir == capture.DirOut || pt.macs.usable() && p.SrcMAC == pt.macs.own {
+		t.learned.address(p.Src, p.Time, pt.same, "the bridge asks for it")
+	}
+}
+
+// serverEnds remember the ends that have answered, a few thousand of the latest.
+type serverEnds [1 << 12]uint64
+
+func endKey(ip *decode.IP, port uint16, proto decode.Proto) uint64 {
+	high, low := binary.LittleEndian.Uint64(ip[:8]), binary.LittleEndian.Uint64(ip[8:])
+	return (high^low*0x9E3779B97F4A7C15^uint64(port)<<8^uint64(proto))*0xD6E8FEB86659FD93 | 1
+}
+
+func (s *serverEnds) add(ip *decode.IP, port uint16, proto decode.Proto) {
+	k := endKey(ip, port, proto)
+	s[k>>52] = k
+}
+
+func (s *serverEnds) has(ip *decode.IP, port uint16, proto decode.Proto) bool {
+	k := endKey(ip, port, proto)
+	return s[k>>52] == k
+}
+
+// broadcastKey is a question to everyone: who answers it is asked back from the
+// port that was asked.
+type broadcastKey struct {
+	asked, asker uint16
+	proto        decode.Proto
+}
+
+// answersBroadcast reports whether p answers a question that went to everyone
+// within the last minute.
+func (t *Tracker) answersBroadcast(p *decode.Packet) bool {
+	at, ok := t.learned.asking[broadcastKey{p.SrcPort, p.DstPort, p.Proto}]
+	return ok && p.Time-at < 60e9
+}
+
+// askedEveryone notes a question to everyone.
+func (t *Tracker) askedEveryone(p *decode.Packet) {
+	k := broadcastKey{p.DstPort, p.SrcPort, p.Proto}
+	if _, ok := t.learned.asking[k]; !ok && len(t.learned.asking) >= mostLearned {
+		return
+	}
+	t.learned.asking[k] = p.Time
+}
