@@ -18,6 +18,7 @@ type judgement struct {
 	facts   []Evidence
 	rule    *RuleHit
 	ruledAt int64 // Unix ns; valid iff rule is set
+	oneWay  bool  // delivered without an answer: one, or an error, may still come
 }
 
 // decide says what became of a request. The rules are tried in order; the
@@ -48,6 +49,8 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 	}
 	for _, rule := range []func(*path, *judgement) bool{
 		oneWay,
+		challenged,
+		oneWayStream,
 		answerLost,
 		stalled,
 		backendFailed,
@@ -67,7 +70,8 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 // idle reports an accepted connection on which nobody has sent anything: the
 // judgement can wait for as long as they do.
 func (p *path) idle() bool {
-	return p.tuple.Proto == decode.TCP && p.r.shaken != 0 && p.r.asked == 0 && p.r.answered == 0 && p.r.marks&(markClosed|markClientFIN|markServerFIN) == 0 && !p.proxied()
+	return p.tuple.Proto == decode.TCP && p.r.shaken != 0 && p.r.asked == 0 && p.r.answered == 0 && p.r.marks&(markClosed|markClientFIN|markServerFIN) == 0 &&
+		(!p.proxied() || p.backendSaw(decode.SYN) != nil && p.backendSaw(decode.RST) == nil && p.backendSaw(decode.FIN) == nil)
 }
 
 // answered: an answer left towards the client.
@@ -86,13 +90,21 @@ func answered(p *path, j *judgement) bool {
 }
 
 // closedByClient: the handshake was done and the client closed, having asked
-// for nothing; or it asked, closed, and the server closed in return.
+// for nothing; or it asked, closed, and the server closed in return; or it left
+// the handshake at the SYN-ACK, which is all that a scan wants to know.
 func closedByClient(p *path, j *judgement) bool {
-	if p.tuple.Proto != decode.TCP || p.r.shaken == 0 || p.r.answered != 0 || p.r.marks&markMiddle != 0 {
+	if p.tuple.Proto != decode.TCP || p.r.synAck == 0 || p.r.answered != 0 || p.r.marks&markMiddle != 0 {
 		return false
 	}
 	m := p.r.marks
 	switch {
+	case p.r.shaken == 0:
+		if m&markClientRST == 0 || m&(markServerRST|markServerFIN) != 0 || p.r.asked != 0 || p.proxied() && p.backendRefused() {
+			return false
+		}
+		j.deliver(p)
+		j.fact("packets", p.r.synAck, "the SYN-ACK left at %s; the client reset the connection", p.clientPoint().Name)
+		j.note("the client reset the connection before it was established, as health checks and scans do")
 	case p.r.asked == 0 && m&(markClientFIN|markClientRST) != 0 && m&markServerRST == 0 && !p.serverClosedFirst():
 		if p.proxied() && p.backendRefused() {
 			return false
@@ -178,7 +190,7 @@ func oneWay(p *path, j *judgement) bool {
 		return false
 	}
 	j.deliver(p)
-	j.proof = Inferred
+	j.proof, j.oneWay = Inferred, true
 	j.fact("host", p.now, "%s is bound to %s and its queue is not growing", processName(sock), sock.Local)
 	j.note("no answer was seen; the protocol may have none")
 	return true

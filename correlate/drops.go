@@ -142,6 +142,14 @@ func (p *path) tellDrop(j *judgement, w way) *decode.Drop {
 	return d
 }
 
+// tellDropSince is tellDrop for what was dropped after a time.
+func (p *path) tellDropSince(j *judgement, w way, since int64) *decode.Drop {
+	if d := p.lastDrop(w, false); d == nil || d.At < since {
+		return nil
+	}
+	return p.tellDrop(j, w)
+}
+
 // kernelDropped: the kernel says that it dropped the request, and why. No absence
 // has to be claimed for that.
 func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {

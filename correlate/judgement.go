@@ -130,6 +130,9 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 		return
 	}
 	t.conclude(req, r, j.verdict)
+	if r.marks &^= markOneWay; j.oneWay {
+		r.marks |= markOneWay
+	}
 	if !first && t.journal.unchanged(r, &j) {
 		t.journal.recount(p, &j)
 		return
@@ -152,7 +155,7 @@ func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
 	r.phase, r.verdict = judged, v
 	t.journal.count(v)
 	tcp := t.legs.slab.at(r.client).tuple.Proto == decode.TCP
-	if v == Delivered && !tcp && r.answered != 0 {
+	if v == Delivered && r.answered != 0 {
 		t.spoke(t.servedTuple(r))
 	}
 	if v != Delivered || !tcp {
@@ -171,10 +174,15 @@ func (t *Tracker) armIdle(req uint32, r *reqRecord) {
 // spoke remembers a server that answers.
 func (t *Tracker) spoke(server decode.Tuple) {
 	const most = 4096
+	k := talker(server)
+	if k == t.lastTalker {
+		return // most requests are to few servers
+	}
+	t.lastTalker = k
 	if len(t.talkers) >= most {
 		clear(t.talkers)
 	}
-	t.talkers[talker(server)] = t.now
+	t.talkers[k] = t.now
 }
 
 func (t *Tracker) servedTuple(r *reqRecord) decode.Tuple {

@@ -271,6 +271,7 @@ func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
 	if s.count < math.MaxUint16 {
 		s.count++
 	}
+	first := isNew || p.Flags&^s.flags&decode.SYN != 0 // what came before a SYN was of another connection
 	s.flags |= p.Flags
 	if p.Kind != decode.Segment {
 		if p.Kind == decode.Chunk && p.Type == chunkAbort {
@@ -286,11 +287,11 @@ func (g *leg) update(s *sighting, p *decode.Packet, isNew bool) {
 	if p.Flags&(decode.SYN|decode.FIN) != 0 {
 		end++ // each takes a place in sequence space (RFC 9293 §3.4)
 	}
-	if isNew || int32(end-s.end) > 0 {
+	if first || int32(end-s.end) > 0 && (p.Flags&decode.RST == 0 || s.way == reply) { // a client may reset what was before its SYN
 		s.end = end
 	}
 	if p.Flags&decode.ACK != 0 {
-		if acked := p.Ack - g.isn[1-s.way]; isNew || int32(acked-s.acked) > 0 {
+		if acked := p.Ack - g.isn[1-s.way]; first || int32(acked-s.acked) > 0 {
 			s.acked = acked
 		}
 	}

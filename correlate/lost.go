@@ -19,8 +19,8 @@ func answerLost(p *path, j *judgement) bool {
 		return false
 	}
 	back := p.replies()
-	if len(back) == 0 {
-		return false
+	if len(back) == 0 || p.tuple.Proto == decode.TCP && p.side(reply) != nil {
+		return false // there is none, or answers do come out
 	}
 	if p.tunnelled(j, back) {
 		return true

@@ -13,6 +13,7 @@ type reqRecord struct {
 	number uint32 // in order of opening, from 1; 0 is a free record
 	rev    uint16
 	phase  phase
+	pushes uint8 // of the client, of new bytes, before any answer; stays at its maximum
 	marks  marks
 
 	client   uint32 // number of the leg on the client's side
@@ -54,11 +55,13 @@ const (
 	markServerFIN
 	markClientRST
 	markServerRST
-	markClosed  // both sides are done
-	markError   // an ICMP error came back towards the client
-	markProxied // a docker-proxy backend leg belongs to it
-	markIdle    // an idle deadline is armed
-	markCrowded // more requests are like it than are told apart
+	markClosed     // both sides are done
+	markError      // an ICMP error came back towards the client
+	markProxied    // a docker-proxy backend leg belongs to it
+	markIdle       // an idle deadline is armed
+	markCrowded    // more requests are like it than are told apart
+	markChallenged // the SYN was answered by an ACK of an older connection (RFC 5961 §4.2)
+	markOneWay     // judged delivered, since no answer is called for
 )
 
 // extra is what few requests have.
@@ -68,6 +71,8 @@ type extra struct {
 	errors    []icmpError
 	stall     *stallWatch
 	rival     uint16     // 1 + the point where something was seen that is this request's, or another's; 0 none
+	repeated  uint32     // TCP: end of the client's bytes that were sent again before an answer, from its initial sequence number; 0 none
+	again     bool       // TCP: answer bytes were sent again at a point behind the client's, before any came out there
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
@@ -92,6 +97,10 @@ func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
 	}
 	if w == reply && g.flags&legMiddle == 0 && g.seen[0].flags&decode.ACK == 0 {
 		return false // simultaneous open: one connection (RFC 9293 §3.5)
+	}
+	if w == request && g.req != 0 && t.challenged(g.req-1) {
+		g.isn[request] = p.Seq // the older connection is gone: the same request once more
+		return false
 	}
 	if g.req != 0 {
 		if r := t.requests.at(g.req - 1); r.client == n && r.phase == settlingDown {
@@ -187,6 +196,9 @@ func (t *Tracker) turn(req, n uint32, w way, s *sighting, p *decode.Packet, news
 	r := t.requests.at(req)
 	r.lastSeen = p.Time
 	if n != r.client || s.point != r.point {
+		if w == reply && !news && r.answered == 0 && p.Payload > 0 && p.Kind == decode.Segment {
+			t.extra(req).again = true
+		}
 		return // what other points saw is read when judging
 	}
 	switch {
@@ -229,6 +241,8 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 			t.carries(req, r, p)
 		}
 		return
+	case p.Flags&decode.RST != 0 && t.challenged(req):
+		return // it ends the server's older connection, and will try again
 	case p.Flags&decode.RST != 0:
 		r.marks |= markClientRST
 		t.close(req, r, p.Time)
@@ -237,11 +251,8 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 	if r.synAck != 0 && r.shaken == 0 {
 		r.shaken = p.Time
 	}
-	if p.Payload > 0 && r.answered == 0 && news {
-		if r.asked == 0 {
-			r.asked = p.Time
-		}
-		t.await(req, r, p.Time)
+	if p.Payload > 0 && r.answered == 0 {
+		t.clientAsked(req, r, p, news)
 	}
 	if p.Flags&decode.FIN != 0 {
 		r.marks |= markClientFIN
@@ -258,11 +269,60 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 	}
 }
 
+// clientAsked takes bytes of the client that nobody has answered yet.
+func (t *Tracker) clientAsked(req uint32, r *reqRecord, p *decode.Packet, news bool) {
+	if !news {
+		x := t.extra(req)
+		if end := p.Seq + p.Payload - t.legs.slab.at(r.client).isn[request]; int32(end-x.repeated) > 0 {
+			x.repeated = end
+		}
+		return
+	}
+	if r.asked == 0 {
+		r.asked = p.Time
+	}
+	if p.Flags&decode.PSH != 0 && r.pushes < streamPushes {
+		r.pushes++
+	}
+	t.await(req, r, p.Time)
+}
+
+// nowThrough reports whether what the client had to send again is acknowledged.
+func (t *Tracker) nowThrough(req uint32, r *reqRecord) bool {
+	x, back := t.extras[req], t.legs.at(t.legs.slab.at(r.client), r.point, reply)
+	return x != nil && x.repeated != 0 && back != nil && int32(x.repeated-back.acked) <= 0
+}
+
+// challenged reports whether the server has answered the SYN for an older
+// connection of its own, and not yet for this one.
+func (t *Tracker) challenged(req uint32) bool {
+	r := t.requests.at(req)
+	return r.marks&markChallenged != 0 && r.synAck == 0
+}
+
+// isChallenge reports whether a segment of the server is neither an answer to the
+// SYN nor part of a handshake: an ACK of bytes that this connection does not have
+// (RFC 5961 §4.2).
+func (t *Tracker) isChallenge(r *reqRecord, p *decode.Packet) bool {
+	if r.synAck != 0 || r.asked != 0 || r.marks&markMiddle != 0 || p.Payload > 0 || p.Flags&(decode.SYN|decode.FIN|decode.RST|decode.ACK) != decode.ACK {
+		return false
+	}
+	g := t.legs.slab.at(r.client)
+	asked := t.legs.at(g, r.point, request)
+	return g.flags&legISN != 0 && p.Ack != g.isn[request]+1 && asked != nil && asked.flags&decode.ACK == 0
+}
+
 // serverSaid takes a segment that came back to the client's own point.
 func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packet) {
 	if p.Flags&decode.SYN != 0 && r.synAck == 0 {
 		r.synAck = p.Time
 		t.mayBeProxied(req, r)
+	}
+	if t.isChallenge(r, p) {
+		r.marks |= markChallenged
+	}
+	if r.verdict == Stalled && r.phase == judged && r.answered == 0 && t.nowThrough(req, r) {
+		t.await(req, r, p.Time)
 	}
 	if p.Payload > 0 && p.Flags&decode.RST == 0 {
 		t.answer(req, r, n, p.Time)
@@ -325,7 +385,7 @@ func (t *Tracker) close(req uint32, r *reqRecord, now int64) {
 // decide notes the deciding packet. The judgement follows when what the kernel
 // tells of it late has had time to come.
 func (t *Tracker) decide(req uint32, r *reqRecord, now int64) {
-	if r.phase != waiting && !(r.phase == judged && r.verdict != Delivered) {
+	if r.phase != waiting && !(r.phase == judged && (r.verdict != Delivered || r.marks&markOneWay != 0)) {
 		return
 	}
 	r.decided = now
@@ -349,7 +409,7 @@ func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
 	if r.phase != waiting {
 		return
 	}
-	if due := r.lastNew + int64(t.patience(req, r)); due > at {
+	if due := r.lastNew + int64(t.patience(req, r)); due > at && !t.streams(r) {
 		r.marks |= markWindow
 		t.rearm(due, req)
 		return

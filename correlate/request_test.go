@@ -129,8 +129,15 @@ var requests = []row{
 	{
 		name: "the answer is larger than the way out allows, the close is not: stalled, though the server closed",
 		story: shake + translated + ask + "0.5ms web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=1448\n" +
-			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=1949 ack=151",
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=1949 ack=151\n210ms web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=1448",
 		want: []string{"stalled between docker0 and eth0: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "the same, and nothing is sent again: the capture does not hold the whole connection",
+		story: shake + translated + ask + "0.5ms web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=1448\n" +
+			"5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=1949 ack=151",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+		blind: "sent again, and none were",
 	},
 	{
 		name: "the FIN itself says that no answer came before it: a loss elsewhere does not excuse it",

@@ -12,7 +12,7 @@ import (
 
 // silentServer: the request's bytes were acknowledged, and no answer came.
 func silentServer(p *path, j *judgement) bool {
-	if p.r.shaken == 0 || p.r.asked == 0 || !p.acknowledged(p.client, p.r.point) || p.proxied() {
+	if !p.established() || p.r.asked == 0 || !p.acknowledged(p.client, p.r.point) || p.proxied() {
 		return false
 	}
 	if p.inner == nil && p.inside == nil && p.t.world.known() && !p.isDirect() {
@@ -198,7 +198,7 @@ func backlogFull(p *path, j *judgement, inner *leg) bool {
 
 func serverSilent(p *path, j *judgement, inner *leg) bool {
 	heard := p.heard()
-	spoke := p.tuple.Proto == decode.UDP && p.t.talkers[talker(inner.tuple)] != 0
+	spoke := p.t.talkers[talker(inner.tuple)] != 0
 	if !heard && !spoke {
 		return false
 	}

@@ -19,14 +19,52 @@ func stalled(p *path, j *judgement) bool {
 	case back == nil && p.r.asked != 0 && p.serverShut(j):
 	case p.proxied():
 		return false
-	case back != nil:
+	case back != nil && p.x.again:
 		p.answerStuck(j)
-	case p.r.asked != 0 && !p.acknowledged(p.client, p.r.point):
+	case p.r.asked != 0 && !p.acknowledged(p.client, p.r.point) && p.repeatedInVain():
 		p.requestStuck(j)
+	case back != nil || p.r.asked != 0 && !p.acknowledged(p.client, p.r.point):
+		j.undetermined(p, append(p.watched(p.clientPoint()).gaps, "bytes that do not get through are sent again, and none were: the capture does not hold the whole connection")...)
+		return true
 	default:
 		return false
 	}
-	p.claim(j, p.clientPoint())
+	if !p.droppedOnTheWay(j, back != nil) {
+		p.claim(j, p.clientPoint())
+	}
+	return true
+}
+
+// repeatedInVain reports whether bytes that the client sent again were not
+// acknowledged then either.
+func (p *path) repeatedInVain() bool {
+	back := p.side(reply)
+	return p.x.repeated != 0 && (back == nil || int32(p.x.repeated-back.acked) > 0)
+}
+
+// droppedOnTheWay: the kernel says which rule, or for what reason, it dropped the
+// bytes that do not get through. No absence has to be claimed then.
+func (p *path) droppedOnTheWay(j *judgement, answer bool) bool {
+	w := request
+	if answer {
+		w = reply
+	}
+	told := p.tellDropSince(j, w, p.r.synAck)
+	if g := p.lastPassage(w, false); g != nil && g.last > p.r.synAck {
+		if f, ok := p.filtered(w, false); ok {
+			p.blame(j, f, w)
+			if answer {
+				j.stage, j.cause, j.fix = replyStage(f.stage), CauseReplyFiltered, f.removal()
+			}
+			return true
+		}
+	}
+	if told == nil || answer || j.cause != CauseUnknown {
+		return false
+	}
+	between := j.between
+	p.kernelDropped(j, told)
+	j.between = between
 	return true
 }
 

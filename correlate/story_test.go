@@ -30,6 +30,7 @@ import (
 //	1ms docker0 arp who-has 172.17.0.2        1ms docker0 arp is-at 172.17.0.2
 //	5ms lost 12 at eth0 until 9ms
 //	1ms conntrack new C > H translated W > C  (tuples of request and reply)
+//	1ms dropped C > W IP_RPFILTER             (the kernel's drop reasons)
 //	9s  end                                   (default: 10 s after the last line)
 type story struct {
 	scene   *scene
@@ -95,6 +96,8 @@ func (st *story) line(at int64, words []string) {
 		st.event(at, &decode.Loss{Time: at, Loss: capture.Loss{Ring: p.Ring, From: at, To: epoch + int64(must(time.ParseDuration(words[5]))), Lost: must(strconv.ParseUint(words[1], 10, 64))}})
 	case "conntrack":
 		st.event(at, conntrack(at, words[1:]))
+	case "dropped":
+		st.event(at, dropped(at, words[1:]))
 	default:
 		st.trip(at, words)
 	}

@@ -84,7 +84,8 @@ type Tracker struct {
 	pinned     map[decode.Tuple]*decode.Conntrack // untranslated UDP flows that are older than what was captured of them
 	passages   map[passageKey]*passage
 	drops      map[dropEnd]*decode.Drop
-	talkers    map[decode.Tuple]int64 // UDP servers that answered someone; Src unset
+	talkers    map[decode.Tuple]int64 // servers that answered someone; Src unset
+	lastTalker decode.Tuple           // of them the last
 
 	journal journal
 	hashes  [capture.BatchSize]uint32
