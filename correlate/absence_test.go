@@ -157,8 +157,8 @@ var absences = []row{
 	},
 	{
 		name:  "while ARP is outstanding the window is 4 s: the kernel gives up after 3",
-		story: "0ms eth0 C > H S seq=100\n0.1ms docker0 arp who-has 172.17.0.2\n3.5s end",
-		open:  1,
+		story: "0ms eth0 C > H S seq=100\n0.1ms docker0 arp who-has 172.17.0.2\n1s docker0 arp who-has 172.17.0.2\n3.5s docker0 arp is-at 172.17.0.2\n3.6s docker0 veth1 web:eth0 C > W S seq=100\n3.7s web:eth0 veth1 docker0 | eth0 H > C S. seq=500 ack=101\n3.8s eth0 | docker0 veth1 web:eth0 C > H R seq=101",
+		want:  []string{"delivered, via dnat to 172.17.0.2:80, inferred"},
 	},
 	{
 		name:  "ARP was answered: the window is the usual one",

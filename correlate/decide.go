@@ -18,6 +18,7 @@ type judgement struct {
 	facts   []Evidence
 	rule    *RuleHit
 	ruledAt int64 // Unix ns; valid iff rule is set
+	final   bool  // nothing that is waited for can change it
 	oneWay  bool  // delivered without an answer: one, or an error, may still come
 }
 
@@ -42,11 +43,17 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 		}
 	}
 	if !last {
-		return j, false
+		return provenAtOnce(p)
 	}
 	if p.idle() {
 		return j, false // accepted, and nobody has said anything yet
 	}
+	rest(p, &j)
+	return j, true
+}
+
+// rest are the rules that rest on absence: the first that holds decides.
+func rest(p *path, j *judgement) {
 	for _, rule := range []func(*path, *judgement) bool{
 		oneWay,
 		challenged,
@@ -60,11 +67,10 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 		heldByHost,
 		vanished,
 	} {
-		if rule(p, &j) {
-			return j, true
+		if rule(p, j) {
+			return
 		}
 	}
-	return j, true
 }
 
 // idle reports an accepted connection on which nobody has sent anything: the

@@ -44,6 +44,7 @@ func (t *Tracker) dropped(d *decode.Drop) {
 	for _, k := range dropEnds(d) {
 		t.drops[k] = d // the latest says what the deciding attempt met
 	}
+	t.dropTellsOf(d)
 }
 
 // forgetDrops lets the older half go.

@@ -65,7 +65,9 @@ const (
 type Incident struct {
 	ID    string `json:"id"`
 	Rev   int    `json:"rev"`
-	Final bool   `json:"final"`
+	Final bool   `json:"final"` // false while the window is open: told at once, since it is proven
+
+	Revised bool `json:"-"` // an earlier judgement of it said something else
 
 	Protocol        string `json:"protocol"`
 	Client          string `json:"client"`
@@ -176,13 +178,14 @@ type Summary struct {
 
 // Document is the result of a run, schema dnatrace/1.
 type Document struct {
-	Schema    string     `json:"schema"`
-	Target    string     `json:"target"`
-	Recording Recording  `json:"recording"`
-	Requests  []Incident `json:"requests"`
-	Summary   Summary    `json:"summary"`
-	Verdict   Verdict    `json:"verdict"`
-	Cause     Cause      `json:"cause"`
+	Schema    string        `json:"schema"`
+	Target    string        `json:"target"`
+	Recording Recording     `json:"recording"`
+	Requests  []Incident    `json:"requests"`
+	Open      []OpenRequest `json:"open,omitempty"` // requests without an outcome, the first of them
+	Summary   Summary       `json:"summary"`
+	Verdict   Verdict       `json:"verdict"`
+	Cause     Cause         `json:"cause"`
 }
 
 // Schema is the version of the JSON document.

@@ -25,6 +25,7 @@ type journal struct {
 
 	summary Summary
 	open    int
+	opened  []OpenRequest // the first of them
 	evicted int
 	kept    map[Verdict][]*Incident // by verdict, earliest first
 	byID    map[uint32]*Incident
@@ -99,6 +100,9 @@ func (s *Summary) counter(v Verdict) *int {
 	return &s.Undetermined
 }
 
+// tells reports whether judgements are told as they come.
+func (g *journal) tells() bool { return g.onIncident != nil }
+
 func (g *journal) count(v Verdict)   { *g.summary.counter(v)++ }
 func (g *journal) uncount(v Verdict) { *g.summary.counter(v)-- }
 
@@ -128,7 +132,9 @@ func (g *journal) report(p *path, j *judgement) {
 	if i.Translated != "" && p.r.rev == 1 {
 		g.summary.Translated++
 	}
+	i.Revised = p.r.rev > 1
 	if was := g.byID[p.r.number]; was != nil {
+		i.Revised = was.Revised || was.Verdict != i.Verdict || was.Stage != i.Stage || was.Cause != i.Cause
 		g.kept[was.Verdict] = slices.DeleteFunc(g.kept[was.Verdict], func(o *Incident) bool { return o == was })
 		delete(g.byID, p.r.number)
 	}
@@ -142,6 +148,20 @@ func (g *journal) report(p *path, j *judgement) {
 	}
 }
 
+// finish tells that a judgement is final. False if it is not at hand, and somebody
+// waits for that word.
+func (g *journal) finish(r *reqRecord) bool {
+	i := g.byID[r.number]
+	if g.onIncident == nil || i == nil {
+		return g.onIncident == nil
+	}
+	r.rev++
+	i.Rev, i.Final = int(r.rev), true
+	copied := *i
+	g.onIncident(&copied)
+	return true
+}
+
 // gravity orders verdicts as rule "worst" does: the worst first.
 var gravity = []Verdict{Dropped, Misdelivered, Refused, AnswerLost, Unanswered, Stalled, Delivered, Undetermined}
 
@@ -152,7 +172,7 @@ func (g *journal) document(t *Tracker) *Document {
 	if g.opening != nil {
 		d.Target = g.opening.Target
 	}
-	d.Requests = g.listed()
+	d.Requests, d.Open = g.listed(), g.opened
 	d.Verdict, d.Cause = g.worst()
 	return d
 }
@@ -189,6 +209,9 @@ func (g *journal) worst() (Verdict, Cause) {
 			cause = slices.MinFunc(list, func(a, b *Incident) int { return a.First.Compare(b.First) }).Cause
 		}
 		return v, cause
+	}
+	if g.open > 0 || g.evicted > 0 {
+		return Undetermined, CauseUnknown // some were seen
 	}
 	return Absent, CauseNone
 }

@@ -97,7 +97,8 @@ func sameState(id, state string) func(engine.Container) bool {
 }
 
 // judge decides about a request, once the deciding packet was seen or the
-// window is over, and reports the incident if it is new or has changed.
+// window is over, and reports the incident if it is new or has changed. With last
+// set the window is over, and the judgement final, as far as that can be.
 func (t *Tracker) judge(req uint32, at int64, last bool) {
 	r := t.requests.at(req)
 	first := r.rev == 0
@@ -114,6 +115,8 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	if ok {
 		p.unhide(&j)
 	}
+	ok = ok && (!t.ending || p.cutShort(&j))
+	j.final = last || (j.verdict == Delivered || j.verdict == Misdelivered) && !j.oneWay
 	if !ok && last && r.marks&markMiddle != 0 {
 		r.phase = judged // delivered or not judged
 		t.armIdle(req, r)
@@ -122,7 +125,9 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	if !ok {
 		// With the window over, only what the client or the server does next
 		// can change anything, and that arms what is needed.
-		r.phase = waiting
+		if r.phase = waiting; r.marks&markUnfinal != 0 {
+			r.phase = judged // as it was told, until the window is over
+		}
 		if !last && r.marks&(markWindow|markClosed) == 0 {
 			r.marks |= markWindow
 			t.rearm(max(at, r.lastNew)+int64(t.config.Window), req)
@@ -133,7 +138,9 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	if r.marks &^= markOneWay; j.oneWay {
 		r.marks |= markOneWay
 	}
-	if !first && t.journal.unchanged(r, &j) {
+	told := r.marks&markUnfinal == 0 || !j.final // nobody waits for the word that it is final
+	t.finality(req, r, j.final)
+	if !first && t.journal.unchanged(r, &j) && (told || !t.journal.tells()) {
 		t.journal.recount(p, &j)
 		return
 	}
@@ -145,6 +152,35 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 func (t *Tracker) disown(req uint32, r *reqRecord) {
 	r.phase = judged
 	t.armIdle(req, r)
+}
+
+// finality notes whether a judgement is final, and has one that is not made so
+// when its window is over.
+func (t *Tracker) finality(req uint32, r *reqRecord, final bool) {
+	if final {
+		r.marks &^= markUnfinal
+		return
+	}
+	r.marks |= markUnfinal
+	if r.marks&markWindow == 0 {
+		r.marks |= markWindow
+		t.rearm(max(t.now, r.lastNew)+int64(t.config.Window), req)
+	}
+}
+
+// finish makes a judgement final that was told at once. Who said no has said so,
+// and what the host is like later says nothing of it; of what was dropped, counters
+// may have come.
+func (t *Tracker) finish(req uint32, r *reqRecord, at int64) {
+	if r.phase != judged || r.marks&markUnfinal == 0 {
+		return
+	}
+	stands := r.marks&markClosed != 0 || r.verdict == Refused && r.lastSeen <= r.decided+int64(settle)
+	if stands && t.journal.finish(r) {
+		r.marks &^= markUnfinal
+		return
+	}
+	t.judge(req, at, true)
 }
 
 // conclude closes the judgement of a request and arms what lets it go.

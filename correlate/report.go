@@ -12,7 +12,7 @@ import (
 func (p *path) incident(j *judgement) *Incident {
 	r := p.r
 	i := &Incident{
-		ID: strconv.FormatUint(uint64(r.number), 10), Rev: int(r.rev), Final: j.verdict == Delivered || r.marks&markClosed != 0,
+		ID: strconv.FormatUint(uint64(r.number), 10), Rev: int(r.rev), Final: j.final,
 		Protocol: p.tuple.Proto.String(), Client: p.tuple.SrcEnd(), Requested: p.tuple.DstEnd(),
 		Translated: p.translated(), Via: p.via(j),
 		First: unix(r.opened), Last: unix(p.lastSeen()), Attempts: int(max(1, r.attempts)), Timing: p.timing(),

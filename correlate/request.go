@@ -61,6 +61,7 @@ const (
 	markIdle       // an idle deadline is armed
 	markCrowded    // more requests are like it than are told apart
 	markChallenged // the SYN was answered by an ACK of an older connection (RFC 5961 §4.2)
+	markUnfinal    // the judgement was told before the window was over
 	markOneWay     // judged delivered, since no answer is called for
 )
 
@@ -352,10 +353,10 @@ func (t *Tracker) attempt(req uint32, r *reqRecord, now int64) {
 // await starts the window anew.
 func (t *Tracker) await(req uint32, r *reqRecord, now int64) {
 	r.lastNew = now
-	if r.phase == judged && r.verdict != Delivered && r.marks&markClosed == 0 {
+	if r.phase == judged && r.verdict != Delivered && r.marks&(markClosed|markUnfinal) == 0 {
 		r.phase = waiting // it tries again: the judgement may change
 	}
-	if r.phase == waiting && r.marks&markWindow == 0 {
+	if (r.phase == waiting || r.marks&markUnfinal != 0) && r.marks&markWindow == 0 {
 		r.marks |= markWindow
 		t.rearm(now+int64(t.config.Window), req)
 	}
@@ -403,15 +404,19 @@ func (t *Tracker) settled(req uint32, r *reqRecord, at int64) {
 // windowOver judges a request that has waited long enough, or waits on.
 func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
 	r.marks &^= markWindow
-	if r.phase == judged {
+	if r.phase == judged && r.marks&markUnfinal == 0 {
 		t.watchAnswer(req, r, at)
 	}
-	if r.phase != waiting {
+	if r.phase != waiting && (r.phase != judged || r.marks&markUnfinal == 0) {
 		return
 	}
 	if due := r.lastNew + int64(t.patience(req, r)); due > at && !t.streams(r) {
 		r.marks |= markWindow
 		t.rearm(due, req)
+		return
+	}
+	if r.phase == judged {
+		t.finish(req, r, at)
 		return
 	}
 	t.judge(req, at, true)
@@ -446,6 +451,7 @@ func (t *Tracker) forget(req uint32) {
 	if r.phase != judged {
 		t.judge(req, t.now, true)
 	}
+	t.finish(req, r, t.now)
 	t.unidentify(req, r)
 	for n := r.client + 1; n != 0; {
 		next := t.legs.slab.at(n - 1).next

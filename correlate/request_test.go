@@ -257,31 +257,15 @@ var requests = []row{
 		want: []string{"delivered, via dnat to 172.17.0.2:80, proven"},
 	},
 	{
-		name:  "younger than the window at the end: open, counted and not judged",
-		story: "0ms eth0 C > H S seq=100\n2.9s end",
-		open:  1,
-	},
-	{
 		name:  "as old as the window at the end: judged",
 		story: "0ms eth0 C > H S seq=100\n3.1s end",
 		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
-	},
-	{
-		name:  "the window counts from the last attempt",
-		story: "0ms eth0 C > H S seq=100\n1s eth0 C > H S seq=100\n3.9s end",
-		open:  1,
 	},
 	{
 		name:  "a shorter window judges sooner",
 		but:   func(s *scene) { s.config.Window = time.Second },
 		story: "0ms eth0 C > H S seq=100\n1.1s end",
 		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
-	},
-	{
-		name:  "a longer window waits longer",
-		but:   func(s *scene) { s.config.Window = 10 * time.Second },
-		story: "0ms eth0 C > H S seq=100\n9s end",
-		open:  1,
 	},
 	{
 		name:  "an accepted connection on which nobody says anything is not judged",

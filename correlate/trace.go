@@ -13,12 +13,14 @@ import (
 // passage is one packet's way through the rules of one namespace, as the
 // kernel's own trace tells it.
 type passage struct {
-	last  int64 // Unix ns, when the latest step was received
-	way   way
-	bound bool // it belongs to a request
-	inner bool // in a container's namespace
-	netns string
-	steps []*decode.TraceStep
+	last   int64 // Unix ns, when the latest step was received
+	way    way
+	bound  bool // it belongs to a request
+	req    uint32
+	number uint32 // of that request
+	inner  bool   // in a container's namespace
+	netns  string
+	steps  []*decode.TraceStep
 }
 
 // passageKey tells packets apart within a run: the kernel uses ids again, but
@@ -58,6 +60,9 @@ func (t *Tracker) traced(e *decode.TraceStep) {
 	if !g.bound && e.Packet.Kind >= decode.Segment {
 		t.bind(g, e, space)
 	}
+	if g.bound && g.dropped() && t.requests.at(g.req).number == g.number {
+		t.droppedAtOnce(g.req)
+	}
 }
 
 // bind gives a passage to the request whose packet it tells of.
@@ -66,7 +71,9 @@ func (t *Tracker) bind(g *passage, e *decode.TraceStep, space uint16) {
 	if !ok || t.legs.slab.at(n).req == 0 {
 		return
 	}
-	x := t.extra(t.legs.slab.at(n).req - 1)
+	g.req = t.legs.slab.at(n).req - 1
+	g.number = t.requests.at(g.req).number
+	x := t.extra(g.req)
 	g.bound, g.way = true, w
 	if len(x.passages) == passagesPerCase {
 		x.passages = slices.Delete(x.passages, passagesPerCase/2, passagesPerCase/2+1)
@@ -93,11 +100,10 @@ type filtering struct {
 // namespace or in the container's.
 func (p *path) filtered(w way, inner bool) (filtering, bool) {
 	if g := p.lastPassage(w, inner); g != nil {
-		last := g.steps[len(g.steps)-1]
-		if last.Verdict.Code != decode.VerdictDrop || last.Type != decode.TraceRule && last.Type != decode.TracePolicy {
+		if !g.dropped() {
 			return filtering{}, false // the kernel says that no rule did it
 		}
-		return p.describe(g, last), true
+		return p.describe(g, g.steps[len(g.steps)-1]), true
 	}
 	return p.evaluated(w, inner)
 }

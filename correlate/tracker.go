@@ -86,6 +86,7 @@ type Tracker struct {
 	drops      map[dropEnd]*decode.Drop
 	talkers    map[decode.Tuple]int64 // servers that answered someone; Src unset
 	lastTalker decode.Tuple           // of them the last
+	ending     bool                   // the input is over, and a request is judged that waited for more
 
 	journal journal
 	hashes  [capture.BatchSize]uint32
@@ -333,21 +334,4 @@ func (t *Tracker) Finish() *Document {
 	t.fire(end + 1)
 	t.settleAll()
 	return t.journal.document(t)
-}
-
-// settleAll judges the requests whose deciding packet was seen; the others are
-// open: too young to judge.
-func (t *Tracker) settleAll() {
-	for i := range t.requests.used {
-		r := t.requests.at(i)
-		if r.number == 0 {
-			continue
-		}
-		if r.phase == settlingDown {
-			t.judge(i, t.now, false)
-		}
-		if r.phase == waiting || r.phase == settlingDown {
-			t.journal.open++
-		}
-	}
 }

@@ -9,7 +9,7 @@ import (
 // What was captured ends before the request could be judged: whoever reads of it
 // is told that it was seen, and what would help.
 func TestARequestThatIsStillOpenIsToldAsSuch(t *testing.T) {
-	fixture := filepath.Join("..", "..", "fixtures", "testdata", "firewall-drop", "recording.pcapng.gz")
+	fixture := filepath.Join("..", "..", "fixtures", "testdata", "server-silent", "recording.pcapng.gz")
 	for _, args := range [][]string{
 		{"replay", fixture, "--window", "100s"},
 		{"report", fixture, "--window", "100s", "--for-issue"},

@@ -130,6 +130,14 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 	a.passedOver(in)
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
+	if tell := o.OnIncident; tell != nil && f.format != formatFlag(render.FormatJSONL) {
+		// Nobody watches the clock: who reads wants the whole of each request.
+		o.OnIncident = func(i *correlate.Incident) {
+			if i.Final {
+				tell(i)
+			}
+		}
+	}
 	return pipeline.Run(ctx, in.Source, o)
 }
 

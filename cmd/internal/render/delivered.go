@@ -18,7 +18,7 @@ func (t *table) deliveredLine(i *correlate.Incident) string {
 	if i.Proof == correlate.Inferred {
 		parts[1] = strings.TrimPrefix(parts[1]+", inferred", ", ")
 	}
-	if i.Rev > 1 {
+	if i.Revised {
 		parts = append(parts, "judged again")
 	}
 	line := flow(parts, t.o.Width, "    ")

@@ -45,11 +45,12 @@ type requestLine struct {
 }
 
 type endLine struct {
-	Type      string              `json:"type"`
-	Summary   correlate.Summary   `json:"summary"`
-	Verdict   correlate.Verdict   `json:"verdict"`
-	Cause     correlate.Cause     `json:"cause"`
-	Recording correlate.Recording `json:"recording"`
+	Type      string                  `json:"type"`
+	Summary   correlate.Summary       `json:"summary"`
+	Verdict   correlate.Verdict       `json:"verdict"`
+	Cause     correlate.Cause         `json:"cause"`
+	Recording correlate.Recording     `json:"recording"`
+	Open      []correlate.OpenRequest `json:"open,omitempty"`
 }
 
 func (p *jsonlPrinter) Start(d *correlate.Document) {
@@ -94,7 +95,7 @@ func (p *jsonlPrinter) finals(d *correlate.Document) {
 
 func (p *jsonlPrinter) End(d *correlate.Document) error {
 	p.finals(d)
-	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording}, Clean), "")
+	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording, d.Open}, Clean), "")
 	return p.out.result()
 }
 

@@ -24,7 +24,9 @@ func (p *markdownPrinter) Incident(raw *correlate.Incident) {
 	}
 	k := kind{i.Verdict, i.Stage, i.Cause, i.Requested, i.Container}
 	if n := p.kinds[k]; n != nil {
-		n.count++
+		if i.Rev == 1 { // else the same request, judged the same
+			n.count++
+		}
 		return
 	}
 	if len(p.kinds) >= maxKinds {
@@ -85,12 +87,16 @@ func MarkdownHops(i *correlate.Incident) string {
 
 // End prints how often each failure came, what was missing, and the totals.
 func (p *markdownPrinter) End(raw *correlate.Document) error {
-	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary}, Clean)
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open)}, Clean)
 	var b strings.Builder
 	for _, n := range p.order {
 		if n.count > 1 {
 			fmt.Fprintf(&b, "- ×%d %s\n", n.count, MarkdownText(n.line))
 		}
+	}
+	for i := range d.Open {
+		o := &d.Open[i]
+		b.WriteString("- still open: " + MarkdownCode(o.Client) + " → " + MarkdownCode(o.Requested+"/"+o.Protocol) + ", " + MarkdownText(openWords(o)) + "\n")
 	}
 	for _, s := range without(d.Recording.Sources) {
 		b.WriteString("- " + MarkdownText(s) + "\n")

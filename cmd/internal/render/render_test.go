@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -74,7 +75,7 @@ func TestEqualFailuresAreCounted(t *testing.T) {
 
 func TestAChangedJudgementIsPrintedAgain(t *testing.T) {
 	first, second := droppedByRule(), delivered()
-	second.ID, second.Rev = first.ID, 2
+	second.ID, second.Rev, second.Revised = first.ID, 2, true
 	out := string(printed(t, FormatTable, Options{}, document(first, second)))
 	if !strings.Contains(out, "judged again") {
 		t.Errorf("the second judgement is not told from a second request:\n%s", out)
@@ -101,6 +102,34 @@ func TestTheLastLineOfARequestIsFinalAndHasTheHighestRev(t *testing.T) {
 	}
 	if lines != 2 || !last[i.ID].Final {
 		t.Errorf("%d lines, want 2; the last one is final: %t", lines, last[i.ID].Final)
+	}
+}
+
+func TestAJudgementMadeFinalIsNotCountedAgain(t *testing.T) {
+	first, second := droppedByRule(), droppedByRule()
+	first.Final, second.Rev = false, 2
+	for _, f := range []Format{FormatTable, FormatMarkdown} {
+		out := string(printed(t, f, Options{}, document(first, second)))
+		if strings.Contains(out, "judged again") || strings.Contains(out, "x2") || strings.Contains(out, "×2") {
+			t.Errorf("%s: one request is told as two:\n%s", f, out)
+		}
+	}
+}
+
+func TestOpenRequestsAreListedAFew(t *testing.T) {
+	d := document()
+	for n := range 12 {
+		d.Open = append(d.Open, correlate.OpenRequest{ID: "1", Client: fmt.Sprintf("198.51.100.100:%d", 40000+n), Requested: "198.51.100.1:8080", Protocol: "tcp", Attempts: 1, Seen: []string{"eth0"}, Why: "the capture ended 0.3 s after the last try\x1b"})
+	}
+	d.Summary.Open = 12
+	for _, f := range []Format{FormatTable, FormatMarkdown, FormatJSONL, FormatJSON} {
+		out := string(printed(t, f, Options{UTF8: true}, d))
+		if !strings.Contains(out, "198.51.100.100:40009") || !strings.Contains(out, "0.3 s after") || strings.Contains(out, "\x1b") {
+			t.Errorf("%s: open requests are not told:\n%s", f, out)
+		}
+		if few := strings.Contains(out, "198.51.100.100:40010"); few != (f == FormatJSONL || f == FormatJSON) {
+			t.Errorf("%s: the eleventh is told: %t", f, few)
+		}
 	}
 }
 

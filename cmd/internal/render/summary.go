@@ -9,12 +9,13 @@ import (
 
 // End prints how often each failure came, what was missing, and the totals.
 func (t *table) End(raw *correlate.Document) error {
-	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary}, t.text)
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open)}, t.text)
 	var b strings.Builder
 	if t.said {
 		b.WriteByte('\n')
 	}
 	t.repeats(&b)
+	t.opened(&b, &d)
 	t.shortcomings(&b, &d)
 	b.WriteString(t.totals(&d) + "\n")
 	if n := d.Summary.Open; n > 0 && n == requests(&d.Summary) {
@@ -22,6 +23,33 @@ func (t *table) End(raw *correlate.Document) error {
 	}
 	t.out.write([]byte(b.String()))
 	return t.out.result()
+}
+
+// openShown is how many requests without an outcome are told of one by one.
+const openShown = 10
+
+func firstOpen(open []correlate.OpenRequest) []correlate.OpenRequest {
+	return open[:min(len(open), openShown)]
+}
+
+// opened lists the requests that had no outcome, with what was seen of them.
+func (t *table) opened(b *strings.Builder, d *correlate.Document) {
+	for i := range d.Open {
+		o := &d.Open[i]
+		head := "? still open  " + o.Client + " " + t.g.to + " " + o.Requested + "/" + o.Protocol
+		b.WriteString(flow([]string{head, openWords(o)}, t.o.Width, "    ") + "\n")
+	}
+	if more := d.Summary.Open - len(d.Open); more > 0 && len(d.Open) > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
+	if len(d.Open) > 0 {
+		b.WriteByte('\n')
+	}
+}
+
+// openWords say how far an open request was seen to get, and what it waited for.
+func openWords(o *correlate.OpenRequest) string {
+	return plural(o.Attempts, "try", "tries") + ", seen at " + strings.Join(o.Seen, ", ") + "; " + o.Why
 }
 
 // StillOpen says why nothing is said of requests that were seen, and what helps.

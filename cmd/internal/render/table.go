@@ -134,7 +134,7 @@ func (t *table) ladderLine(l string, v correlate.Verdict) string {
 func (t *table) headline(i *correlate.Incident) string {
 	word := t.mark(i.Verdict) + " " + strings.ToUpper(i.Verdict.String())
 	parts := []string{word, clientOf(i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(i), where(i), tries(i)}
-	if i.Rev > 1 {
+	if i.Revised {
 		parts = append(parts, fmt.Sprintf("judged again, revision %d of %s", i.Rev, i.ID))
 	}
 	line := flow(parts, t.o.Width, "  ")
