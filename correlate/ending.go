@@ -91,11 +91,14 @@ const mostOpen = 1000
 // leaveOpen counts a request without an outcome, and lists it unless there are
 // too many.
 func (g *journal) leaveOpen(t *Tracker, req uint32) {
+	p := t.path(req, t.now)
+	if p.disowned() {
+		return
+	}
 	g.open++
 	if len(g.opened) >= mostOpen || g.keepMost >= 0 && len(g.opened) >= g.keepMost {
 		return
 	}
-	p := t.path(req, t.now)
 	r := p.r
 	o := OpenRequest{
 		ID: strconv.FormatUint(uint64(r.number), 10), Protocol: p.tuple.Proto.String(), Client: p.tuple.SrcEnd(), Requested: p.tuple.DstEnd(),
