@@ -12,6 +12,7 @@ func (t *Tracker) conntrack(e *decode.Conntrack) {
 	if t.netns[e.Netns] != 0 || e.Change == decode.ConntrackDestroyed {
 		return
 	}
+	t.learnFromConntrack(e)
 	after := e.Reply.Reverse()
 	if after == e.Orig {
 		t.untranslated(e)
@@ -204,6 +205,10 @@ func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
 	delete(t.translated, e.Orig)
 	before, _, ok := t.legs.lookup(e.Orig, 0)
 	if !ok || t.legs.slab.at(before).req == 0 {
+		if ok && e.Reply.Dst != e.Orig.Src {
+			t.orphan(n, t.now) // what it translates is no request either
+			return true
+		}
 		return false
 	}
 	req := t.legs.slab.at(before).req - 1

@@ -86,9 +86,15 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		g.flags |= legUnplaced
 		t.orphan(n, p.Time)
 	case t.proxies(n, g, p, pt, middle):
+	case !middle && pt.Role == capture.RoleNIC && t.learned.leaving.has(t.carriedHash(p), p.Time):
+		t.learned.address(g.tuple.Src, p.Time, pt.same, "it takes the place of a container's address")
+		t.orphan(n, p.Time)
 	case t.asks(g, p, pt) && t.selected(g.tuple):
 		t.begin(n, p, pt)
 	default:
+		if !middle && pt.Role != capture.RoleNIC {
+			t.learned.leaving.add(t.carriedHash(p), p.Time)
+		}
 		t.orphan(n, p.Time)
 	}
 }

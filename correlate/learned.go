@@ -15,6 +15,7 @@ type learned struct {
 	version uint32                    // grows with each of them
 	servers serverEnds
 	asking  map[broadcastKey]int64 // questions to everyone, Unix ns of the last
+	leaving leaving
 }
 
 // learnedAddr is how an address of the host came to be known.
@@ -91,6 +92,51 @@ func (t *Tracker) learnFromARP(p *decode.Packet, pt *point) {
 	if p.Dir == capture.DirOut || pt.macs.usable() && p.SrcMAC == pt.macs.own {
 		t.learned.address(p.Src, p.Time, pt.same, "the bridge asks for it")
 	}
+}
+
+// learnFromState takes addresses of the host from what names them beside a list of
+// its addresses: local routes, and the source that a route prefers.
+func (t *Tracker) learnFromState(e *decode.HostSample) {
+	if e.Netns != capture.HostNetns {
+		return
+	}
+	for i := range e.Routes {
+		r := &e.Routes[i]
+		if r.Src.IsValid() {
+			t.learned.address(decode.IPFrom(r.Src), e.Time, 0, "a route prefers it as source")
+		}
+		if r.Type == "local" && r.Dst.IsSingleIP() {
+			t.learned.address(decode.IPFrom(r.Dst.Addr()), e.Time, 0, "a route says that it is local")
+		}
+	}
+}
+
+// learnFromConntrack takes addresses of the host from an entry: the one that stands
+// in for a source is its own.
+func (t *Tracker) learnFromConntrack(e *decode.Conntrack) {
+	if e.Reply.Dst != e.Orig.Src {
+		t.learned.address(e.Reply.Dst, e.Time, 0, "connection tracking puts it in place of a source")
+	}
+}
+
+// leaving is what containers were just seen asking of the world, by what their
+// packets carry, which masquerading leaves alone.
+type leaving [1 << 10]struct {
+	hash uint32
+	at   int64 // Unix ns
+}
+
+func (l *leaving) add(hash uint32, at int64) {
+	if hash != 0 {
+		e := &l[hash%uint32(len(l))]
+		e.hash, e.at = hash, at
+	}
+}
+
+// has reports whether a packet that carries this was seen a moment ago.
+func (l *leaving) has(hash uint32, now int64) bool {
+	e := &l[hash%uint32(len(l))]
+	return hash != 0 && e.hash == hash && now-e.at <= int64(nearby)
 }
 
 // serverEnds remember the ends that have answered, a few thousand of the latest.

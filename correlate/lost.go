@@ -183,8 +183,11 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 	var found *neighbourWatch
 	for ip := range p.t.neighbours {
 		n := p.t.unansweredNeighbour(ip, p.r.opened, p.now)
-		if n == nil || p.t.points[n.point].Role != capture.RoleBridge {
+		if n == nil || p.t.points[n.point].Role != capture.RoleBridge || ip.Is4() != p.tuple.Dst.Is4() {
 			continue
+		}
+		if n.firstAsked < p.r.opened || n.firstAsked-p.r.opened > int64(nearby) {
+			continue // the host asks as soon as it has something to send
 		}
 		if found != nil {
 			return nil

@@ -214,8 +214,10 @@ func (p *path) via(j *judgement) string {
 		return "proxy"
 	case p.translated() != "":
 		return "dnat"
-	case w.containerAt(p.tuple.Dst) != nil:
+	case w.containerAt(p.tuple.Dst) != nil && p.fromItsStart():
 		return "direct"
+	case w.containerAt(p.tuple.Dst) != nil:
+		return "" // what was asked for, before any point saw it, is not in evidence
 	case p.answeredByHost() && w.proxyFor(p.tuple) != nil:
 		return "proxy"
 	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
@@ -306,8 +308,33 @@ func (p *path) replyFrom(flags decode.TCPFlags) *stop {
 	return nil
 }
 
+// fromItsStart reports whether the request was seen as its client made it: where it
+// came in, or where its client lives. What is seen further in may have been
+// translated before.
+func (p *path) fromItsStart() bool {
+	if e := p.x.conntrack; e != nil {
+		return e.Reply.Reverse() == e.Orig
+	}
+	at := p.clientPoint()
+	client := p.t.world.containerAt(p.tuple.Src)
+	if client == nil && p.t.ours(p.tuple.Src) { // no point sees what OUTPUT translates, and conntrack does
+		return p.t.journal.sources[capture.OriginConntrack].State == "ok"
+	}
+	switch at.Role {
+	case capture.RoleNIC:
+		return at.Netns == capture.HostNetns
+	case capture.RoleLoopback:
+		return true
+	case capture.RoleBridge:
+		return client != nil
+	}
+	return client != nil && !p.isServersDoor(at)
+}
+
 // inContainer reports whether a stop lies beyond the host's own stack, on the
 // server's side.
 func (p *path) inContainer(s *stop) bool {
-	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.t.world.containerAt(p.client.tuple.Dst) != nil
+	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.t.world.containerAt(p.client.tuple.Dst) != nil ||
+		s.at.Netns == capture.HostNetns && (s.at.Role == capture.RoleBridge || s.at.Role == capture.RoleVeth) &&
+			p.t.world.containerAt(p.client.tuple.Dst) != nil && p.t.world.containerAt(p.tuple.Src) == nil
 }

@@ -271,6 +271,7 @@ func (t *Tracker) Event(e decode.Event) {
 		t.advance(e.Time)
 		if t.hasRoom(e.Size) {
 			t.world.hostWas(e)
+			t.learnFromState(e)
 			t.giveMACs()
 		}
 	case *decode.Ruleset:
