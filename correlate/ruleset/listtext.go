@@ -91,10 +91,15 @@ func (c *listCursor) handle() uint64 {
 	return 0
 }
 
+// handleIn finds the handle in a comment of nft's. That of a table with an owner
+// names the program, too: "handle 4 progname firewalld".
 func handleIn(t listToken) (uint64, bool) {
-	s, ok := strings.CutPrefix(t.text, "handle ")
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
-	return n, ok && err == nil
+	words := strings.Fields(t.text)
+	if len(words) < 2 || words[0] != "handle" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(words[1], 10, 64)
+	return n, err == nil
 }
 
 // item reads one thing in a table.
@@ -115,7 +120,7 @@ func (p *listParser) item(c *listCursor, table int) {
 		return
 	case "flags":
 		s := c.statement()
-		p.rules.Tables[table].Dormant = slices.ContainsFunc(s.tokens, func(t listToken) bool { return strings.Contains(t.text, "dormant") })
+		p.rules.Tables[table].Dormant = slices.ContainsFunc(s.tokens, func(t listToken) bool { return t.kind == listWord && strings.Contains(t.text, "dormant") })
 		return
 	case "comment":
 		c.statement()
