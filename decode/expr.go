@@ -85,6 +85,9 @@ type (
 		Key uint32 // a Meta constant
 		Reg Reg    // to, or from iff Set
 		Set bool
+		// ByName says, of MetaIIF and MetaOIF in rules read from text, that the
+		// interface is told by its name: 16 bytes in place of its number.
+		ByName bool
 	}
 
 	// PayloadExpr loads bytes of the packet, or writes them iff Set.

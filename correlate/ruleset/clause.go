@@ -236,6 +236,11 @@ func width(o operand) int {
 		switch e.Key {
 		case decode.MetaIIFName, decode.MetaOIFName, decode.MetaIIFKind, decode.MetaOIFKind, metaBridgeIn, metaBridgeOut:
 			return 16
+		case decode.MetaIIFType, decode.MetaOIFType:
+			return 2
+		}
+		if e.ByName {
+			return 16
 		}
 	case decode.CtExpr:
 		switch e.Key {

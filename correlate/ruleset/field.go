@@ -22,6 +22,9 @@ const (
 	kindNumber             // network byte order
 	kindHost               // a number in the machine's order
 	kindIfname
+	kindIfindex // an interface by its number, told by its name
+	kindIftype
+	kindIfgroup
 	kindMark
 	kindProto
 	kindNFProto
@@ -50,8 +53,8 @@ var metaFields = map[uint32]field{
 	decode.MetaOIF:      {name: "oif", kind: kindHost},
 	decode.MetaIIFName:  {name: "iifname", kind: kindIfname},
 	decode.MetaOIFName:  {name: "oifname", kind: kindIfname},
-	decode.MetaIIFType:  {name: "iiftype", kind: kindHost},
-	decode.MetaOIFType:  {name: "oiftype", kind: kindHost},
+	decode.MetaIIFType:  {name: "meta iiftype", kind: kindIftype},
+	decode.MetaOIFType:  {name: "meta oiftype", kind: kindIftype},
 	decode.MetaSKUID:    {name: "meta skuid", kind: kindHost},
 	decode.MetaSKGID:    {name: "meta skgid", kind: kindHost},
 	decode.MetaTrace:    {name: "meta nftrace", kind: kindHost},
@@ -59,8 +62,8 @@ var metaFields = map[uint32]field{
 	decode.MetaL4Proto:  {name: "meta l4proto", kind: kindProto},
 	decode.MetaPktType:  {name: "meta pkttype", kind: kindPktType},
 	decode.MetaCPU:      {name: "meta cpu", kind: kindHost},
-	decode.MetaIIFGroup: {name: "iifgroup", kind: kindHost},
-	decode.MetaOIFGroup: {name: "oifgroup", kind: kindHost},
+	decode.MetaIIFGroup: {name: "iifgroup", kind: kindIfgroup},
+	decode.MetaOIFGroup: {name: "oifgroup", kind: kindIfgroup},
 	decode.MetaCgroup:   {name: "meta cgroup", kind: kindHost},
 	decode.MetaIIFKind:  {name: "meta iifkind", kind: kindIfname},
 	decode.MetaOIFKind:  {name: "meta oifkind", kind: kindIfname},
@@ -147,6 +150,9 @@ func fieldOf(o operand) (field, bool) {
 	switch e := o.load.(type) {
 	case decode.MetaExpr:
 		f, ok := metaFields[e.Key]
+		if e.ByName {
+			f.kind = kindIfindex
+		}
 		return f, ok
 	case decode.CtExpr:
 		return ctField(o, e)

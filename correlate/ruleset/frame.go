@@ -23,13 +23,21 @@ func (m *machine) metaFrame(key uint32) (b []byte, why string, ok bool) {
 	case decode.MetaOIFName:
 		b, why = m.device16(hasOut, m.frame.out.Name)
 	case decode.MetaIIF:
-		b, why = m.index32(hasIn, m.frame.in.Index)
+		b, why = m.index32(hasIn, m.frame.in.Index, m.frame.in.Name)
 	case decode.MetaOIF:
-		b, why = m.index32(hasOut, m.frame.out.Index)
+		b, why = m.index32(hasOut, m.frame.out.Index, m.frame.out.Name)
 	case metaBridgeIn:
 		b, why = m.device16(hasIn, m.frame.bridge)
 	case metaBridgeOut:
 		b, why = m.device16(hasOut, m.frame.bridge)
+	case decode.MetaIIFType:
+		b, why = m.type16(hasIn, m.frame.in.Name)
+	case decode.MetaOIFType:
+		b, why = m.type16(hasOut, m.frame.out.Name)
+	case decode.MetaIIFKind:
+		b, why = m.kind16(hasIn, m.frame.in.Name)
+	case decode.MetaOIFKind:
+		b, why = m.kind16(hasOut, m.frame.out.Name)
 	case decode.MetaNFProto:
 		b = []byte{byte(decode.FamilyBridge)}
 	case decode.MetaL4Proto:

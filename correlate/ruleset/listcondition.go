@@ -64,6 +64,9 @@ func (b *listRule) compare() bool {
 		return false
 	}
 	was := len(b.rule.Exprs)
+	if t := b.value1(); len(all) == 1 && t.kind == listWord && t.text != "" && digit(t.text[0]) {
+		all[0] = all[0].byNumber()
+	}
 	ok = b.compareTo(all)
 	if ok && b.p.iptables() && distorted(all) {
 		b.rule.Exprs = append(b.rule.Exprs[:was], decode.UnknownExpr{Name: "what nft lists of an extension of iptables"})
@@ -91,6 +94,14 @@ func (b *listRule) compareTo(all []selector) bool {
 		return ok && len(v) == s.len
 	}
 	return b.value(s, op, written)
+}
+
+// value1 is the value behind selectors, or its beginning, and nothing is passed.
+func (b *listRule) value1() listToken {
+	at := b.at
+	defer func() { b.at = at }()
+	b.operator()
+	return b.peek(0)
 }
 
 // distorted reports whether nft lists an extension of iptables otherwise than the

@@ -18,7 +18,7 @@ type selector struct {
 
 // kindLens are how many bytes values have where the kind alone tells.
 var kindLens = map[kind]int{
-	kindIfname: 16, kindMark: 4, kindProto: 1, kindNFProto: 1, kindEtherType: 2, kindIPv4: 4, kindIPv6: 16, kindMAC: 6,
+	kindIfname: 16, kindIfindex: 16, kindIftype: 2, kindIfgroup: 4, kindMark: 4, kindProto: 1, kindNFProto: 1, kindEtherType: 2, kindIPv4: 4, kindIPv6: 16, kindMAC: 6,
 	kindCtState: 4, kindCtStatus: 4, kindCtDirection: 1, kindAddrType: 4, kindICMP: 1, kindICMPv6: 1, kindTCPFlags: 1,
 	kindPktType: 1, kindBool: 1, kindARPOp: 2, kindHost: 4,
 }
@@ -62,8 +62,8 @@ func (b *listRule) metaSelector() (s selector, ok bool) {
 	for key, f := range metaFields {
 		if strings.TrimPrefix(f.name, "meta ") == name {
 			s = selector{load: decode.MetaExpr{Key: key, Reg: 1}, kind: f.kind, len: kindLens[f.kind]}
-			if key == decode.MetaIIFType || key == decode.MetaOIFType {
-				s.len = 2
+			if key == decode.MetaIIF || key == decode.MetaOIF {
+				s = selector{load: decode.MetaExpr{Key: key, Reg: 1, ByName: true}, kind: kindIfindex, len: kindLens[kindIfindex]}
 			}
 			return s, true
 		}
@@ -183,6 +183,16 @@ func (b *listRule) transportSelector() (s selector, ok bool) {
 		}
 	}
 	return s, false
+}
+
+// byNumber is a selector of an interface by its number, which nft writes where
+// there is none of that number any more.
+func (s selector) byNumber() selector {
+	if e, ok := s.load.(decode.MetaExpr); ok && e.ByName {
+		e.ByName = false
+		s.load, s.kind, s.len = e, kindHost, kindLens[kindHost]
+	}
+	return s
 }
 
 // put loads a selector to a register, after what it needs.

@@ -60,6 +60,8 @@ func prefixSpan(k kind, text string) (s listSpan, ok bool) {
 
 // kindWords are the names of values.
 var kindWords = map[kind][]word{
+	kindIftype:      linkTypes,
+	kindIfgroup:     linkGroups,
 	kindProto:       append([]word{{58, "icmpv6"}}, protocols...),
 	kindNFProto:     nfprotos,
 	kindEtherType:   etherTypes,
@@ -83,6 +85,8 @@ func oneValue(k kind, n int, s string) ([]byte, bool) {
 		return a.AsSlice(), err == nil && a.Is6() == (k == kindIPv6) && a.Zone() == ""
 	case kindIfname:
 		return name16(s), s != "" && len(s) < 16
+	case kindIfindex: // a number is that of an interface that is gone
+		return name16(s), s != "" && len(s) < 16 && !isNumber(s)
 	case kindMAC:
 		return macBytes(s)
 	case kindCtState, kindCtStatus, kindTCPFlags:
@@ -91,6 +95,11 @@ func oneValue(k kind, n int, s string) ([]byte, bool) {
 	}
 	v, ok := number(kindWords[k], s)
 	return sized(k, n, v), ok && n <= 4 && (n == 4 || v>>(8*n) == 0)
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 0, 32)
+	return err == nil
 }
 
 func macBytes(s string) ([]byte, bool) {
@@ -119,7 +128,7 @@ func sized(k kind, n int, v uint32) []byte {
 
 func hostOrder(k kind) bool {
 	switch k {
-	case kindHost, kindMark, kindCtState, kindCtStatus, kindAddrType:
+	case kindHost, kindIftype, kindIfgroup, kindMark, kindCtState, kindCtStatus, kindAddrType:
 		return true
 	}
 	return false
@@ -133,7 +142,7 @@ var listTypes = map[string]struct {
 }{
 	"ipv4_addr": {kindIPv4, 4, typeIPv4}, "ipv6_addr": {kindIPv6, 16, typeIPv6}, "inet_service": {kindNumber, 2, typePort},
 	"inet_proto": {kindProto, 1, 12}, "ifname": {kindIfname, 16, typeIfname}, "mark": {kindMark, 4, typeMark},
-	"ether_addr": {kindMAC, 6, 9}, "iface_index": {kindHost, 4, 20}, "ct_state": {kindCtState, 4, 26},
+	"ether_addr": {kindMAC, 6, 9}, "iface_index": {kindIfindex, 16, 20}, "iface_type": {kindIftype, 2, 21}, "devgroup": {kindIfgroup, 4, typeGroup}, "ct_state": {kindCtState, 4, 26},
 	"nf_proto": {kindNFProto, 1, 2}, "icmp_type": {kindICMP, 1, 14}, "icmpv6_type": {kindICMPv6, 1, 29},
 	"fib_addrtype": {kindAddrType, 4, 0}, "ether_type": {kindEtherType, 2, 10},
 }

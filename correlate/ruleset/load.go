@@ -35,9 +35,13 @@ func (e *evaluation) meta(x decode.MetaExpr) bool {
 	if x.Set {
 		return e.setMeta(x)
 	}
-	b, why := e.metaValue(x.Key)
+	key := x.Key
+	if x.ByName { // names and numbers of interfaces stand for each other
+		key = map[uint32]uint32{decode.MetaIIF: decode.MetaIIFName, decode.MetaOIF: decode.MetaOIFName}[key]
+	}
+	b, why := e.metaValue(key)
 	if b == nil {
-		return false // there is no socket here
+		return false // there is no socket here, or no interface
 	}
 	return e.load(x.Reg, b, why)
 }
@@ -63,9 +67,17 @@ func (e *evaluation) metaValue(key uint32) (b []byte, why string) {
 	case decode.MetaOIFName:
 		return e.device16(e.hasOIF, e.oif)
 	case decode.MetaIIF:
-		return e.index32(e.hasIIF, e.iifIndex)
+		return e.index32(e.hasIIF, e.iifIndex, e.iif)
 	case decode.MetaOIF:
-		return e.index32(e.hasOIF, e.oifIndex)
+		return e.index32(e.hasOIF, e.oifIndex, e.oif)
+	case decode.MetaIIFType:
+		return e.type16(e.hasIIF, e.iif)
+	case decode.MetaOIFType:
+		return e.type16(e.hasOIF, e.oif)
+	case decode.MetaIIFKind:
+		return e.kind16(e.hasIIF, e.iif)
+	case decode.MetaOIFKind:
+		return e.kind16(e.hasOIF, e.oif)
 	case decode.MetaNFProto:
 		return []byte{byte(e.family)}, ""
 	case decode.MetaL4Proto:
@@ -109,14 +121,50 @@ func (m *machine) device16(has bool, name string) ([]byte, string) {
 	return name16(name), ""
 }
 
-func (m *machine) index32(has bool, index uint32) ([]byte, string) {
-	if has && index == 0 {
-		return m.host32(0), "the interface's index is not known"
-	}
-	if !has {
+// index32 is the number of an interface: as given, or that of its name.
+func (m *machine) index32(has bool, index uint32, name string) ([]byte, string) {
+	switch {
+	case !has:
 		index = 0
+	case index == 0:
+		if index = m.link(name).Index; index == 0 {
+			return m.host32(0), "the interface's index is not known"
+		}
 	}
 	return m.host32(index), ""
+}
+
+func (m *machine) link(name string) Link {
+	if name == "" || m.p.Link == nil {
+		return Link{}
+	}
+	return m.p.Link(name)
+}
+
+// type16 and kind16 are what an interface is. Where there is none, rules that ask
+// do not match.
+func (m *machine) type16(has bool, name string) ([]byte, string) {
+	if !has {
+		return nil, ""
+	}
+	b := make([]byte, 2)
+	l := m.link(name)
+	m.order.PutUint16(b, l.Type)
+	if l.Type == 0 {
+		return b, "the interface's type is not known"
+	}
+	return b, ""
+}
+
+func (m *machine) kind16(has bool, name string) ([]byte, string) {
+	if !has {
+		return nil, ""
+	}
+	l := m.link(name)
+	if l.Kind == "" {
+		return name16(""), "the interface's kind is not known"
+	}
+	return name16(l.Kind), ""
 }
 
 func (e *evaluation) setMeta(x decode.MetaExpr) bool {

@@ -219,6 +219,7 @@ const (
 	typeIPv6   = 8
 	typePort   = 13
 	typeMark   = 19
+	typeGroup  = 35
 	typeIfname = 41
 )
 

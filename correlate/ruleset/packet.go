@@ -50,10 +50,20 @@ type Packet struct {
 	// Route is the interface that packets to an address leave by, "" for none.
 	// Nil if that is not known: OIF is taken, and reverse paths cannot be told.
 	Route func(netip.Addr) string
+	// Link is what is known of an interface of the namespace. Nil if nothing is.
+	Link func(name string) Link
 	// Bridge is the bridge that an interface is, nil if it is none; it is not known
 	// if frames may cross one that is not told. Nil, or without Route: nothing is
 	// known of bridges, and tables of that family are told in Unknown.
 	Bridge func(link string) (b *Bridge, known bool)
+}
+
+// Link is an interface as rules can ask for it. What is at its zero value is
+// unknown.
+type Link struct {
+	Index uint32
+	Type  uint16 // ARPHRD_*
+	Kind  string // as in host.Link
 }
 
 // ICMP is the kind of an ICMP or ICMPv6 message.

@@ -26,6 +26,9 @@ var (
 	directions = []word{{0, "original"}, {1, "reply"}}
 	pktTypes   = []word{{0, "host"}, {1, "broadcast"}, {2, "multicast"}, {3, "other"}}
 	arpOps     = []word{{1, "request"}, {2, "reply"}, {3, "rrequest"}, {4, "rreply"}, {8, "inrequest"}, {9, "inreply"}, {10, "nak"}}
+	// linkTypes are ARPHRD_* as nft names them (src/meta.c).
+	linkTypes  = []word{{1, "ether"}, {512, "ppp"}, {768, "ipip"}, {769, "ipip6"}, {772, "loopback"}, {776, "sit"}, {778, "ipgre"}}
+	linkGroups = []word{{0, "default"}} // others have names only in a file of the host
 	presences  = []word{{0, "missing"}, {1, "exists"}}
 	icmpTypes  = []word{{0, "echo-reply"}, {3, "destination-unreachable"}, {4, "source-quench"}, {5, "redirect"}, {8, "echo-request"}, {9, "router-advertisement"}, {10, "router-solicitation"}, {11, "time-exceeded"}, {12, "parameter-problem"}, {13, "timestamp-request"}, {14, "timestamp-reply"}, {15, "info-request"}, {16, "info-reply"}, {17, "address-mask-request"}, {18, "address-mask-reply"}}
 	icmp6Types = []word{{1, "destination-unreachable"}, {2, "packet-too-big"}, {3, "time-exceeded"}, {4, "parameter-problem"}, {128, "echo-request"}, {129, "echo-reply"}, {130, "mld-listener-query"}, {131, "mld-listener-report"}, {132, "mld-listener-done"}, {133, "nd-router-solicit"}, {134, "nd-router-advert"}, {135, "nd-neighbor-solicit"}, {136, "nd-neighbor-advert"}, {137, "nd-redirect"}, {143, "mld2-listener-report"}}
@@ -60,8 +63,15 @@ func value(k kind, b []byte, order binary.ByteOrder) string {
 	n := bigNumber(b)
 	h := hostNumber(b, order)
 	switch k {
-	case kindIfname:
+	case kindIfname, kindIfindex:
 		return strconv.Quote(ifname(b, "*"))
+	case kindIftype:
+		return nameIn(linkTypes, h)
+	case kindIfgroup:
+		if h == 0 {
+			return strconv.Quote(linkGroups[0].name)
+		}
+		return strconv.FormatUint(uint64(h), 10)
 	case kindMark:
 		return fmt.Sprintf("0x%08x", h)
 	case kindProto:

@@ -1,0 +1,30 @@
+package correlate
+
+import (
+	"dnatrace/capture/host"
+	"dnatrace/correlate/ruleset"
+)
+
+// Types of links (ARPHRD_* in linux/if_arp.h).
+const (
+	arphrdEther    = 1
+	arphrdLoopback = 772
+)
+
+// RuleLinks are the interfaces of a namespace as its rules can ask for them.
+func RuleLinks(s *host.Sample) func(name string) ruleset.Link {
+	return func(name string) ruleset.Link {
+		l := s.LinkNamed(name)
+		if l == nil {
+			return ruleset.Link{}
+		}
+		out := ruleset.Link{Index: uint32(l.Index), Kind: l.Kind}
+		switch {
+		case l.Loopback:
+			out.Type = arphrdLoopback
+		case len(l.MAC) == len("00:00:00:00:00:00"):
+			out.Type = arphrdEther
+		}
+		return out
+	}
+}
