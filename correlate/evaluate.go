@@ -144,7 +144,7 @@ func (p *path) passed() bool {
 
 // packetFor is the packet that meets the rules of a namespace.
 func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, bool) {
-	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Link: RuleLinks(s), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4()), Age: p.age(p.netns(inner), p.now)}
+	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Link: RuleLinks(s), Policy: RulePolicy(s, p.tuple.Dst.Is4()), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4()), Age: p.age(p.netns(inner), p.now)}
 	if p.tuple.Proto == decode.TCP {
 		k.TCPFlags = byte(decode.SYN)
 	}

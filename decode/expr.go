@@ -260,7 +260,23 @@ type (
 	LastExpr struct{}
 
 	// UnknownExpr is an expression that is not decoded, or damaged.
-	UnknownExpr struct{ Name string }
+	UnknownExpr struct {
+		Name string
+		Does Effect
+	}
+)
+
+// Effect is what is known of an expression that is not decoded.
+type Effect uint8
+
+const (
+	// EffectAny: it may do anything to the packet. The zero value.
+	EffectAny Effect = iota
+	// EffectMatch: it only tells whether the rule matches, or gets a value for
+	// what does.
+	EffectMatch
+	// EffectNone: it leaves the packet alone, as far as its way goes.
+	EffectNone
 )
 
 func (MetaExpr) expr()      {}

@@ -15,6 +15,7 @@ const (
 	MetaSKUID    = 10
 	MetaSKGID    = 11
 	MetaTrace    = 12
+	MetaSecmark  = 14
 	MetaNFProto  = 15
 	MetaL4Proto  = 16
 	MetaPktType  = 19
@@ -67,6 +68,7 @@ const (
 	CtDirection  = 1
 	CtStatus     = 2
 	CtMark       = 3
+	CtSecmark    = 4
 	CtExpiration = 5
 	CtHelper     = 6
 	CtL3Proto    = 7
@@ -75,7 +77,9 @@ const (
 	CtProtocol   = 10
 	CtProtoSrc   = 11
 	CtProtoDst   = 12
+	CtLabels     = 13
 	CtZone       = 17
+	CtEventmask  = 18
 	CtSrcIP      = 19
 	CtDstIP      = 20
 	CtSrcIP6     = 21

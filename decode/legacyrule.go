@@ -41,7 +41,7 @@ func (p *legacyParser) header(r *Rule, e legacyEntry) {
 		r.compare(MetaExpr{Key: MetaL4Proto, Reg: 1}, not(legacyNotProto), []byte{byte(proto)})
 	}
 	if e.b[l.flags]&^l.knownFlags != 0 {
-		r.Exprs = append(r.Exprs, UnknownExpr{Name: "a flag of the rule (-f)"})
+		r.Exprs = append(r.Exprs, UnknownExpr{Name: "a flag of the rule (-f)", Does: EffectMatch})
 	}
 }
 

@@ -43,6 +43,30 @@ func init() {
 	}
 }
 
+// Attributes of exthdr, which gets fields of extension headers and of options, or
+// writes those of TCP.
+const (
+	nftaExthdrDreg = 1
+	nftaExthdrOp   = 6
+	nftExthdrTCP   = 1
+)
+
+// effectOf is what is known of an expression without a reader.
+func effectOf(name string, a *attrs) Effect {
+	switch name {
+	case "socket", "osf", "rt", "numgen", "hash", "xfrm", "tunnel", "inner":
+		return EffectMatch
+	case "exthdr":
+		if a.has(nftaExthdrDreg) {
+			return EffectMatch
+		}
+		if a.uint32(nftaExthdrOp) == nftExthdrTCP {
+			return EffectNone // an option is set, as the maximum segment size is, or taken out
+		}
+	}
+	return EffectAny
+}
+
 func readMeta(a *attrs) Expr {
 	e := MetaExpr{Key: a.uint32(2), Reg: a.register(1)}
 	if a.has(3) {

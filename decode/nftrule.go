@@ -63,10 +63,10 @@ func (m message) expr(b []byte) (Expr, error) {
 	}
 	name := a.string(nftaExprName)
 	read := readers[name]
-	if read == nil {
-		return UnknownExpr{Name: name}, nil
-	}
 	d := a.nest(nftaExprData)
+	if read == nil {
+		return UnknownExpr{Name: name, Does: effectOf(name, d)}, nil
+	}
 	e := read(d)
 	if err := firstOf(a.bad, d.bad); err != nil {
 		return UnknownExpr{Name: name}, err

@@ -168,12 +168,19 @@ type (
 	// XTCT is of the target CT.
 	XTCT struct {
 		Notrack bool
+		Zone    bool   // into another zone than 0, or by the mark or one direction
 		Options string // others, as iptables-save prints them; only of rules read from text
 	}
 
 	// XTText is the options of an extension as iptables-save prints them, of rules
 	// read from text, where they are not understood any further.
 	XTText struct{ Options string }
+
+	// XTTTL is of the targets TTL and HL.
+	XTTTL struct {
+		Mode  uint8 // an XTTTL constant
+		Value uint8
+	}
 
 	// XTMSS is of the target TCPMSS.
 	XTMSS struct{ Size uint16 } // 65535: as the path allows
@@ -207,6 +214,13 @@ const (
 	XTStateUntracked   = 1 << 8
 )
 
+// Modes of XTTTL (linux/netfilter_ipv4/ipt_TTL.h, linux/netfilter_ipv6/ip6t_HL.h).
+const (
+	XTTTLSet = 0
+	XTTTLInc = 1
+	XTTTLDec = 2
+)
+
 // Flags of translations (linux/netfilter/nf_nat.h).
 const (
 	NATMapIPs      = 1 << 0
@@ -237,6 +251,7 @@ func (XTConnmark) xtInfo()  {}
 func (XTCT) xtInfo()        {}
 func (XTText) xtInfo()      {}
 func (XTMSS) xtInfo()       {}
+func (XTTTL) xtInfo()       {}
 func (XTSet) xtInfo()       {}
 func (XTSetTarget) xtInfo() {}
 

@@ -64,7 +64,9 @@ var targetReaders = map[string]xtReader{
 	},
 	"MARK":     xtSetMark,
 	"CONNMARK": xtConnmark,
-	"CT":       func(d *xtData, _ uint32) XTInfo { return XTCT{Notrack: d.u16(0)&1 != 0} },
+	"CT":       xtCT,
+	"TTL":      func(d *xtData, _ uint32) XTInfo { return XTTTL{Mode: d.u8(0), Value: d.u8(1)} },
+	"HL":       func(d *xtData, _ uint32) XTInfo { return XTTTL{Mode: d.u8(0), Value: d.u8(1)} },
 	"NOTRACK":  func(*xtData, uint32) XTInfo { return XTCT{Notrack: true} },
 	"TCPMSS":   func(d *xtData, _ uint32) XTInfo { return XTMSS{d.u16(0)} },
 	"SET":      xtSetTarget,
@@ -200,6 +202,13 @@ func xtNAT(d *xtData, rev uint32) XTInfo {
 		AddrMin: d.addr(4), AddrMax: d.addr(20),
 		PortMin: d.be16(36), PortMax: d.be16(38),
 	}
+}
+
+// xtCT reads struct xt_ct_target_info, of which all revisions begin alike.
+func xtCT(d *xtData, _ uint32) XTInfo {
+	const notrack, zoned = 1 << 0, 1<<2 | 1<<3 | 1<<4 // XT_CT_*
+	flags := d.u16(0)
+	return XTCT{Notrack: flags&notrack != 0, Zone: d.u16(2) != 0 || flags&zoned != 0}
 }
 
 func xtSetMark(d *xtData, rev uint32) XTInfo {

@@ -70,6 +70,19 @@ func (r *Rule) holds(q Lookup) bool {
 	return match != r.Not
 }
 
+// PolicyAsks reports whether a policy rule may send a packet with this mark
+// elsewhere than one without, or, if tos, one with another type of service.
+func (s *State) PolicyAsks(v4 bool, mark uint32, tos bool) bool {
+	family := 6
+	if v4 {
+		family = 4
+	}
+	return slices.ContainsFunc(s.Rules, func(r Rule) bool {
+		marked := r.Mask != 0 && (mark&r.Mask == r.Mark) != (r.Mark == 0)
+		return r.Family == family && (marked || tos && r.Other)
+	})
+}
+
 func (s *State) longest(table int, dst netip.Addr) *Route {
 	var best *Route
 	for i := range s.Routes {

@@ -54,3 +54,32 @@ func TestRoutesAreFoundAsTheKernelDoes(t *testing.T) {
 		})
 	}
 }
+
+func TestPolicyRulesAskForSomeMarks(t *testing.T) {
+	s := &State{Rules: []Rule{
+		{Priority: 0, Family: 4, Table: 255},
+		{Priority: 10, Family: 4, Mark: 0x1, Mask: 0xff, Table: 100},
+		{Priority: 20, Family: 4, Mark: 0x200, Mask: 0xf00, Not: true, Table: 101},
+		{Priority: 30, Family: 6, Other: true, Table: 102},
+	}}
+	for _, c := range []struct {
+		name string
+		v4   bool
+		mark uint32
+		tos  bool
+		want bool
+	}{
+		{"a packet without a mark is as it was", true, 0, false, false},
+		{"a mark that a rule is for", true, 0x1, false, true},
+		{"its mask leaves other bits out", true, 0xf001, false, true},
+		{"a mark that no rule is for", true, 0x2, false, false},
+		{"a mark that a rule is not for", true, 0x200, false, true},
+		{"a rule of the other family is not asked", false, 0x1, false, false},
+		{"a type of service that no rule of IPv4 can be about", true, 0, true, false},
+		{"one that a rule of IPv6 may be about", false, 0, true, true},
+	} {
+		if got := s.PolicyAsks(c.v4, c.mark, c.tos); got != c.want {
+			t.Errorf("%s: got %v", c.name, got)
+		}
+	}
+}

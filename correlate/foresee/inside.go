@@ -218,7 +218,8 @@ func holder(k *host.Socket) string {
 func (w *walk) firewallInside() (correlate.Finding, bool) {
 	in := w.s.Host(w.h.Home)
 	p := ruleset.Packet{Tuple: w.h.Target, IIF: in.LinkWith(w.h.Target.Dst.Addr()), AddrType: ruleset.LocalAddrs(in.Addresses()...), Route: leaves(in),
-		Link: correlate.RuleLinks(in), Bridge: w.s.Bridges(w.h.Home, w.h.Target.Dst.Is4())}
+		Link: correlate.RuleLinks(in), Policy: correlate.RulePolicy(in, w.h.Target.Dst.Is4()),
+		Bridge: w.s.Bridges(w.h.Home, w.h.Target.Dst.Is4())}
 	if p.Tuple.Proto == decode.TCP {
 		p.TCPFlags = byte(decode.SYN)
 	}

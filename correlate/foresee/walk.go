@@ -134,7 +134,8 @@ func (w *walk) bridgeCallsRules() bool { return w.host.BridgesCallRules(w.r.Tupl
 // packet is the request's first packet, as the host's rules meet it.
 func (w *walk) packet() ruleset.Packet {
 	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(w.host.Addresses()...), Route: leaves(w.host),
-		Link: correlate.RuleLinks(w.host), Bridge: w.s.Bridges(capture.HostNetns, w.r.Tuple.Dst.Is4())}
+		Link: correlate.RuleLinks(w.host), Policy: correlate.RulePolicy(w.host, w.r.Tuple.Dst.Is4()),
+		Bridge: w.s.Bridges(capture.HostNetns, w.r.Tuple.Dst.Is4())}
 	if w.bridged() {
 		p.Route = func(netip.Addr) string { return w.r.Link }
 	}

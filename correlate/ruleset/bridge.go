@@ -200,7 +200,11 @@ func stops(rules []*decode.Rule) bool {
 				if v := e.Data.Verdict; v != nil && (v.Code == decode.VerdictDrop || v.Code == decode.VerdictQueue) {
 					return true
 				}
-			case decode.RejectExpr, decode.FwdExpr, decode.QueueExpr, decode.LookupExpr, decode.UnknownExpr, *decode.XTTarget:
+			case decode.UnknownExpr:
+				if e.Does == decode.EffectAny {
+					return true
+				}
+			case decode.RejectExpr, decode.FwdExpr, decode.QueueExpr, decode.LookupExpr, *decode.XTTarget:
 				return true
 			}
 		}

@@ -128,6 +128,9 @@ func (m *machine) arrive(iif string, index uint32) {
 	if !m.ingress() || !called && !m.hook(decode.HookPrerouting) {
 		return
 	}
+	if m.mark != 0 || m.tos {
+		m.policy()
+	}
 	switch m.addrType(m.tuple.Dst.Addr()) {
 	case TypeLocal, TypeBroadcast:
 		m.local = true
@@ -161,6 +164,9 @@ func (m *machine) send() {
 	m.leave()
 	if !m.hook(decode.HookOutput) {
 		return
+	}
+	if m.mark != 0 || m.tos {
+		m.policy()
 	}
 	m.leave()
 	m.local = m.addrType(m.tuple.Dst.Addr()) == TypeLocal

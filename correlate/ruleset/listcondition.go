@@ -69,7 +69,7 @@ func (b *listRule) compare() bool {
 	}
 	ok = b.compareTo(all)
 	if ok && b.p.iptables() && distorted(all) {
-		b.rule.Exprs = append(b.rule.Exprs[:was], decode.UnknownExpr{Name: "what nft lists of an extension of iptables"})
+		b.rule.Exprs = append(b.rule.Exprs[:was], decode.UnknownExpr{Name: "what nft lists of an extension of iptables", Does: decode.EffectMatch})
 	}
 	return ok
 }

@@ -46,6 +46,15 @@ func (b *listRule) limit() bool {
 	return true
 }
 
+// connlimit reads ct count [over] N.
+func (b *listRule) connlimit() bool {
+	e := decode.ConnlimitExpr{Over: b.word("over")}
+	n, err := strconv.ParseUint(b.next().text, 10, 32)
+	e.Count = uint32(n)
+	b.add(e)
+	return err == nil
+}
+
 var byteUnits = map[string]uint64{"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
 
 func (b *listRule) quota() bool {

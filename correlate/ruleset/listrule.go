@@ -25,12 +25,18 @@ func (p *listParser) rule(chain string, s *listCursor) {
 		b.l3 = p.family
 	}
 	for !b.done() {
-		if at := b.at; !b.statement() {
-			b.at = at
+		if len(b.unknown) > 0 && b.goesOn() {
 			b.skip()
 			continue
 		}
 		b.flush()
+		was, l3, l4 := b.listCursor, b.l3, b.l4
+		exprs, sets := len(r.Exprs), len(p.rules.Sets)
+		if !b.statement() {
+			b.listCursor, b.l3, b.l4 = was, l3, l4
+			r.Exprs, p.rules.Sets = r.Exprs[:exprs], p.rules.Sets[:sets]
+			b.skip()
+		}
 	}
 	b.flush()
 	if p.iptables() && !targets(r.Exprs) {
@@ -87,11 +93,10 @@ func (b *listRule) skip() {
 	b.unknown = append(b.unknown, t.text)
 }
 
-// flush adds what was not understood, so that it is not known whether the rule
-// matches.
+// flush adds what was not understood.
 func (b *listRule) flush() {
 	if len(b.unknown) > 0 {
-		b.rule.Exprs = append(b.rule.Exprs, decode.UnknownExpr{Name: strings.Join(b.unknown, " ")})
+		b.rule.Exprs = append(b.rule.Exprs, decode.UnknownExpr{Name: strings.Join(b.unknown, " "), Does: listEffect(b.unknown)})
 		b.unknown = nil
 	}
 }
@@ -143,6 +148,9 @@ func (b *listRule) statement() bool {
 		b.add(immediate(v))
 		return true
 	}
+	if b.words("ct", "count") {
+		return b.connlimit()
+	}
 	if read := listStatements[t.text]; read != nil {
 		at := b.at
 		b.at++
@@ -151,20 +159,20 @@ func (b *listRule) statement() bool {
 		}
 		b.at = at
 	}
-	if (t.text == "meta" || t.text == "ct" || t.text == "mark") && b.sets() {
-		return true
-	}
-	return b.condition()
+	return b.sets() || b.writes() || b.condition() || b.undecoded()
 }
 
-// remark reads the handle. Other comments stand for what nft cannot print.
+// remark reads the handle. In tables of iptables, other comments stand for what
+// nft cannot print.
 func (b *listRule) remark() bool {
 	at := b.at
 	n, ok := handleIn(b.next())
-	if !ok {
+	switch {
+	case ok:
+		b.rule.Handle = n
+	case b.p.iptables():
 		return false
 	}
-	b.rule.Handle = n
 	return b.omit(at)
 }
 
@@ -190,6 +198,11 @@ func init() {
 		"xt":         (*listRule).extension,
 		"add":        (*listRule).update,
 		"update":     (*listRule).update,
+		"delete":     (*listRule).update,
+		"dup":        (*listRule).dup,
+		"fwd":        (*listRule).fwd,
+		"synproxy":   (*listRule).synproxy,
+		"reset":      (*listRule).resetOption,
 		"last":       func(b *listRule) bool { b.words("used", "never"); b.add(decode.LastExpr{}); return true },
 	}
 }

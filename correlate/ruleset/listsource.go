@@ -7,7 +7,7 @@ import (
 	"dnatrace/decode"
 )
 
-// sets reads meta mark set …, ct mark set …, ct helper set ….
+// sets reads meta mark set …, ct mark set …, ct helper set …, ip daddr set ….
 func (b *listRule) sets() bool {
 	at := b.at
 	s, ok := b.selector()
@@ -19,9 +19,11 @@ func (b *listRule) sets() bool {
 		b.add(decode.ObjrefExpr{Type: 3, Name: b.next().text})
 		return true
 	}
-	was := len(b.rule.Exprs)
+	was, sets, l3, l4 := len(b.rule.Exprs), len(b.p.rules.Sets), b.l3, b.l4
+	b.need(s)
 	if !b.source(s.kind, s.len) {
-		b.rule.Exprs, b.at = b.rule.Exprs[:was], at
+		b.rule.Exprs, b.p.rules.Sets, b.at = b.rule.Exprs[:was], b.p.rules.Sets[:sets], at
+		b.l3, b.l4 = l3, l4
 		return false
 	}
 	switch e := s.load.(type) {
@@ -29,6 +31,9 @@ func (b *listRule) sets() bool {
 		e.Set = true
 		b.add(e)
 	case decode.CtExpr:
+		e.Set = true
+		b.add(e)
+	case decode.PayloadExpr:
 		e.Set = true
 		b.add(e)
 	}

@@ -167,32 +167,10 @@ func (m *machine) kind16(has bool, name string) ([]byte, string) {
 	return name16(l.Kind), ""
 }
 
-func (e *evaluation) setMeta(x decode.MetaExpr) bool {
-	if x.Key == metaBroute {
-		return e.leaves("it is taken off the bridge (broute)")
-	}
-	if x.Key != decode.MetaMark {
-		return true
-	}
-	if !e.acts() {
-		return false
-	}
-	b, why := e.get(x.Reg, 4)
-	if why != "" {
-		e.doubt(e.set.name(e.chain, e.rule) + ": " + why)
-		return true
-	}
-	e.mark = e.order.Uint32(b)
-	return true
-}
-
 // payload loads bytes of the packet, as far as they are known.
 func (e *evaluation) payload(x decode.PayloadExpr) bool {
 	if x.Set {
-		if x.Base == decode.BaseLink && e.framed() || x.Base == decode.BaseNetwork && x.Offset >= 8 || x.Base == decode.BaseTransport && x.Offset < 4 {
-			return e.leaves("the packet is rewritten")
-		}
-		return true
+		return e.setPayload(x)
 	}
 	var header, known []byte
 	if e.family == decode.FamilyARP && x.Base == decode.BaseTransport {

@@ -24,6 +24,7 @@ type machine struct {
 	at                 uint32
 	root               *chain // the base chain that is run
 	mark, ctMark       uint32
+	tos                bool // a rule has changed its type of service
 	untracked          bool
 	dstDone, srcDone   bool // a rule has settled this half of the translation
 	redirected         bool
@@ -97,19 +98,16 @@ func (e *evaluation) lookup(x decode.LookupExpr) bool {
 	}
 	set := e.set.sets[chainKey{tableKey{e.rule.Family, e.rule.Table, false}, x.Set}]
 	if set == nil || set.Absent {
-		return e.unsure("the elements of set " + x.Set + " are not known")
+		return e.notFound(x, set, "the elements of set "+x.Set+" are not known")
 	}
 	key, why := e.get(x.Reg, set.KeyLen)
 	if why != "" {
-		if x.Map && x.To != decode.VerdictReg {
-			e.note(x.To, set.DataLen, why)
-		}
-		return e.unsure(why)
+		return e.notFound(x, set, why)
 	}
 	found := find(set, key)
 	e.lookups = append(e.lookups, lookedUp{not: x.Not, expr: x, set: set, element: found, key: key})
 	if found == nil && set.Flags&decode.SetEval != 0 {
-		return e.unsure("set " + x.Set + " changes with the traffic")
+		return e.notFound(x, set, "set "+x.Set+" changes with the traffic")
 	}
 	if !x.Map {
 		return (found != nil) != x.Not
@@ -122,6 +120,23 @@ func (e *evaluation) lookup(x decode.LookupExpr) bool {
 	}
 	e.put(x.To, found.Data.Value)
 	return true
+}
+
+// notFound is a lookup that cannot be made. What a map gives is not known then:
+// a value, or a verdict.
+func (e *evaluation) notFound(x decode.LookupExpr, set *decode.NamedSet, why string) bool {
+	switch {
+	case !x.Map:
+		return e.unsure(why)
+	case x.To == decode.VerdictReg:
+		return e.leaves(why)
+	}
+	n := len(e.data)
+	if set != nil && set.DataLen > 0 {
+		n = set.DataLen
+	}
+	e.note(x.To, n, why)
+	return e.unsure(why)
 }
 
 func (m *machine) addrType(a netip.Addr) uint32 {

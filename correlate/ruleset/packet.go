@@ -50,6 +50,10 @@ type Packet struct {
 	// Route is the interface that packets to an address leave by, "" for none.
 	// Nil if that is not known: OIF is taken, and reverse paths cannot be told.
 	Route func(netip.Addr) string
+	// Policy reports whether routing policy may send a packet with this mark
+	// elsewhere than one without, or, if tos, one whose type of service a rule has
+	// changed. Nil if routing asks for neither.
+	Policy func(mark uint32, tos bool) bool
 	// Link is what is known of an interface of the namespace. Nil if nothing is.
 	Link func(name string) Link
 	// Bridge is the bridge that an interface is, nil if it is none; it is not known

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"bytes"
+	"strings"
 
 	"dnatrace/decode"
 )
@@ -14,6 +15,8 @@ type ruling struct {
 	rejects bool
 }
 
+const damaged = "the recording is damaged here"
+
 var goOn = ruling{code: decode.VerdictContinue, word: "continue"}
 
 // rules runs one rule. It reports whether the rule matched whole.
@@ -24,7 +27,7 @@ func (m *machine) rules(c *chain, r *decode.Rule) (v ruling, matched bool) {
 	m.lookups = nil
 	e := evaluation{machine: m, chain: c, rule: r, ruling: goOn}
 	if r.Damaged {
-		e.unsure("the recording is damaged here")
+		e.unsure(damaged)
 	}
 	for _, x := range r.Exprs {
 		if !e.run(x) {
@@ -33,6 +36,9 @@ func (m *machine) rules(c *chain, r *decode.Rule) (v ruling, matched bool) {
 		if e.ruling.code != decode.VerdictContinue {
 			break
 		}
+	}
+	if r.Damaged { // what is lost may have done anything
+		e.leaves(damaged)
 	}
 	if e.unknown != "" && !e.asked { // it had no effect: whether it matched does not matter
 		return goOn, false
@@ -115,9 +121,7 @@ func (e *evaluation) run(x decode.Expr) bool {
 	case decode.LookupExpr:
 		return e.lookup(x)
 	case decode.ObjrefExpr:
-		if x.Type == 2 || x.Type == 4 || x.Type == 5 { // quota, limit, connections
-			return e.within(false, "it depends on what came before ("+x.Name+")")
-		}
+		return e.object(x)
 	case decode.CounterExpr, decode.LastExpr, decode.LogExpr, decode.DupExpr:
 	case decode.LimitExpr:
 		return e.within(x.Over, "it depends on how many packets came before (limit)")
@@ -155,11 +159,23 @@ func (e *evaluation) run(x decode.Expr) bool {
 	case *decode.XTTarget:
 		return e.target(x)
 	case decode.UnknownExpr:
-		return e.unsure(x.Name + " is not decoded")
+		return e.undecoded(x)
 	default:
-		return e.unsure("not decoded")
+		return e.leaves("a statement is not evaluated")
 	}
 	return true
+}
+
+// undecoded runs what is not decoded: registers may hold anything behind it.
+func (e *evaluation) undecoded(x decode.UnknownExpr) bool {
+	e.note(1, len(e.data), "what it compares is not decoded")
+	switch x.Does {
+	case decode.EffectNone:
+		return true
+	case decode.EffectMatch:
+		return e.unsure(x.Name + " is not decoded")
+	}
+	return e.leaves(strings.TrimSpace(x.Name + " is not decoded, and may do anything to the packet"))
 }
 
 // leaves ends with something that is not followed.

@@ -77,7 +77,7 @@ func (b *saveRule) common(o option) bool {
 	case "-p", "--protocol":
 		b.protocol(o, v)
 	case "-f", "--fragment":
-		b.add(decode.UnknownExpr{Name: "-f"})
+		b.add(decode.UnknownExpr{Name: "-f", Does: decode.EffectMatch})
 		return true
 	case "-c", "--set-counters":
 		if len(o.values) == 2 {
@@ -90,7 +90,7 @@ func (b *saveRule) common(o option) bool {
 		return false
 	}
 	if !one {
-		b.add(decode.UnknownExpr{Name: o.name})
+		b.add(decode.UnknownExpr{Name: o.name, Does: decode.EffectMatch})
 	}
 	return true
 }
@@ -106,7 +106,7 @@ func (b *saveRule) cmp(load decode.Expr, not bool, value []byte) {
 func (b *saveRule) prefix(o option, v string) {
 	addr, mask, ok := addrMask(v, b.ip6)
 	if !ok {
-		b.add(decode.UnknownExpr{Name: o.name + " " + v})
+		b.add(decode.UnknownExpr{Name: o.name + " " + v, Does: decode.EffectMatch})
 		return
 	}
 	at := map[bool]int{false: 12, true: 8}[b.ip6]
@@ -177,7 +177,7 @@ func (b *saveRule) protocol(o option, v string) {
 	case !ok || n > 255:
 		n, ok = number([]word{{58, "icmpv6"}, {58, "icmp6"}, {135, "mobility-header"}, {4, "ipip"}, {103, "pim"}, {89, "ospf"}, {108, "ipcomp"}, {88, "eigrp"}, {115, "l2tp"}}, v)
 		if !ok || n > 255 {
-			b.add(decode.UnknownExpr{Name: o.name + " " + v})
+			b.add(decode.UnknownExpr{Name: o.name + " " + v, Does: decode.EffectMatch})
 			return
 		}
 	}

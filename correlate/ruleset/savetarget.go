@@ -52,6 +52,8 @@ var saveTargets = map[string]func(*saveRule, segment) (decode.XTInfo, bool){
 		return decode.XTCT{Notrack: true}, len(s.options) == 0
 	},
 	"TCPMSS": saveMSS,
+	"TTL":    saveTTL,
+	"HL":     saveTTL,
 	"SET":    saveSetTarget,
 }
 
@@ -220,6 +222,16 @@ func saveCT(_ *saveRule, s segment) (decode.XTInfo, bool) {
 	}
 	i.Options = rawText(other)
 	return i, true
+}
+
+func saveTTL(_ *saveRule, s segment) (decode.XTInfo, bool) {
+	if len(s.options) != 1 {
+		return nil, false
+	}
+	mode := slices.Index(ttlModes[:], strings.TrimPrefix(s.options[0].name, "--"+strings.ToLower(s.name)+"-"))
+	v, one := s.options[0].value()
+	n, err := strconv.ParseUint(v, 10, 8)
+	return decode.XTTTL{Mode: uint8(mode), Value: uint8(n)}, one && mode >= 0 && err == nil
 }
 
 func saveMSS(_ *saveRule, s segment) (decode.XTInfo, bool) {

@@ -120,22 +120,6 @@ func (m *machine) ctMarkUnknown() string {
 	return "the connection's mark is not known"
 }
 
-func (e *evaluation) setCt(x decode.CtExpr) bool {
-	if x.Key != decode.CtMark {
-		return true
-	}
-	if !e.acts() {
-		return false
-	}
-	b, why := e.get(x.Reg, 4)
-	if why != "" {
-		e.doubt(e.set.name(e.chain, e.rule) + ": " + why)
-		return true
-	}
-	e.ctMark = e.order.Uint32(b)
-	return true
-}
-
 // asksNAT reports whether rules are asked for a translation at a hook: for the
 // first packet of a connection, once for each half.
 func (m *machine) asksNAT(hook uint32) bool {

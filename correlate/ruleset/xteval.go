@@ -182,12 +182,19 @@ func (e *evaluation) matchRange(i decode.XTRange) bool {
 
 // harmless are targets after which the packet goes on as it was, as far as rules
 // can see.
-var harmless = []string{"LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CLASSIFY", "AUDIT", "DSCP", "TOS", "TTL", "HL", "SECMARK", "CONNSECMARK", "TEE", "RATEEST", "IDLETIMER", "LED", "ECN", "TCPOPTSTRIP"}
+var harmless = []string{"LOG", "NFLOG", "ULOG", "TRACE", "CHECKSUM", "TCPMSS", "CLASSIFY", "AUDIT", "SECMARK", "CONNSECMARK", "TEE", "RATEEST", "IDLETIMER", "LED", "ECN", "TCPOPTSTRIP"}
+
+// retosing are targets that change the type of service, which routing policy may
+// ask for.
+var retosing = []string{"DSCP", "TOS"}
 
 // target runs a target extension.
 func (e *evaluation) target(x *decode.XTTarget) bool {
 	if slices.Contains(harmless, x.Name) {
 		return true
+	}
+	if slices.Contains(retosing, x.Name) {
+		return e.retos()
 	}
 	if i, ok := x.Info.(decode.XTSetTarget); ok && i.Map.Dim == 0 || x.Name == "SET" && !ok {
 		return true // what it changes is not certain anyway
@@ -207,7 +214,12 @@ func (e *evaluation) target(x *decode.XTTarget) bool {
 		return e.targetConnmark(i)
 	case decode.XTSetTarget:
 		return e.targetSet(i)
+	case decode.XTTTL:
+		return e.targetTTL(i)
 	case decode.XTCT:
+		if i.Zone {
+			return e.leaves("it is put in another zone of connection tracking")
+		}
 		e.untracked = e.untracked || i.Notrack
 		return true
 	}

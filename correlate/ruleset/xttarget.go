@@ -3,6 +3,7 @@ package ruleset
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"dnatrace/decode"
 )
@@ -27,6 +28,10 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 		return w.setTarget(i)
 	case decode.XTText:
 		return spaced(i.Options)
+	case decode.XTTTL:
+		if int(i.Mode) < len(ttlModes) {
+			return fmt.Sprintf(" --%s-%s %d", strings.ToLower(e.Name), ttlModes[i.Mode], i.Value)
+		}
 	case decode.XTMSS:
 		if i.Size == 0xffff {
 			return " --clamp-mss-to-pmtu"
@@ -38,6 +43,9 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 	}
 	return " [not decoded]"
 }
+
+// ttlModes are the modes of decode.XTTTL as iptables names them.
+var ttlModes = [...]string{decode.XTTTLSet: "set", decode.XTTTLInc: "inc", decode.XTTTLDec: "dec"}
 
 func ctOptions(name string, i decode.XTCT) string {
 	t := ""
