@@ -244,12 +244,7 @@ func (p *path) boundSocket(server decode.Tuple) (*host.Socket, bool) {
 		s, old = p.latestHost(), p.earlierHost()
 	}
 	queue := func(s *host.Sample) *host.Socket {
-		for _, k := range listeners(s, decode.UDP) {
-			if k.Local.Port() == server.DstPort && accepts(&k, server.Dst.Addr()) {
-				return &k
-			}
-		}
-		return nil
+		return takerOf(listeners(s, decode.UDP), server.DstPort, server.Dst.Addr())
 	}
 	now, was := queue(s), queue(old)
 	if now == nil {

@@ -118,12 +118,7 @@ func (s *State) Door(netns string, ip netip.Addr) (bridge, veth string) {
 // Listener is the socket of a namespace that takes what t carries to its
 // destination, or nil.
 func (s *State) Listener(netns string, t decode.Tuple) *host.Socket {
-	for _, k := range listeners(s.Host(netns), t.Proto) {
-		if k.Local.Port() == t.DstPort && accepts(&k, t.Dst.Addr()) {
-			return &k
-		}
-	}
-	return nil
+	return takerOf(listeners(s.Host(netns), t.Proto), t.DstPort, t.Dst.Addr())
 }
 
 // Others are the running containers on a network, but for one.

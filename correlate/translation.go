@@ -112,12 +112,7 @@ func (p *path) takenByProcess(j *judgement) {
 
 // hostListener is the socket of the host that takes what is asked for, or nil.
 func (p *path) hostListener() *host.Socket {
-	for _, k := range listeners(p.latestHost(), p.tuple.Proto) {
-		if k.Local.Port() == p.tuple.DstPort && accepts(&k, p.tuple.Dst.Addr()) {
-			return &k
-		}
-	}
-	return nil
+	return takerOf(listeners(p.latestHost(), p.tuple.Proto), p.tuple.DstPort, p.tuple.Dst.Addr())
 }
 
 // redirected: a rule sent the request to another port or address of the host,

@@ -373,12 +373,3 @@ func listeners(s *host.Sample, proto decode.Proto) []host.Socket {
 	}
 	return out
 }
-
-// accepts reports whether a socket takes what is sent to dst.
-func accepts(k *host.Socket, dst netip.Addr) bool {
-	l := k.Local.Addr()
-	if l.IsUnspecified() {
-		return dst.Is4() == l.Is4() || dst.Is4() && k.V6 && !k.V6Only
-	}
-	return l.Unmap() == dst
-}

@@ -123,7 +123,7 @@ func (s *Set) Add(netns string, b []byte) (Kind, error) {
 	case Sysctl:
 		s.sysctl(netns, b)
 	case Sockets:
-		s.sockets(netns, b)
+		err = s.sockets(netns, b)
 	default:
 		return "", ErrUnknown
 	}

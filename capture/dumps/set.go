@@ -34,6 +34,7 @@ type place struct {
 	rulesets   []ruleset
 	conntrack  [][]byte
 	dumped     struct{ tcp, udp bool } // sockets of these were looked at
+	unread     struct{ tcp, udp bool } // and not all of them were understood
 }
 
 // ruleset is the text of one back end's rules; of several of one, the last
@@ -188,10 +189,10 @@ func (p *place) state() host.State {
 		}
 	}
 	slices.SortFunc(st.Links, func(a, b host.Link) int { return a.Index - b.Index })
-	if !p.dumped.tcp {
+	if !p.dumped.tcp || p.unread.tcp {
 		st.Missing = append(st.Missing, host.MissingTCP)
 	}
-	if !p.dumped.udp {
+	if !p.dumped.udp || p.unread.udp {
 		st.Missing = append(st.Missing, host.MissingUDP)
 	}
 	return st
@@ -258,11 +259,26 @@ func (s *Set) proxies(h host.State) []host.Proxy {
 		if k.Process != "docker-proxy" {
 			continue
 		}
-		if to, ok := s.mapped(k); ok {
-			out = append(out, host.Proxy{PID: k.PID, Proto: k.Proto, Host: k.Local, Container: to})
+		ends := []netip.AddrPort{k.Local}
+		if k.Either {
+			ends = append(ends, netip.AddrPortFrom(otherFamily(k.Local.Addr()), k.Local.Port()))
+		}
+		for _, end := range ends {
+			k.Local = end
+			if to, ok := s.mapped(k); ok {
+				out = append(out, host.Proxy{PID: k.PID, Proto: k.Proto, Host: end, Container: to})
+			}
 		}
 	}
 	return out
+}
+
+// otherFamily is every address of the other family than that of a.
+func otherFamily(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
 }
 
 // mapped is where the mapping of a host's socket leads.
@@ -316,6 +332,8 @@ func (s *Set) Merge(o *Set, netns string) {
 		}
 		p.dumped.tcp = p.dumped.tcp || q.dumped.tcp
 		p.dumped.udp = p.dumped.udp || q.dumped.udp
+		p.unread.tcp = p.unread.tcp || q.unread.tcp
+		p.unread.udp = p.unread.udp || q.unread.udp
 	}
 }
 

@@ -2,13 +2,8 @@ package dumps
 
 import (
 	"bytes"
-	"net/netip"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
-
-	"dnatrace/capture/host"
 )
 
 func lower(s string) string { return strings.ToLower(s) }
@@ -95,100 +90,4 @@ func (s *Set) sysctl(netns string, b []byte) {
 		}
 		p.sysctls[key] = strings.TrimSpace(value)
 	}
-}
-
-// sockets reads what ss prints about listening and unconnected sockets, with
-// any columns.
-func (s *Set) sockets(netns string, b []byte) {
-	p := s.place(netns)
-	for _, line := range lines(b) {
-		if m := socketTitle.FindSubmatch(line); m != nil {
-			// Without a column for it, there is one protocol, and rows tell which.
-			p.dumped.tcp, p.dumped.udp = p.dumped.tcp || len(m[1]) > 0, p.dumped.udp || len(m[1]) > 0
-			continue
-		}
-		if k, ok := socket(string(line)); ok {
-			p.socks = append(p.socks, k)
-			p.dumped.tcp = p.dumped.tcp || k.Proto == "tcp"
-			p.dumped.udp = p.dumped.udp || k.Proto == "udp"
-		}
-	}
-}
-
-// users is the column of processes: users:(("nginx",pid=123,fd=6),…).
-var users = regexp.MustCompile(`users:\(\("([^"]*)",pid=(\d+)`)
-
-// namedSocket is a socket whose interface is known by name; "" for all.
-type namedSocket struct {
-	host.Socket
-	dev string
-}
-
-// socket reads a line: [Netid] State Recv-Q Send-Q Local Peer [Process…]. Of a
-// listener, Recv-Q is how many wait and Send-Q how many may (ss(8)).
-func socket(line string) (namedSocket, bool) {
-	var k namedSocket
-	f := strings.Fields(line)
-	if len(f) > 0 && (f[0] == "tcp" || f[0] == "udp") {
-		k.Proto, f = f[0], f[1:]
-	}
-	if len(f) < 5 {
-		return k, false
-	}
-	switch {
-	case f[0] == "LISTEN" && k.Proto != "udp":
-		k.Proto = "tcp"
-	case f[0] == "UNCONN" && k.Proto != "tcp":
-		k.Proto = "udp"
-	default:
-		return k, false
-	}
-	queue, err1 := strconv.ParseUint(f[1], 10, 32)
-	backlog, err2 := strconv.ParseUint(f[2], 10, 32)
-	if err1 != nil || err2 != nil || !k.bind(f[3]) {
-		return k, false
-	}
-	k.Queue = uint32(queue)
-	if k.Proto == "tcp" {
-		k.Backlog = uint32(backlog)
-	}
-	if m := users.FindStringSubmatch(line); m != nil {
-		k.Process = m[1]
-		k.PID, _ = strconv.Atoi(m[2])
-	}
-	k.V6Only = k.V6Only || k.V6 && slices.Contains(f, "v6only:1")
-	return k, true
-}
-
-// bind reads the local end: "*:80" is every address of both families,
-// "0.0.0.0:80" and "[::]:80" are those of one (ss prints the star for a socket
-// of IPv6 that also serves IPv4), "127.0.0.53%lo:53" is bound to an interface.
-// A port that is told by name is none we know.
-func (k *namedSocket) bind(s string) bool {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return false
-	}
-	port, err := strconv.ParseUint(s[i+1:], 10, 16)
-	if err != nil {
-		return false
-	}
-	ip := s[:i]
-	if at := strings.IndexByte(ip, '%'); at >= 0 {
-		ip, k.dev = ip[:at]+strings.Repeat("]", strings.Count(ip[:at], "[")), strings.TrimSuffix(ip[at+1:], "]")
-	}
-	ip = strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")
-	if ip == "*" {
-		k.V6 = true
-		k.Local = netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(port))
-		return true
-	}
-	a, err := netip.ParseAddr(ip)
-	if err != nil {
-		return false
-	}
-	k.V6 = a.Is6()
-	k.V6Only = k.V6 && a.IsUnspecified()
-	k.Local = netip.AddrPortFrom(a, uint16(port))
-	return true
 }

@@ -112,6 +112,7 @@ type Socket struct {
 	Local   netip.AddrPort `json:"local"`             // unspecified address for all
 	V6      bool           `json:"v6,omitempty"`      // an AF_INET6 socket
 	V6Only  bool           `json:"v6only,omitempty"`  // valid iff V6: does not serve IPv4
+	Either  bool           `json:"either,omitempty"`  // valid iff Local is unspecified: whether it serves the other family, too, is not told
 	Queue   uint32         `json:"queue"`             // TCP: connections waiting for accept; UDP: bytes waiting to be read
 	Backlog uint32         `json:"backlog,omitempty"` // TCP: most that may wait
 	UID     uint32         `json:"uid,omitempty"`

@@ -140,6 +140,7 @@ func (w *walk) inside() {
 		return
 	}
 	taken := w.s.Listener(w.h.Home, w.h.Target)
+	w.hole(correlate.MayNotAccept(taken, w.h.Target.Dst.Addr()))
 	if f, ok := w.misled(); ok {
 		w.finish(f, Drop)
 		return

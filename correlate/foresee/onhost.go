@@ -20,6 +20,7 @@ func (w *walk) local() {
 		return
 	}
 	k := w.s.Listener(capture.HostNetns, t)
+	w.hole(correlate.MayNotAccept(k, t.Dst.Addr()))
 	if f, ok := w.s.Redirected(w.h); ok && k == nil {
 		if f.Rule = w.by; w.by != nil {
 			f.Why, f.Fix = strings.TrimSuffix(f.Why, ".")+": "+w.by.Text+".", correlate.Removal(w.by)

@@ -1,0 +1,253 @@
+package dumps
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dnatrace/capture/host"
+)
+
+// notation is how ss writes sockets that are bound to every address. Up to
+// iproute2 4.13 a star is every address of IPv4, and ":::80", later "[::]:80",
+// one of IPv6 that may serve IPv4, too. Since then 0.0.0.0 and [::] are every
+// address of one family, and the star is a socket of both.
+type notation uint8
+
+// Notations. The zero value is unknown: the lines have nothing that tells.
+const (
+	notationUnknown notation = iota
+	notationOld
+	notationNew
+)
+
+// notationOf tells the notation of a dump by its lines.
+func notationOf(b []byte) notation {
+	var old, since bool
+	stars, brackets := map[string]bool{}, map[string]bool{} // protocol and port
+	for _, text := range lines(b) {
+		line := string(text)
+		since = since || socketTitle.MatchString(line) && strings.Contains(line, "Process") // iproute2 5.6
+		l, ok := socketFields(line)
+		if !ok {
+			continue
+		}
+		local, port := cutPort(l.local)
+		peer, _ := cutPort(l.peer)
+		switch {
+		case local == "0.0.0.0" || peer == "0.0.0.0":
+			since = true
+		case peer == "*" && isIPv4(local), strings.Contains(local, ":") && !strings.HasPrefix(local, "["):
+			old = true
+		case local == "*":
+			stars[l.proto+port] = true
+		case local == "[::]":
+			brackets[l.proto+port] = true
+		}
+	}
+	for k := range stars { // no socket of both families leaves room for another one
+		old = old || brackets[k]
+	}
+	switch {
+	case old && !since:
+		return notationOld
+	case since && !old:
+		return notationNew
+	}
+	return notationUnknown
+}
+
+func isIPv4(s string) bool {
+	s, _, _ = strings.Cut(s, "%")
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Is4()
+}
+
+// cutPort parts an end at its last colon.
+func cutPort(end string) (addr, port string) {
+	if i := strings.LastIndexByte(end, ':'); i >= 0 {
+		return end[:i], end[i+1:]
+	}
+	return end, ""
+}
+
+// sockets reads what ss prints about listening and unconnected sockets, with
+// any columns. Of a protocol of which a line is not understood, sockets that are
+// not listed may be there all the same.
+func (s *Set) sockets(netns string, b []byte) error {
+	p := s.place(netns)
+	bad, first := 0, ""
+	how := notationOf(b)
+	for _, line := range lines(b) {
+		if m := socketTitle.FindSubmatch(line); m != nil {
+			// Without a column for it, there is one protocol, and rows tell which.
+			p.dumped.tcp, p.dumped.udp = p.dumped.tcp || len(m[1]) > 0, p.dumped.udp || len(m[1]) > 0
+			continue
+		}
+		l, ok := socketFields(string(line))
+		if !ok {
+			continue
+		}
+		k, ok := l.socket(how)
+		if !ok {
+			p.unread.tcp = p.unread.tcp || l.proto == "tcp"
+			p.unread.udp = p.unread.udp || l.proto == "udp"
+			if bad++; bad == 1 {
+				first = l.local
+			}
+			continue
+		}
+		p.socks = append(p.socks, k)
+		p.dumped.tcp = p.dumped.tcp || k.Proto == "tcp"
+		p.dumped.udp = p.dumped.udp || k.Proto == "udp"
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d lines are not understood, the first of them about a socket on %q: run it with -n", bad, first)
+	}
+	return nil
+}
+
+// users is the column of processes: users:(("nginx",pid=123,fd=6),…).
+var users = regexp.MustCompile(`users:\(\("([^"]*)",pid=(\d+)`)
+
+// namedSocket is a socket whose interface is known by name; "" for all.
+type namedSocket struct {
+	host.Socket
+	dev string
+}
+
+// socketText is a line about a socket of TCP or UDP: [Netid] State Recv-Q Send-Q
+// Local Peer [Process…]. Of a listener, Recv-Q is how many wait and Send-Q how
+// many may (ss(8)).
+type socketText struct {
+	proto       string // "tcp" or "udp"
+	local, peer string
+	queue, max  string
+	rest        []string
+	line        string
+}
+
+// socketFields takes a line apart. False if it is about something else.
+func socketFields(line string) (l socketText, ok bool) {
+	f := strings.Fields(line)
+	l.line = line
+	if len(f) > 0 && (f[0] == "tcp" || f[0] == "udp") {
+		l.proto, f = f[0], f[1:]
+	}
+	if len(f) < 5 {
+		return l, false
+	}
+	switch {
+	case f[0] == "LISTEN" && l.proto != "udp":
+		l.proto = "tcp"
+	case f[0] == "UNCONN" && l.proto != "tcp":
+		l.proto = "udp"
+	default:
+		return l, false
+	}
+	l.queue, l.max, l.local, l.peer, l.rest = f[1], f[2], f[3], f[4], f[5:]
+	path := strings.HasPrefix(l.local, "/") || strings.HasPrefix(l.local, "@") // of the Unix domain
+	return l, !path && strings.Contains(l.local, ":")
+}
+
+func (l *socketText) socket(how notation) (namedSocket, bool) {
+	var k namedSocket
+	k.Proto = l.proto
+	queue, err1 := strconv.ParseUint(l.queue, 10, 32)
+	backlog, err2 := strconv.ParseUint(l.max, 10, 32)
+	if err1 != nil || err2 != nil || !k.bind(l.local, how) {
+		return k, false
+	}
+	k.Queue = uint32(queue)
+	if k.Proto == "tcp" {
+		k.Backlog = uint32(backlog)
+	}
+	if m := users.FindStringSubmatch(l.line); m != nil {
+		k.Process = m[1]
+		k.PID, _ = strconv.Atoi(m[2])
+	}
+	if k.V6 && slices.Contains(l.rest, "v6only:1") {
+		k.V6Only, k.Either = true, false
+	}
+	if k.V6 && slices.Contains(l.rest, "v6only:0") && k.Local.Addr().IsUnspecified() {
+		k.V6Only, k.Either = false, false
+	}
+	return k, true
+}
+
+// bind reads the local end, as its notation has it: "127.0.0.53%lo:53" is bound to
+// an interface. A port is a number or the name of a service.
+func (k *namedSocket) bind(s string, how notation) bool {
+	ip, name := cutPort(s)
+	port, ok := portOf(name, k.Proto)
+	if !ok {
+		return false
+	}
+	if at := strings.IndexByte(ip, '%'); at >= 0 {
+		ip, k.dev = ip[:at]+strings.Repeat("]", strings.Count(ip[:at], "[")), strings.TrimSuffix(ip[at+1:], "]")
+	}
+	ip = strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")
+	if ip == "*" {
+		k.star(port, how)
+		return true
+	}
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	k.V6 = a.Is6()
+	k.Local = netip.AddrPortFrom(a, port)
+	if k.V6 && a.IsUnspecified() {
+		k.V6Only = how == notationNew
+		k.Either = how != notationNew
+	}
+	return true
+}
+
+// star binds to every address: of IPv4 surely, whatever the notation.
+func (k *namedSocket) star(port uint16, how notation) {
+	k.Local = netip.AddrPortFrom(netip.IPv4Unspecified(), port)
+	k.Either = how == notationUnknown
+	if how == notationNew {
+		k.V6 = true
+		k.Local = netip.AddrPortFrom(netip.IPv6Unspecified(), port)
+	}
+}
+
+// portOf is a port by its number or, without -n, by the name of its service.
+func portOf(name, proto string) (uint16, bool) {
+	if n, err := strconv.ParseUint(name, 10, 16); err == nil {
+		return uint16(n), true
+	}
+	n, ok := services[name]
+	if !ok {
+		n, ok = services[name+"/"+proto]
+	}
+	return n, ok
+}
+
+// services are ports by the names that /etc/services of the distributions has
+// for them (IANA's registry). One that has a name for one protocol only, or
+// another port for each, is here with its protocol.
+var services = map[string]uint16{
+	"echo": 7, "discard": 9, "systat/tcp": 11, "daytime": 13, "qotd/tcp": 17, "chargen": 19, "ftp-data/tcp": 20, "ftp": 21,
+	"ssh": 22, "telnet/tcp": 23, "smtp/tcp": 25, "time": 37, "whois/tcp": 43, "tacacs": 49, "domain": 53, "bootps": 67,
+	"bootpc": 68, "tftp/udp": 69, "gopher/tcp": 70, "finger/tcp": 79, "http": 80, "kerberos": 88, "pop3": 110, "sunrpc": 111,
+	"auth/tcp": 113, "ident/tcp": 113, "nntp/tcp": 119, "ntp": 123, "epmap": 135, "netbios-ns": 137, "netbios-dgm": 138,
+	"netbios-ssn": 139, "imap2": 143, "imap": 143, "snmp": 161, "snmp-trap": 162, "snmptrap": 162, "cmip-man": 163,
+	"xdmcp": 177, "bgp": 179, "irc": 194, "smux/tcp": 199, "ldap": 389, "https": 443, "snpp": 444, "microsoft-ds": 445,
+	"kpasswd": 464, "submissions/tcp": 465, "urd/tcp": 465, "isakmp": 500, "exec/tcp": 512, "biff/udp": 512, "login/tcp": 513,
+	"who/udp": 513, "shell/tcp": 514, "syslog/udp": 514, "printer/tcp": 515, "route/udp": 520, "rtsp": 554, "submission/tcp": 587,
+	"nntps/tcp": 563, "ipp": 631, "ldaps": 636, "kerberos-adm": 749, "domain-s": 853, "rsync": 873, "ftps-data": 989, "ftps": 990,
+	"telnets": 992, "imaps": 993, "ircs": 994, "pop3s": 995, "socks": 1080, "openvpn": 1194, "ms-sql-s": 1433, "ms-sql-m": 1434,
+	"l2f": 1701, "radius": 1812, "radius-acct": 1813, "nfs": 2049, "gnunet": 2086, "docker/tcp": 2375, "docker-s/tcp": 2376,
+	"etcd-client/tcp": 2379, "etcd-server/tcp": 2380, "iscsi-target/tcp": 3260, "mysql": 3306, "ms-wbt-server": 3389, "nut": 3493,
+	"svn": 3690, "epmd": 4369, "ipsec-nat-t/udp": 4500, "rfe": 5002, "commplex-main": 5000, "mmcc": 5050, "sip": 5060, "sip-tls": 5061,
+	"xmpp-client/tcp": 5222, "xmpp-server/tcp": 5269, "mdns": 5353, "hostmon": 5355, "llmnr": 5355, "postgresql": 5432, "amqps/tcp": 5671,
+	"amqp": 5672, "rfb": 5900, "x11": 6000, "redis/tcp": 6379, "ircd/tcp": 6667, "gnutella-svc": 6346, "gnutella-rtr": 6347,
+	"afs3-fileserver": 7000, "http-alt": 8080, "webcache": 8080, "puppet/tcp": 8140, "https-alt": 8443, "bacula-dir": 9101, "bacula-fd": 9102,
+	"bacula-sd": 9103, "git": 9418, "zabbix-agent": 10050, "zabbix-trapper": 10051, "amanda": 10080, "memcache": 11211,
+}
