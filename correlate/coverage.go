@@ -20,10 +20,10 @@ func (p *path) watched(points ...*point) coverage {
 	var c coverage
 	from, to := p.r.opened, p.now
 	for _, pt := range points {
-		if pt.since > from {
+		if !watchedFrom(pt, from) {
 			c.gaps = append(c.gaps, fmt.Sprintf("%s was watched only after the request had begun", pt.Name))
 		}
-		if pt.until != 0 && pt.until < to {
+		if !watchedTo(pt, to) {
 			c.gaps = append(c.gaps, fmt.Sprintf("%s was no longer watched when the request was made", pt.Name))
 		}
 		if !pt.Counting {

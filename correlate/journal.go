@@ -72,7 +72,7 @@ func (g *journal) damaged(what string) { g.damage = appendNew(g.damage, what) }
 func (g *journal) lostBetween(ring uint16, from, to int64) uint64 {
 	n := uint64(0)
 	for _, l := range g.losses[ring] {
-		if l.From <= to && l.To >= from {
+		if overlaps(&l, from, to) {
 			n += l.Lost
 		}
 	}
@@ -242,7 +242,7 @@ func (g *journal) recording(t *Tracker) Recording {
 	for _, n := range order {
 		for _, l := range g.losses[n] {
 			rings[n].Lost += l.Lost
-			rings[n].Intervals = append(rings[n].Intervals, IntervalReport{From: unix(l.From), To: unix(l.To), Lost: l.Lost})
+			rings[n].Intervals = append(rings[n].Intervals, IntervalReport{From: capturedAt(l.From), To: capturedAt(l.To), Lost: l.Lost})
 		}
 		r.Rings = append(r.Rings, *rings[n])
 	}

@@ -3,7 +3,6 @@ package correlate
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"dnatrace/capture/engine"
 	"dnatrace/decode"
@@ -16,13 +15,6 @@ func (j *judgement) fact(source string, at int64, format string, args ...any) {
 
 func (j *judgement) note(format string, args ...any) {
 	j.notes = append(j.notes, fmt.Sprintf(format, args...))
-}
-
-func unix(ns int64) time.Time {
-	if ns == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, ns).UTC()
 }
 
 // deliver sets the verdict of what got through.

@@ -55,6 +55,7 @@ const (
 // give the same incidents. It is not safe for concurrent use.
 type Tracker struct {
 	config Config
+	clock  clock // how the times of the stream are kept
 	now    int64 // latest event time, Unix ns
 	began  int64 // earliest event time
 
@@ -162,6 +163,9 @@ func (t *Tracker) touch(packets []decode.Packet) {
 // packet takes one packet. Everything done for each packet is in here; what
 // only matters at turning points is behind turn.
 func (t *Tracker) packet(p *decode.Packet, hash uint32, quotes []decode.Quote) {
+	if t.clock != clockAsIs {
+		p = t.movedPacket(p)
+	}
 	if p.Time > t.now {
 		t.advance(p.Time)
 	}
@@ -236,6 +240,9 @@ const mostRetries = 16
 // Event takes a control event. What describes the stream itself takes effect at
 // once, whatever its time.
 func (t *Tracker) Event(e decode.Event) {
+	if t.clock != clockAsIs {
+		e = t.movedEvent(e)
+	}
 	switch e := e.(type) {
 	case *decode.Start:
 		t.journal.start(e)
@@ -251,7 +258,7 @@ func (t *Tracker) Event(e decode.Event) {
 		t.advance(e.Time)
 		t.journal.end(e)
 	case *decode.Conntrack:
-		t.advance(e.Time)
+		t.learn(e.Time, e.Undated)
 		t.conntrack(e)
 	case *decode.TraceStep:
 		t.advance(e.Time)
@@ -260,7 +267,7 @@ func (t *Tracker) Event(e decode.Event) {
 		t.advance(e.Time)
 		t.dropped(e)
 	case *decode.EngineSnapshot:
-		t.advance(e.Time)
+		t.learn(e.Time, e.Undated)
 		if t.hasRoom(e.Size) {
 			t.world.engineSaid(e)
 		}
@@ -268,14 +275,14 @@ func (t *Tracker) Event(e decode.Event) {
 		t.advance(e.Time)
 		t.world.engineDid(e)
 	case *decode.HostSample:
-		t.advance(e.Time)
+		t.learn(e.Time, e.Undated)
 		if t.hasRoom(e.Size) {
 			t.world.hostWas(e)
 			t.learnFromState(e)
 			t.giveMACs()
 		}
 	case *decode.Ruleset:
-		t.advance(e.Time)
+		t.learn(e.Time, e.Undated)
 		if t.hasRoom(e.Size) {
 			t.world.rulesWere(e)
 		}
@@ -293,12 +300,27 @@ func (t *Tracker) hasRoom(size int) bool {
 
 // Advance says that nothing earlier than until will come any more, and judges
 // what is due before it.
-func (t *Tracker) Advance(until int64) { t.advance(until) }
+func (t *Tracker) Advance(until int64) { t.pass(t.kept(until)) }
 
+// advance is about something that was seen, which the stream began with at the
+// latest.
 func (t *Tracker) advance(now int64) {
 	if t.began == 0 {
 		t.began = now
 	}
+	t.pass(now)
+}
+
+// learn is advance for a state; an undated one has a time only to come first.
+func (t *Tracker) learn(now int64, undated bool) {
+	if undated {
+		t.pass(now)
+		return
+	}
+	t.advance(now)
+}
+
+func (t *Tracker) pass(now int64) {
 	if now > t.due {
 		t.fire(now)
 	}

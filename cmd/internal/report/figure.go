@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -25,7 +26,7 @@ func short(s string, n int) string {
 func sinceText(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "−" + sinceText(-d)
+		return "−" + sinceText(-max(d, -math.MaxInt64)) // the least of all has no negative
 	case d < 10*time.Millisecond:
 		return fmt.Sprintf("%.3f ms", d.Seconds()*1e3)
 	case d < time.Second:
