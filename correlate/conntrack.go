@@ -147,6 +147,10 @@ func (t *Tracker) catchUp(req uint32, g *leg) {
 			r.marks |= markServerRST
 			t.close(req, r, s.last)
 		}
+		if s.flags&decode.FIN != 0 {
+			r.marks |= markServerFIN
+			r.serverFIN = s.last
+		}
 		if g.tuple.Proto != decode.TCP || g.bytes(s) > 0 {
 			t.answer(req, r, r.client, s.last)
 		}
@@ -162,6 +166,9 @@ func (t *Tracker) catchUp(req uint32, g *leg) {
 		if int32(s.acked) > finAndSYN {
 			t.answer(req, r, r.client, s.last)
 		}
+	}
+	if s.flags&decode.FIN != 0 && r.marks&markServerFIN != 0 {
+		r.marks |= markMiddle // which side closed first is not known any more
 	}
 	if r.synAck != 0 && s.flags&decode.ACK != 0 {
 		r.shaken = s.last

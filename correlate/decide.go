@@ -55,6 +55,7 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 // rest are the rules that rest on absence: the first that holds decides.
 func rest(p *path, j *judgement) {
 	for _, rule := range []func(*path, *judgement) bool{
+		outOfSight,
 		oneWay,
 		challenged,
 		oneWayStream,
@@ -82,7 +83,7 @@ func (p *path) idle() bool {
 
 // answered: an answer left towards the client.
 func answered(p *path, j *judgement) bool {
-	if p.r.answered == 0 {
+	if p.r.answered == 0 || p.halfway() && !p.arrived() {
 		return false
 	}
 	j.deliver(p)
@@ -142,7 +143,7 @@ func refusedByReset(p *path, j *judgement) bool {
 	}
 	from := p.replyFrom(decode.RST)
 	j.verdict = Refused
-	if from != nil && p.inContainer(from) {
+	if from != nil && (p.inContainer(from) || p.halfway()) {
 		j.fact("packets", from.first, "RST seen first at %s", from.at.Name)
 		resetByContainer(p, j)
 		return true

@@ -17,7 +17,7 @@ func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
 		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
 	}
 	for _, look := range []func(*path, *engine.Snapshot) (finding, bool){
-		portTaken, otherMode, internalNetwork, withoutNetwork, unmapped, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
+		portTaken, otherMode, networksUnknown, internalNetwork, withoutNetwork, unmapped, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
 	} {
 		if f, ok := look(p, e); ok {
 			f.proof = Proven
@@ -152,6 +152,24 @@ func otherMode(p *path, e *engine.Snapshot) (finding, bool) {
 	return finding{}, false
 }
 
+// networksUnknown: a container is to publish the port, and of what kind its networks
+// are is not in evidence. Onto some the engine maps nothing.
+func networksUnknown(p *path, e *engine.Snapshot) (finding, bool) {
+	if len(e.Networks) > 0 {
+		return finding{}, false
+	}
+	for i := range e.Containers {
+		c := &e.Containers[i]
+		if mapped, _ := p.t.world.mapping(e, p.tuple); mapped != nil || p.wants(c) == nil || len(c.Endpoints) == 0 || !isUp(c) {
+			continue
+		}
+		return finding{cause: CauseUnknown, fact: fmt.Sprintf("%s is to publish port %d", c.Name, p.tuple.DstPort),
+			why: fmt.Sprintf("%s is to publish port %d, and the host itself refused it; what networks it is on is not in evidence.", c.Name, p.tuple.DstPort),
+			fix: []string{"docker network inspect " + shell(c.Endpoints[0].Network)}}, p.meantFor(c)
+	}
+	return finding{}, false
+}
+
 func internalNetwork(p *path, e *engine.Snapshot) (finding, bool) {
 	internal := func(name string) bool {
 		return slices.ContainsFunc(e.Networks, func(n engine.Network) bool { return n.Name == name && n.Internal })
@@ -248,7 +266,13 @@ func (p *path) proxyServes() bool {
 // doing. A connection that reaches the host's own stack is tracked; one that a
 // rule rejects on its way is not.
 func (p *path) maybeRejected() bool {
-	return p.x.conntrack == nil && p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
+	if p.x.conntrack != nil {
+		return false
+	}
+	if _, _, translated := p.ruledTranslation(); translated {
+		return true
+	}
+	return !p.t.world.rulesRead(capture.HostNetns) || p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
 }
 
 func declaredOnly(p *path, e *engine.Snapshot) (finding, bool) {

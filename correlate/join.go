@@ -91,6 +91,9 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		t.orphan(n, p.Time)
 	case t.asks(g, p, pt) && t.selected(g.tuple):
 		t.begin(n, p, pt)
+		if pt.Role == capture.RoleNIC {
+			t.absorb(n)
+		}
 	default:
 		if !middle && pt.Role != capture.RoleNIC {
 			t.learned.leaving.add(t.carriedHash(p), p.Time)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/decode"
 )
@@ -65,6 +66,9 @@ func (p *path) claim(j *judgement, points ...*point) {
 func (p *path) untranslated() bool {
 	if e := p.x.conntrack; e != nil {
 		return e.Reply.Reverse() == e.Orig
+	}
+	if p.clientPoint().Role == capture.RoleLoopback && p.translated() == "" {
+		return true // what is translated leaves the host's loopback before it is seen there
 	}
 	way := p.wayIn()
 	return p.translated() == "" && len(way) > 0 && len(p.watched(way[0]).gaps) == 0
@@ -183,7 +187,7 @@ func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
 	r.phase, r.verdict = judged, v
 	t.journal.count(v)
 	tcp := t.legs.slab.at(r.client).tuple.Proto == decode.TCP
-	if v == Delivered && r.answered != 0 {
+	if r.answered != 0 {
 		t.spoke(t.servedTuple(r))
 	}
 	if v != Delivered || !tcp {
@@ -221,7 +225,7 @@ func (t *Tracker) servedTuple(r *reqRecord) decode.Tuple {
 // more about it than its count: with hundreds of thousands of flows this is
 // what nearly all are.
 func (t *Tracker) plainlyDelivered(req uint32, r *reqRecord) bool {
-	return r.answered != 0 && r.rev == 0 && r.last != r.client && !t.journal.wantsDelivered()
+	return r.answered != 0 && r.rev == 0 && r.marks&markHalfway == 0 && r.last != r.client && !t.journal.wantsDelivered()
 }
 
 // delivered counts a plainly delivered request.

@@ -81,7 +81,7 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
 			fix:  []string{"ip route add " + way},
 			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
-	case lastBack.leg == p.client && lastBack.at.Netns == capture.HostNetns:
+	case lastBack.leg == p.client && !p.halfway() && lastBack.at.Netns == capture.HostNetns:
 		return p.misrouted(link, proofOf(p.proven)), "reply-route"
 	case back.Is4() && lastBack.at.Role == capture.RoleBridge && notForwarding(now):
 		return finding{cause: CauseForwardingDisabled, proof: proofOf(p.proven && notForwarding(old)),
@@ -220,8 +220,7 @@ func neighbourGone(p *path, j *judgement) {
 		where = cmp.Or(where, "its bridge")
 		j.blind = append(j.blind, "the questions for "+ip.String()+" were not captured")
 	}
-	e := p.latestEngine()
-	if e != nil && !e.Partial && p.t.world.containerAt(p.target.Dst) == nil {
+	if p.nobodyOwns(p.target.Dst) {
 		j.cause = CauseStaleTranslation
 		j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip)
 		j.fix = []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}
@@ -236,6 +235,13 @@ func neighbourGone(p *path, j *judgement) {
 	j.cause, j.proof = CauseNeighbourUnresolved, Inferred
 	j.why = fmt.Sprintf("Nobody on %s answers for %s.", where, ip)
 	j.fix = p.unplugged(where)
+}
+
+// nobodyOwns reports whether it is known that no running container has an address:
+// the engine was asked for all there are.
+func (p *path) nobodyOwns(ip decode.IP) bool {
+	e := p.latestEngine()
+	return e != nil && !e.Partial && p.t.world.containerAt(ip) == nil
 }
 
 // ownerOf names the running container with an address, "" if none has it.
@@ -270,6 +276,10 @@ func vanished(p *path, j *judgement) bool {
 		return true
 	}
 	if p.kernelDropped(j, dropped) {
+		return true
+	}
+	if p.maybeTaken() {
+		j.undetermined(p, "whether a process of the host took the request is not in evidence")
 		return true
 	}
 	if p.endsAtHost() {

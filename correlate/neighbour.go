@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -120,9 +121,10 @@ func lookedFor(p *path, j *judgement, inner *leg) bool {
 // tunnelled: the answer left by another interface of the container than the
 // request came in by, and did not come out of its namespace.
 func (p *path) tunnelled(j *judgement, back []stop) bool {
+	home := cmp.Or(p.home, p.furthest().at.Netns)
 	for _, s := range back {
 		same := slices.ContainsFunc(p.going, func(g stop) bool { return g.point == s.point })
-		if s.at.Role != capture.RoleContainer && s.at.Netns == capture.HostNetns || s.at.Netns != p.home || same {
+		if s.at.Role != capture.RoleContainer && s.at.Netns == capture.HostNetns || s.at.Netns != home || same {
 			return false
 		}
 	}

@@ -9,8 +9,9 @@ import (
 // resetByContainer: the container's own stack said no. Its sockets say why.
 func resetByContainer(p *path, j *judgement) {
 	j.verdict, j.stage = Refused, "container"
-	c := p.socketCause(p.served().tuple, p.latestInside())
-	if old := p.socketCause(p.served().tuple, p.earlierInside()); c.listens && !old.listens {
+	to := p.atServer().tuple
+	c := p.socketCause(to, p.latestInside())
+	if old := p.socketCause(to, p.earlierInside()); c.listens && !old.listens {
 		c = old // it listens since
 		c.proof = Inferred
 	}
@@ -20,7 +21,7 @@ func resetByContainer(p *path, j *judgement) {
 	p.leftBehind(&c)
 	j.cause, j.why, j.fix = c.cause, c.why, c.fix
 	j.proof = Inferred
-	if was := p.earlierInside(); c.proof == Proven && p.proven && was != nil && p.socketCause(p.served().tuple, was).cause == c.cause {
+	if was := p.earlierInside(); c.proof == Proven && p.proven && was != nil && p.socketCause(to, was).cause == c.cause {
 		j.proof = Proven
 	}
 	if c.fact != "" {
@@ -38,6 +39,14 @@ func resetByHost(p *path, j *judgement) {
 		return
 	}
 	f := p.hostCause(p.latestEngine(), p.latestHost())
+	if mayGoIn := p.binding != nil || p.latestEngine() == nil || p.isDirect(); mayGoIn && !p.untranslated() {
+		if p.wentIn() {
+			resetByContainer(p, j)
+			return
+		}
+		p.saidBySomeone(j)
+		return
+	}
 	j.cause, j.why, j.fix, j.proof = f.cause, f.why, f.fix, f.proof
 	if f.fact != "" {
 		j.fact("engine", p.now, "%s", f.fact)
@@ -66,15 +75,17 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	switch from := p.replyFrom(flag); {
 	case p.proxied():
 		p.judgeBackend(j)
-	case p.inner == nil && p.inside == nil && proxy != nil:
+	case p.inner == nil && p.inside == nil && proxy != nil && p.untranslated():
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = fmt.Sprintf("docker-proxy (pid %d) accepted the connection and %s it: its own connection to %s failed.", proxy.PID, word, proxy.Container)
 		j.fix = []string{fmt.Sprintf("check that the server behind %s accepts connections", proxy.Container)}
-	case from != nil && p.inContainer(from):
+	case from != nil && (p.inContainer(from) || p.halfway() || flag == decode.FIN && p.wentIn()):
 		j.stage, j.cause, j.proof = "container", CauseServerReset, proofOf(p.proven)
 		j.why = fmt.Sprintf("The server in %s accepted the connection and %s it without a byte of answer.", p.name(), word)
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
 	case flag == decode.RST && p.invalid(j):
+	case !p.untranslated():
+		p.takenBySomeone(j)
 	default:
 		j.stage, j.cause = "host", CauseServerReset
 		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer.", word)

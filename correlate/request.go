@@ -63,6 +63,7 @@ const (
 	markChallenged // the SYN was answered by an ACK of an older connection (RFC 5961 §4.2)
 	markUnfinal    // the judgement was told before the window was over
 	markOneWay     // judged delivered, since no answer is called for
+	markHalfway    // first seen behind the host, on its way to a container
 )
 
 // extra is what few requests have.
@@ -133,6 +134,9 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	*r = reqRecord{number: t.numbers, client: n, last: n, point: pt.same, opened: p.Time, lastNew: p.Time, lastSeen: p.Time, end: t.endHash(&g.tuple), from: p.SrcMAC, to: p.DstMAC}
 	if g.flags&legMiddle != 0 {
 		r.marks |= markMiddle
+	}
+	if t.leavesHost(p, pt) {
+		r.marks |= markHalfway
 	}
 	g.req = req + 1
 	t.identify(&t.ends, r.end, req)

@@ -15,10 +15,14 @@ func silentServer(p *path, j *judgement) bool {
 	if !p.established() || p.r.asked == 0 || !p.acknowledged(p.client, p.r.point) || p.proxied() {
 		return false
 	}
-	if p.inner == nil && p.inside == nil && p.t.world.known() && !p.isDirect() {
+	switch {
+	case p.paused() || p.wentIn() && !p.goneIn() || p.isDirect():
+		p.silentIn(j)
+	case p.untranslated():
 		return silentHost(p, j)
+	default:
+		j.undetermined(p, "nothing behind "+p.clientPoint().Name+" was watched: an answer may have been lost there")
 	}
-	p.silentIn(j)
 	return true
 }
 
@@ -31,9 +35,12 @@ func silentHost(p *path, j *judgement) bool {
 		p.claim(j, p.clientPoint())
 		return true
 	}
-	if p.t.world.proxyFor(p.tuple) != nil {
+	switch k := p.hostListener(); {
+	case p.t.world.proxyFor(p.tuple) != nil:
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = "docker-proxy accepted the connection and got no answer from the container."
+	case k == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy":
+		j.cause = CauseUnknown // the engine's own serve nothing themselves
 	}
 	p.claim(j, p.clientPoint())
 	return true
@@ -76,7 +83,7 @@ func (p *path) replies() []stop {
 func (p *path) silentIn(j *judgement) {
 	j.verdict, j.stage, j.proof = Unanswered, "container", Inferred
 	j.fact("packets", p.furthest().first, "seen going in at %s; no answer came out", p.furthest().at.Name)
-	inner := p.served()
+	inner := p.atServer()
 	for _, look := range []func(*path, *judgement, *leg) bool{
 		pausedContainer, containerFirewall, ownSource, noRouteBack, lookedFor, backlogFull, serverSilent, sharedAddress, misremembered,
 	} {

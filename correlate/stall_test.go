@@ -198,7 +198,7 @@ var strays = []row{
 		name:  "the reset was seen at the card alone, and nothing behind it was watched: connection tracking is not accused",
 		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0") },
 		story: "0ms eth0 C > H S seq=100\n" + translated + "0.1ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H . seq=101 ack=501\n0.3ms eth0 C > H P. seq=101 ack=501 len=50\n0.4ms eth0 H > C R seq=501",
-		want:  []string{"refused at host: server-reset, via dnat to 172.17.0.2:80, inferred"},
+		want:  []string{"refused: unknown, via dnat to 172.17.0.2:80, inferred"},
 	},
 	{
 		name:  "a connection of the host's to a proxied port, where the loopback is not watched, may be the proxy's: no request",

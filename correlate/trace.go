@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/capture"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
@@ -279,11 +280,11 @@ func (p *path) translationNote(stage string) string {
 // filterCause is what a filter's decision amounts to.
 func (p *path) filterCause(f filtering) Cause {
 	switch {
-	case p.target != (decode.Tuple{}) && p.target.Dst != p.tuple.Dst && p.t.world.engine() != nil && p.t.world.containerAt(p.target.Dst) == nil:
+	case p.target != (decode.Tuple{}) && p.target.Dst != p.tuple.Dst && p.nobodyOwns(p.target.Dst):
 		return CauseStaleTranslation
 	case f.means == ruleset.MeaningIsolation || f.means == ruleset.MeaningICC || f.engine && p.isIsolation(f):
 		return CauseNetworkIsolated
-	case f.engine && p.isDirect():
+	case f.engine && p.isDirect() && p.fromOutside():
 		return CauseDirectAccess
 	case f.means == ruleset.MeaningInternal:
 		return CauseInternalNetwork
@@ -297,10 +298,16 @@ func (p *path) filterCause(f filtering) Cause {
 	return CauseFirewallDrop
 }
 
+// fromOutside reports whether it is known that the request does not come from one
+// of the engine's networks.
+func (p *path) fromOutside() bool {
+	return p.clientPoint().Role == capture.RoleNIC || len(p.latestEngine().Networks) > 0
+}
+
 // isIsolation reports whether the engine kept two of its networks apart.
 func (p *path) isIsolation(f filtering) bool {
-	from := p.t.world.network(p.tuple.Src)
-	return from != "" && from != p.t.world.network(p.target.Dst) && p.isDirect()
+	from := p.t.world.networkOf(p.tuple.Src)
+	return from != "" && from != p.t.world.networkOf(p.target.Dst) && p.isDirect()
 }
 
 // filterFix is what to type about a rule.

@@ -39,8 +39,8 @@ func (p *path) translatedElsewhere(j *judgement) {
 	switch {
 	case meant == nil && !leftover:
 		return // nobody publishes the port: the rule is somebody's own mapping
-	case taker == nil && (leftover || !known):
-		return // a container that the engine has not told of yet may have it by right
+	case taker == nil && (leftover || !known), leftover && p.latestEngine().Partial:
+		return // a container that the engine has not told of may have it by right
 	}
 	j.verdict, j.stage, j.cause, j.proof = Misdelivered, "dnat", CauseOtherTranslation, proofOf(p.proven && step != nil && p.intendedBefore())
 	j.why = fmt.Sprintf("The request for %s was translated to %s, and %s answered", p.tuple.DstEnd(), p.translated(), p.name())

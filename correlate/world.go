@@ -360,6 +360,22 @@ func (w *world) network(ip decode.IP) string {
 	return ""
 }
 
+// networkOf names the engine's network that ip belongs to, by the container that
+// has it where the networks themselves are not in evidence.
+func (w *world) networkOf(ip decode.IP) string {
+	if name := w.network(ip); name != "" {
+		return name
+	}
+	if c := w.containerAt(ip); c != nil {
+		for _, ep := range c.Endpoints {
+			if ep.IPv4 == ip.Addr() || ep.IPv6 == ip.Addr() {
+				return ep.Network
+			}
+		}
+	}
+	return ""
+}
+
 // listeners returns the sockets of a protocol in a namespace.
 func listeners(s *host.Sample, proto decode.Proto) []host.Socket {
 	if s == nil {

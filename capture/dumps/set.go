@@ -97,7 +97,7 @@ func (s *Set) Engine() *engine.Snapshot {
 	if len(s.containers)+len(s.networks) == 0 {
 		return nil
 	}
-	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0}
+	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0 || len(s.containers) == 0}
 	for _, c := range slices.Concat(s.containers, s.members) {
 		if i := slices.IndexFunc(e.Containers, func(o engine.Container) bool { return o.ID == c.ID }); i < 0 {
 			e.Containers = append(e.Containers, c)
