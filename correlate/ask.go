@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dnatrace/capture"
+	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
@@ -29,7 +30,7 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	outward := pt.Role == capture.RoleNIC && facing == capture.DirOut
 	switch {
 	case !t.world.known():
-		return !outward && (pt.Role == capture.RoleLoopback || !t.ours(g.tuple.Src))
+		return !outward && (pt.Role == capture.RoleLoopback || !t.ours(g.tuple.Src)) && !t.asksTheWorld(g, facing, pt)
 	case t.world.isHost(g.tuple.Dst) || t.world.containerAt(g.tuple.Dst) != nil:
 		return !t.mayBeProxys(g)
 	case !t.world.addressed() && pt.Role != capture.RoleNIC:
@@ -42,19 +43,47 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	return pt.Role == capture.RoleNIC && !outward && !t.ours(g.tuple.Src) && !t.world.isContainerNet(g.tuple.Src)
 }
 
+// asksTheWorld reports, where nothing tells whose addresses are whose, whether a
+// packet seen on the containers' side goes out: from private addresses (RFC 1918,
+// RFC 4193), as engines give containers, to one that is none, and not the other way
+// as far as the capture says.
+func (t *Tracker) asksTheWorld(g *leg, facing capture.Direction, pt *point) bool {
+	switch pt.Role {
+	case capture.RoleBridge, capture.RoleVeth:
+		if facing == capture.DirOut {
+			return false // the host hands it to a container
+		}
+	case capture.RoleContainer:
+		if facing == capture.DirIn {
+			return false
+		}
+	default:
+		return false
+	}
+	return g.tuple.Src.Addr().IsPrivate() && !g.tuple.Dst.Addr().IsPrivate() && !t.ours(g.tuple.Dst)
+}
+
 // mayBeProxys reports whether a connection of the host's own to a container
-// cannot be told from docker-proxy's: a proxy serves that container's port, and
-// whoever it serves on the loopback is not seen.
+// cannot be told from docker-proxy's: a proxy serves that container's port, for
+// all that is known, and not everyone whom it may serve is seen.
 func (t *Tracker) mayBeProxys(g *leg) bool {
-	h := t.world.host(capture.HostNetns)
-	if h == nil || len(h.Proxies) == 0 || !t.world.isHost(g.tuple.Src) {
+	c := t.world.containerAt(g.tuple.Dst)
+	if !t.ours(g.tuple.Src) || c == nil || !slices.ContainsFunc(c.Mappings, func(b engine.Binding) bool {
+		return b.Container == g.tuple.DstPort && b.Proto == g.tuple.Proto.String()
+	}) {
 		return false
 	}
 	to := netip.AddrPortFrom(g.tuple.Dst.Addr(), g.tuple.DstPort)
-	if !slices.ContainsFunc(h.Proxies, func(p host.Proxy) bool { return p.Container == to && p.Proto == g.tuple.Proto.String() }) {
-		return false
+	if h := t.world.host(capture.HostNetns); h != nil && len(h.Sockets) > 0 &&
+		!slices.ContainsFunc(h.Proxies, func(p host.Proxy) bool { return p.Container == to && p.Proto == g.tuple.Proto.String() }) {
+		return false // nobody proxies it
 	}
-	return !slices.ContainsFunc(t.points, func(p point) bool { return p.Role == capture.RoleLoopback && p.Netns == capture.HostNetns })
+	return !t.watches(capture.RoleLoopback) || !t.watches(capture.RoleNIC)
+}
+
+// watches reports whether a point of the host's with this role is watched.
+func (t *Tracker) watches(role capture.Role) bool {
+	return slices.ContainsFunc(t.points, func(p point) bool { return p.Role == role && p.Netns == capture.HostNetns })
 }
 
 func (t *Tracker) unicast(ip decode.IP) bool {

@@ -97,9 +97,38 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 	default:
 		if !middle && pt.Role != capture.RoleNIC {
 			t.learned.leaving.add(t.carriedHash(p), p.Time)
+			if t.asksSeveral(n, g, p, pt) {
+				return
+			}
 		}
 		t.orphan(n, p.Time)
 	}
+}
+
+// asksSeveral makes requests of what one client socket asks of several servers at
+// once, as resolvers do, where nothing but packets is in evidence: which of them is
+// silent is worth telling, whosever they are.
+func (t *Tracker) asksSeveral(n uint32, g *leg, p *decode.Packet, pt *point) bool {
+	if t.world.known() || p.Kind != decode.Datagram || !t.unicast(g.tuple.Dst) || !t.selected(g.tuple) {
+		return false
+	}
+	before := t.learned.asker.swap(t.endHash(&g.tuple), n, g.hash, pt.same, p.Time)
+	if before.leg == n || before.point != pt.same || p.Time-before.at > int64(nearby) {
+		return false
+	}
+	first := t.legs.slab.at(before.leg)
+	if first.hash != before.of || first.n == 0 || first.tuple.Src != g.tuple.Src || first.tuple.SrcPort != g.tuple.SrcPort || first.tuple.Proto != g.tuple.Proto {
+		return false
+	}
+	if first.req == 0 {
+		s := first.seen[0]
+		t.begin(before.leg, &decode.Packet{Time: s.first, Frame: uint64(s.firstFrame), Tuple: first.tuple, Seq: first.isn[request], IPID: first.ipid, Kind: decode.Datagram}, pt)
+		t.extra(first.req - 1).leaves = true
+		t.catchUp(first.req-1, first)
+	}
+	t.begin(n, p, pt)
+	t.extra(g.req - 1).leaves = true
+	return true
 }
 
 // retry looks again for the request of a leg that could have been several's.
@@ -310,6 +339,9 @@ func (t *Tracker) translatedSource(fits, alike []uint32, g *leg, p *decode.Packe
 			continue
 		}
 		same := c.tuple.Dst == g.tuple.Dst && c.tuple.DstPort == g.tuple.DstPort
+		if !same && p.Kind == decode.Datagram && p.IPID == 0 {
+			continue // docker-proxy sends on the same bytes
+		}
 		switch {
 		case same && !kept:
 			fits, kept = append(fits[:0], req), true
@@ -365,11 +397,14 @@ func (t *Tracker) mappedFrom(g *leg, p *decode.Packet, at *point) (uint32, bool)
 // apart; and where nobody knows whose the address is, nor is a proxy from a
 // client: then the leg is no request either.
 func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle bool) bool {
-	if middle || len(t.proxied) == 0 || pt.Role == capture.RoleNIC || pt.Role == capture.RoleLoopback {
+	if middle || pt.Role == capture.RoleNIC || pt.Role == capture.RoleLoopback {
 		return false
 	}
 	if ours := t.ours(g.tuple.Src); !ours && (t.world.addressed() || t.world.containerAt(g.tuple.Src) != nil) {
 		return false
+	}
+	if t.bytesHash(p) != 0 {
+		return t.sentOn(n, g, p, pt)
 	}
 	var found *deadline
 	waiting := 0
@@ -389,6 +424,28 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 	default:
 		t.orphan(n, p.Time)
 	}
+	return true
+}
+
+// sentOn joins leg g to the request whose datagram docker-proxy sent on in it: it
+// carries the same bytes.
+func (t *Tracker) sentOn(n uint32, g *leg, p *decode.Packet, pt *point) bool {
+	h := t.bytesHash(p)
+	e := &t.learned.said[h%uint32(len(t.learned.said))]
+	if h == 0 || e.hash != h || p.Time-e.at > int64(nearby) {
+		return false
+	}
+	r := t.requests.at(e.req)
+	if r.number != e.number || !t.mayHaveDialled(r, e.at, g, p) || r.point == pt.same {
+		return false
+	}
+	if e.crowd || !t.ours(g.tuple.Src) {
+		t.rivals(e.req, pt)
+		t.orphan(n, p.Time)
+		return true
+	}
+	r.marks |= markProxied
+	t.belong(n, e.req)
 	return true
 }
 

@@ -183,11 +183,30 @@ var strangers = []row{
 		story: "0ms eth0 C > 255.255.255.255:9999 udp len=10\n1ms eth0 203.0.113.5:9999 > C udp len=60\n2ms eth0 198.51.100.1:67 > 198.51.100.50:68 udp len=300\n",
 	},
 	{
-		name:  "masquerade is recognised by what it leaves alone: a container's question is seen twice and asked once",
+		name:  "what a container asks of the world is no request, nor is it where it leaves masqueraded",
 		scene: packetsOnly,
-		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 out\n" +
+		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +
 			"9ms eth0 203.0.113.53:53 > 198.51.100.1:5000 udp len=60 in\n9.1ms docker0 203.0.113.53:53 > 172.17.0.2:5000 udp len=60\n",
-		want: []string{"delivered, inferred"},
+	},
+	{
+		name:  "a socket that asks two name servers at once is told for each of them",
+		scene: packetsOnly,
+		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +
+			"0.1ms docker0 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33\n0.15ms eth0 198.51.100.1:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33 in\n" +
+			"9ms eth0 203.0.113.54:53 > 198.51.100.1:5000 udp len=60 in\n9.1ms docker0 203.0.113.54:53 > 172.17.0.2:5000 udp len=60\n",
+		want: []string{"undetermined: unknown, inferred", "delivered, inferred"},
+	},
+	{
+		name:  "UDP through docker-proxy is joined by its bytes, where an address of the host sends them on",
+		but:   func(s *scene) { s.dockerProxy("udp", "0.0.0.0:8053", "172.17.0.2:53") },
+		story: "0ms eth0 C > U udp seq=5 len=30\n0.02ms eth0 D > U udp seq=6 len=30\n0.1ms docker0 veth1 P > V udp seq=6 len=30\n0.2ms veth1 docker0 V > P udp seq=8 len=60\n0.3ms eth0 U > D udp seq=8 len=60",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "delivered, via proxy to 172.17.0.2:53, inferred"},
+	},
+	{
+		name:  "what was not captured of the answers is not claimed to be missing",
+		scene: packetsOnly,
+		story: "0ms eth0 C > H S seq=100\n0.2ms eth0 C > H . seq=101 ack=501\n0.3ms eth0 C > H P. seq=101 ack=501 len=50\n",
+		want:  []string{"undetermined: unknown, inferred"},
 	},
 	{
 		name:  "what the host asks of the world is no request, once its address is learned",

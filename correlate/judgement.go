@@ -40,6 +40,9 @@ func (j *judgement) undetermined(p *path, missing ...string) {
 // and takes the verdict back if not.
 func (p *path) claim(j *judgement, points ...*point) {
 	c := p.watched(points...)
+	if p.x.leaves {
+		c.gaps = append(c.gaps, "it left the host: what became of it outside was not watched")
+	}
 	if p.x.rival != 0 {
 		c.gaps = append(c.gaps, fmt.Sprintf("what was seen at %s is this request's or that of another of the same client: they cannot be told apart", p.t.pointName(p.x.rival-1)))
 	}
@@ -49,6 +52,10 @@ func (p *path) claim(j *judgement, points ...*point) {
 	}
 	if p.r.marks&markMiddle != 0 {
 		j.undetermined(p, "the capture began in the middle of the connection")
+		return
+	}
+	if s := p.side(request); p.tuple.Proto == decode.TCP && p.r.synAck == 0 && s != nil && s.flags&decode.ACK != 0 {
+		j.undetermined(p, fmt.Sprintf("the client acknowledges what was not seen at %s: not all of the connection was captured", p.clientPoint().Name))
 		return
 	}
 	if p.r.marks&markCrowded != 0 && p.inner == nil && p.inside == nil {

@@ -16,6 +16,8 @@ type learned struct {
 	servers serverEnds
 	asking  map[broadcastKey]int64 // questions to everyone, Unix ns of the last
 	leaving leaving
+	said    saidBytes
+	asker   askers
 }
 
 // learnedAddr is how an address of the host came to be known.
@@ -137,6 +139,53 @@ func (l *leaving) add(hash uint32, at int64) {
 func (l *leaving) has(hash uint32, now int64) bool {
 	e := &l[hash%uint32(len(l))]
 	return hash != 0 && e.hash == hash && now-e.at <= int64(nearby)
+}
+
+// askers are the last questions of client sockets, by their ends.
+type askers [1 << 8]question
+
+// question is one of them.
+type question struct {
+	end, of uint32 // hashes of the end and of the leg
+	leg     uint32
+	point   uint16
+	at      int64 // Unix ns
+}
+
+// swap enters a question and returns what stood in its place of the same end.
+func (a *askers) swap(end, leg, of uint32, point uint16, at int64) (before question) {
+	e := &a[end%uint32(len(a))]
+	if e.end == end {
+		before = *e
+	} else {
+		before.leg = leg
+	}
+	e.end, e.of, e.leg, e.point, e.at = end, of, leg, point, at
+	return before
+}
+
+// saidBytes are the last datagrams of requests that nothing is known to have
+// translated, by their bytes: what docker-proxy sends on carries the same.
+type saidBytes [1 << 10]struct {
+	at          int64 // Unix ns
+	hash        uint32
+	req, number uint32
+	crowd       bool // another request said the same a moment before
+}
+
+// bytesHash is the hash of what a datagram carries, whoever sends it; 0 for what
+// is too little to tell.
+func (t *Tracker) bytesHash(p *decode.Packet) uint32 {
+	if p.Kind != decode.Datagram || p.Seq == 0 {
+		return 0
+	}
+	return max(mix(t.legs.seed, uint64(p.Seq)<<32|uint64(p.Payload)), 1)
+}
+
+func (s *saidBytes) add(hash, req, number uint32, at int64) {
+	e := &s[hash%uint32(len(s))]
+	e.crowd = e.hash == hash && e.number != number && at-e.at <= int64(nearby)
+	e.hash, e.req, e.number, e.at = hash, req, number, at
 }
 
 // serverEnds remember the ends that have answered, a few thousand of the latest.

@@ -75,6 +75,7 @@ type extra struct {
 	rival     uint16     // 1 + the point where something was seen that is this request's, or another's; 0 none
 	repeated  uint32     // TCP: end of the client's bytes that were sent again before an answer, from its initial sequence number; 0 none
 	again     bool       // TCP: answer bytes were sent again at a point behind the client's, before any came out there
+	leaves    bool       // it goes out: no point of the host is on its way in
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
@@ -159,6 +160,9 @@ func (t *Tracker) carries(req uint32, r *reqRecord, p *decode.Packet) {
 	h := uint32(0)
 	if r.last == r.client || !t.isTranslated(r) {
 		h = t.carriedHash(p)
+	}
+	if b := t.bytesHash(p); b != 0 && (r.last == r.client || !t.isTranslated(r)) {
+		t.learned.said.add(b, req, r.number, p.Time)
 	}
 	if h == r.carried {
 		return
