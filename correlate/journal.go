@@ -22,6 +22,7 @@ type journal struct {
 	losses  map[uint16][]capture.Loss
 	damage  []string
 	skips   map[string]int
+	unread  map[decode.Unread]int // packets, by all else
 
 	summary Summary
 	open    int
@@ -36,6 +37,7 @@ func (g *journal) init(c Config) {
 	g.sources = map[string]capture.SourceState{}
 	g.losses = map[uint16][]capture.Loss{}
 	g.skips = map[string]int{}
+	g.unread = map[decode.Unread]int{}
 	g.kept = map[Verdict][]*Incident{}
 	g.byID = map[uint32]*Incident{}
 }
@@ -247,7 +249,23 @@ func (g *journal) recording(t *Tracker) Recording {
 		r.Rings = append(r.Rings, *rings[n])
 	}
 	r.Sources = g.sourceReports(len(t.points) > 0)
+	r.Damage = append(slices.Clone(r.Damage), g.undecoded(t)...)
 	return r
+}
+
+// undecoded says how many packets of which kind there were at each point that
+// may have carried requests and are not decoded.
+func (g *journal) undecoded(t *Tracker) []string {
+	var out []string
+	for u, n := range g.unread {
+		at := "a point that was not announced"
+		if int(u.Point) < len(t.points) {
+			at = t.points[u.Point].Name
+		}
+		out = append(out, fmt.Sprintf("not decoded: %d packets at %s: %s", n, at, u.What))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // sourceReports lists every source, the ones that said nothing as absent.

@@ -330,6 +330,13 @@ func (t *Tracker) pass(now int64) {
 // Skip counts a record that could not be decoded.
 func (t *Tracker) Skip(origin string, err error) { t.journal.skipped(origin, err) }
 
+// Unread counts packets that were not decoded.
+func (t *Tracker) Unread(list []decode.Unread) {
+	for _, u := range list {
+		t.journal.unread[decode.Unread{Point: u.Point, What: u.What}] += u.Packets
+	}
+}
+
 // Pending is the number of requests that wait for a judgement.
 func (t *Tracker) Pending() int {
 	n := 0

@@ -10,6 +10,7 @@ type Decoder struct {
 	quotes    []Quote  // of the batch in work
 	fragments fragments
 	link      [maxLink]byte // for gopacket to work on
+	unread    map[unreadKey]int
 }
 
 // NewDecoder returns a Decoder that takes every point for Ethernet until told

@@ -18,6 +18,7 @@ const (
 	linkCooked   = 113
 	linkIPv4     = 228
 	linkIPv6     = 229
+	linkNFLog    = 239
 	linkCooked2  = 276
 )
 
@@ -42,6 +43,16 @@ func (d *Decoder) frame(p *Packet, b []byte, wire uint32) {
 	if int(p.Point) < len(d.links) {
 		link = d.links[p.Point]
 	}
+	if link == linkEthernet { // most frames, one call less
+		d.ethernet(p, b, wire)
+		return
+	}
+	d.ofLink(p, link, b, wire)
+}
+
+// ofLink decodes a frame of any link type.
+
+func (d *Decoder) ofLink(p *Packet, link uint16, b []byte, wire uint32) {
 	switch link {
 	case linkEthernet:
 		d.ethernet(p, b, wire)

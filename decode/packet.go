@@ -28,7 +28,7 @@ type Packet struct {
 	Code      uint8 // ICMP, ICMPv6 code
 	Fragment  FragmentState
 	Truncated bool    // a header is not whole: the capture cut it, or the packet's own lengths leave no room for it
-	Tunneled  bool    // it came inside VXLAN: nothing here is of the packet that carried it
+	Tunneled  bool    // it came inside VXLAN or Geneve: nothing here is of the packet that carried it
 	SrcMAC    [6]byte // of the frame; ARP and ND: of the sender, as the message says
 	DstMAC    [6]byte // of the frame; ARP: of the target; zero where the link layer has none
 }

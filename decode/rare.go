@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"dnatrace/capture"
 )
 
 // What is rare is left to gopacket: it finds the IP header behind link layers
@@ -23,7 +25,12 @@ const (
 	linkRFC1483  = 100 // LLC on ATM
 	link80211    = 105
 	linkRadiotap = 127
+	linkCHDLC    = 104 // Cisco's PPP in HDLC-like framing: ends with an EtherType
+	linkPKTAPOld = 149 // what Darwin's tcpdump wrote before
+	linkPPI      = 192
 	linkMPLS     = 219
+	linkIPoIB    = 242
+	linkPKTAP    = 258
 )
 
 // EtherTypes that gopacket is asked about. Below etherLeast is no type but the
@@ -51,6 +58,87 @@ func (d *Decoder) rareLink(p *Packet, link uint16, b []byte, wire uint32) {
 		d.radiotap(p, b, wire)
 	case linkMPLS:
 		d.behind(p, layers.LayerTypeMPLS, b, wire)
+	case linkNFLog:
+		d.nflog(p, b, wire)
+	case linkCHDLC:
+		d.behindHeader(p, b, wire, 4)
+	case linkIPoIB:
+		d.ipoib(p, b, wire)
+	case linkPPI:
+		d.ppi(p, b, wire)
+	case linkPKTAP, linkPKTAPOld:
+		d.pktap(p, b, wire)
+	default:
+		d.skip(p, linkName(link))
+	}
+}
+
+// behindHeader decodes what the EtherType at the end of a header announces.
+func (d *Decoder) behindHeader(p *Packet, b []byte, wire uint32, size int) {
+	if len(b) < size {
+		p.Truncated = true
+		return
+	}
+	d.network(p, binary.BigEndian.Uint16(b[size-2:]), b[size:], wire-uint32(size))
+}
+
+// ipoib decodes IP over InfiniBand: EtherType and two reserved bytes (RFC 4391
+// §6), behind 40 bytes of a pseudo header where the capture has it.
+func (d *Decoder) ipoib(p *Packet, b []byte, wire uint32) {
+	for _, at := range []int{0, 40} {
+		if len(b) < at+4 {
+			break
+		}
+		switch etherType := binary.BigEndian.Uint16(b[at:]); etherType {
+		case etherIPv4, etherIPv6, etherARP:
+			if b[at+2]|b[at+3] == 0 {
+				d.network(p, etherType, b[at+4:], wire-uint32(at)-4)
+				return
+			}
+		}
+	}
+	p.Truncated = len(b) < 44 && uint32(len(b)) < wire
+}
+
+// ppi skips a per-packet information header: version, flags, length (2 bytes,
+// little-endian), link type (4).
+func (d *Decoder) ppi(p *Packet, b []byte, wire uint32) {
+	if len(b) < 8 {
+		p.Truncated = true
+		return
+	}
+	size, link := uint32(binary.LittleEndian.Uint16(b[2:])), binary.LittleEndian.Uint32(b[4:])
+	d.wrapped(p, b, wire, size, link)
+}
+
+// pktap skips the header of Darwin's pktap (bsd/net/pktap.h): length, kind of
+// header, link type (4 bytes each, little-endian), name of the interface (24),
+// flags, of which 1 is in and 2 is out.
+func (d *Decoder) pktap(p *Packet, b []byte, wire uint32) {
+	if len(b) < 40 {
+		p.Truncated = true
+		return
+	}
+	if p.Dir == capture.DirUnknown {
+		switch binary.LittleEndian.Uint32(b[36:]) & 3 {
+		case 1:
+			p.Dir = capture.DirIn
+		case 2:
+			p.Dir = capture.DirOut
+		}
+	}
+	d.wrapped(p, b, wire, binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[8:]))
+}
+
+// wrapped decodes a frame of another link type behind a header of its own.
+func (d *Decoder) wrapped(p *Packet, b []byte, wire, size, link uint32) {
+	switch {
+	case size > uint32(len(b)):
+		p.Truncated = true
+	case link > 0xffff, link == linkPPI, link == linkPKTAP, link == linkPKTAPOld:
+		d.skip(p, "a header within a header")
+	default:
+		d.ofLink(p, uint16(link), b[size:], wire-size)
 	}
 }
 
@@ -65,6 +153,8 @@ func (d *Decoder) rareNetwork(p *Packet, etherType uint16, b []byte, wire uint32
 		d.behind(p, layers.LayerTypeMPLS, b, wire)
 	case etherType < etherLeast:
 		d.llc(p, b, wire)
+	case carriers[etherType] != "":
+		d.skip(p, carriers[etherType])
 	}
 }
 

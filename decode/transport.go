@@ -12,13 +12,17 @@ func (d *Decoder) transport(p *Packet, b []byte, wire uint32) {
 		tcp(p, b, wire)
 	case UDP:
 		udp(p, b, wire)
-		if (p.DstPort == portVXLAN || p.DstPort == portVXLANOld) && !p.Tunneled && p.Fragment == Whole {
-			d.vxlan(p, b, wire)
+		if (p.DstPort == portVXLAN || p.DstPort == portVXLANOld || p.DstPort == portGeneve) && !p.Tunneled && p.Fragment == Whole {
+			d.tunneled(p, b, wire)
 		}
 	case ICMP, ICMPv6:
 		d.controlMessage(p, b, wire)
 	case SCTP:
 		sctp(p, b, wire)
+	default:
+		if what := tunnels[p.Proto]; what != "" {
+			d.skip(p, what)
+		}
 	}
 }
 

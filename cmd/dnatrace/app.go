@@ -107,6 +107,9 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 	}
 	if !a.together || f.format != formatFlag(render.FormatTable) {
 		fmt.Fprintln(a.err, render.Packets(d))
+		for _, s := range render.Undecoded(d) {
+			fmt.Fprintln(a.err, s)
+		}
 	}
 	a.code = exitCode(d, f.expect)
 	if f.expect.set && a.code != exitOK {

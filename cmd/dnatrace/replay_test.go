@@ -113,3 +113,19 @@ func TestATargetThatNothingNamesIsTrouble(t *testing.T) {
 		t.Errorf("a port is always a target: exit %d", code)
 	}
 }
+
+func TestPacketsThatAreNotDecodedAreSaidToBe(t *testing.T) {
+	b := pcap(syn(), syn(), syn())
+	binary.LittleEndian.PutUint32(b[20:], 253)
+	file := filepath.Join(t.TempDir(), "nlmon0.pcap")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = "not decoded: 3 packets at nlmon0: link type 253 (NETLINK)"
+	for _, format := range []string{"json", "markdown", "table"} {
+		out, errs, code := dnatrace("replay", file, "-o", format)
+		if code != exitNothing || !strings.Contains(strings.Join(strings.Fields(out), " "), want) || !strings.Contains(errs, want+"\n") {
+			t.Errorf("%s: exit %d, %s%s", format, code, out, errs)
+		}
+	}
+}

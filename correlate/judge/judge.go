@@ -108,6 +108,7 @@ func (j *Judge) Take(it Item) {
 	for _, s := range it.skipped {
 		j.tracker.Skip(s.origin, s.err)
 	}
+	j.tracker.Unread(it.unread)
 	if it.packets != nil {
 		j.order.Packets(it.packets)
 	}

@@ -10,6 +10,7 @@ type Item struct {
 	packets *decode.Batch
 	events  []decode.Event
 	skipped []skip
+	unread  []decode.Unread
 	until   int64
 }
 
@@ -41,6 +42,7 @@ func (r *Reader) Decode(b *capture.Batch, spare *decode.Batch) Item {
 	if len(b.Packets) > 0 {
 		it.packets = spare
 		r.dec.Packets(b, spare)
+		it.unread = r.dec.Unread()
 		return it
 	}
 	for _, c := range b.Records {

@@ -102,7 +102,7 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 		b.WriteString("- " + MarkdownText(s) + "\n")
 	}
 	for _, s := range d.Recording.Damage {
-		b.WriteString("- damaged: " + MarkdownText(s) + "\n")
+		b.WriteString("- " + MarkdownText(Damaged(s)) + "\n")
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')

@@ -77,7 +77,7 @@ func (t *table) repeats(b *strings.Builder) {
 func (t *table) shortcomings(b *strings.Builder, d *correlate.Document) {
 	said := without(d.Recording.Sources)
 	for _, s := range d.Recording.Damage {
-		said = append(said, "damaged: "+s)
+		said = append(said, Damaged(s))
 	}
 	for _, s := range said {
 		b.WriteString(strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
@@ -130,6 +130,28 @@ func (t *table) nothing(d *correlate.Document) string {
 		s += " at " + strings.Join(at, ", ")
 	}
 	return s
+}
+
+// Damaged is a line of correlate.Recording.Damage for people. What was not decoded
+// is no damage.
+func Damaged(s string) string {
+	if strings.HasPrefix(s, undecoded) {
+		return s
+	}
+	return "damaged: " + s
+}
+
+const undecoded = "not decoded: "
+
+// Undecoded are the packets that were not decoded, a line for each kind.
+func Undecoded(d *correlate.Document) []string {
+	var out []string
+	for _, s := range d.Recording.Damage {
+		if strings.HasPrefix(s, undecoded) {
+			out = append(out, Clean(s))
+		}
+	}
+	return out
 }
 
 // Packets says how many packets were captured and how many were lost: "41

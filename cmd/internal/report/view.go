@@ -189,7 +189,7 @@ func (v *view) shortcomings() {
 		whole = false
 	}
 	for _, s := range rec.Damage {
-		v.Losses = append(v.Losses, loss{"recording", "damaged: " + s})
+		v.Losses = append(v.Losses, loss{"recording", render.Damaged(s)})
 		whole = false
 	}
 	if v.Cut {
