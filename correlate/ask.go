@@ -100,7 +100,10 @@ func (p *path) disowned() bool {
 		return false
 	}
 	to := p.tuple.Dst
+	asked, back := p.side(request), p.side(reply)
 	switch {
+	case at.Role == capture.RoleNIC && asked != nil && back != nil && asked.facing() == capture.DirIn && back.facing() == capture.DirIn:
+		return true // its answers come in as well: they are of somebody else
 	case t.ours(to) || t.world.containerAt(to) != nil:
 		return false
 	case at.Role == capture.RoleNIC && t.ours(p.tuple.Src):

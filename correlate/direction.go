@@ -61,6 +61,19 @@ func (m *macs) bears(p *decode.Packet) {
 	}
 }
 
+// sent takes the interface's address from what the capture says that it sent: the
+// host's own packets, and what it forwards. What a bridge passes on keeps its
+// sender's.
+func (m *macs) sent(p *decode.Packet) {
+	switch {
+	case p.Dir != capture.DirOut || m.denied || p.SrcMAC == [6]byte{} || p.SrcMAC == p.DstMAC:
+	case m.own == [6]byte{}:
+		m.own, m.confirmed = p.SrcMAC, true
+	case m.own != p.SrcMAC && m.confirmed:
+		m.denied = true // it passes on what others send
+	}
+}
+
 // learned takes the interface's address from a request that was sent to it, and
 // the answer to that.
 func (m *macs) learned(to, from, answerFrom [6]byte) {

@@ -30,8 +30,8 @@ import (
 const nearby = 50 * time.Millisecond
 
 // dials is how long after a connection was accepted docker-proxy may take to
-// make its own.
-const dials = time.Second
+// make its own. It does so as soon as it is woken.
+const dials = 100 * time.Millisecond
 
 // open takes the first packet of a flow: a further leg of a request that is
 // under way, a request of its own, or neither.
@@ -458,7 +458,11 @@ func (t *Tracker) mayHaveDialled(r *reqRecord, at int64, g *leg, p *decode.Packe
 		return false
 	case c.tuple.Proto != g.tuple.Proto || c.tuple.Src == g.tuple.Src:
 		return false // a client does not dial for itself
-	case p.Time < r.opened || p.Time-at > int64(dials):
+	case p.Time < at || p.Time-at > int64(dials):
+		return false
+	case c.tuple.Proto == decode.TCP && r.shaken == 0:
+		return false // nobody has accepted it yet
+	case !t.ours(g.tuple.Src) && t.points[r.point].Role != capture.RoleNIC && t.points[r.point].Role != capture.RoleLoopback:
 		return false
 	}
 	return !t.world.known() || t.world.maps(c.tuple, g.tuple)

@@ -122,9 +122,9 @@ func (p *path) judgeBackend(j *judgement) {
 		}
 		j.fact("packets", at, "docker-proxy's own connection to %s was reset", p.inner.tuple.DstEnd())
 		resetByContainer(p, j)
-	case p.backendSaw(decode.FIN) != nil && p.r.marks&markServerFIN != 0:
+	case p.backendSaw(decode.RST) != nil || p.backendSaw(decode.FIN) != nil && p.r.marks&markServerFIN != 0:
 		j.verdict, j.stage, j.cause, j.proof = Refused, "container", CauseServerReset, Inferred
-		j.why = fmt.Sprintf("The server in %s closed docker-proxy's connection without a byte of answer.", p.name())
+		j.why = fmt.Sprintf("The server in %s ended docker-proxy's connection without a byte of answer.", p.name())
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
 	case p.backendSaw(0) == nil && !p.entered():
 		j.verdict, j.proof, j.cause = Dropped, Inferred, CauseUnknown
@@ -146,7 +146,10 @@ func (p *path) backendSaw(flag decode.TCPFlags) *stop {
 	return nil
 }
 
-func (p *path) backendRefused() bool { return p.inner != nil && p.backendSaw(decode.RST) != nil }
+func (p *path) backendRefused() bool {
+	s := p.backendSaw(decode.RST)
+	return p.inner != nil && s != nil && (s.leg.tuple.Proto != decode.TCP || s.opening&decode.SYN == 0)
+}
 
 // neighbourMissing: nobody answers for the address the request goes to.
 func neighbourMissing(p *path, j *judgement) bool {

@@ -218,6 +218,8 @@ func (p *path) via(j *judgement) string {
 		return "direct"
 	case w.containerAt(p.tuple.Dst) != nil:
 		return "" // what was asked for, before any point saw it, is not in evidence
+	case p.answeredByHost() && p.binding != nil && !p.untranslated():
+		return "" // a rule may have translated it where no point watched
 	case p.answeredByHost() && w.proxyFor(p.tuple) != nil:
 		return "proxy"
 	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
@@ -318,7 +320,8 @@ func (p *path) fromItsStart() bool {
 	at := p.clientPoint()
 	client := p.t.world.containerAt(p.tuple.Src)
 	if client == nil && p.t.ours(p.tuple.Src) { // no point sees what OUTPUT translates, and conntrack does
-		return p.t.journal.sources[capture.OriginConntrack].State == "ok"
+		h := p.latestHost()
+		return p.t.journal.sources[capture.OriginConntrack].State == "ok" && h != nil && !h.Undated
 	}
 	switch at.Role {
 	case capture.RoleNIC:

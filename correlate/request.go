@@ -259,6 +259,7 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 	}
 	if r.synAck != 0 && r.shaken == 0 {
 		r.shaken = p.Time
+		t.mayBeProxied(req, r)
 	}
 	if p.Payload > 0 && r.answered == 0 {
 		t.clientAsked(req, r, p, news)
@@ -325,7 +326,6 @@ func (t *Tracker) isChallenge(r *reqRecord, p *decode.Packet) bool {
 func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packet) {
 	if p.Flags&decode.SYN != 0 && r.synAck == 0 {
 		r.synAck = p.Time
-		t.mayBeProxied(req, r)
 	}
 	if t.isChallenge(r, p) {
 		r.marks |= markChallenged

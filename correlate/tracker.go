@@ -204,6 +204,9 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 	before, acked := s.end, s.acked
 	g.update(s, p, isNew)
 	if isNew {
+		if pt.Role == capture.RoleNIC || pt.Role == capture.RoleBridge {
+			pt.macs.sent(p)
+		}
 		s.face(t.facing(p, pt))
 	}
 	if w == request && p.Kind != decode.Segment && g.flags&legISN != 0 {
