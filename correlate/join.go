@@ -123,12 +123,19 @@ func (t *Tracker) asksSeveral(n uint32, g *leg, p *decode.Packet, pt *point) boo
 	if first.req == 0 {
 		s := first.seen[0]
 		t.begin(before.leg, &decode.Packet{Time: s.first, Frame: uint64(s.firstFrame), Tuple: first.tuple, Seq: first.isn[request], IPID: first.ipid, Kind: decode.Datagram}, pt)
-		t.extra(first.req - 1).leaves = true
+		t.leavesTheHost(first.req - 1)
 		t.catchUp(first.req-1, first)
 	}
 	t.begin(n, p, pt)
-	t.extra(g.req - 1).leaves = true
+	t.leavesTheHost(g.req - 1)
 	return true
+}
+
+// leavesTheHost notes that a request goes out: no point of the host is behind the
+// one where it was seen first.
+func (t *Tracker) leavesTheHost(req uint32) {
+	t.extra(req).leaves = true
+	t.requests.at(req).marks &^= markHalfway
 }
 
 // retry looks again for the request of a leg that could have been several's.

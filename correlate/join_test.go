@@ -200,7 +200,7 @@ var strangers = []row{
 		name:  "UDP through docker-proxy is joined by its bytes, where an address of the host sends them on",
 		but:   func(s *scene) { s.dockerProxy("udp", "0.0.0.0:8053", "172.17.0.2:53") },
 		story: "0ms eth0 C > U udp seq=5 len=30\n0.02ms eth0 D > U udp seq=6 len=30\n0.1ms docker0 veth1 P > V udp seq=6 len=30\n0.2ms veth1 docker0 V > P udp seq=8 len=60\n0.3ms eth0 U > D udp seq=8 len=60",
-		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "delivered, via proxy to 172.17.0.2:53, inferred"},
+		want:  []string{"undetermined: unknown, inferred", "delivered, via proxy to 172.17.0.2:53, inferred"},
 	},
 	{
 		name:  "what was not captured of the answers is not claimed to be missing",
