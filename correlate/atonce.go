@@ -32,8 +32,8 @@ func provenAtOnce(p *path) (j judgement, ok bool) {
 // dropTold reports whether the kernel told that it dropped the latest packet of a
 // direction.
 func (p *path) dropTold(w way, inner bool) bool {
-	if g := p.lastPassage(w, inner); g != nil && g.last >= p.r.lastNew {
-		return g.dropped()
+	if g := p.lastPassage(w, inner); g != nil && g.last >= p.r.lastNew && g.dropped() {
+		return true
 	}
 	if inner {
 		return false // the container's kernel drops what is no part of this, too

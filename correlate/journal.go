@@ -123,6 +123,9 @@ func (g *journal) unchanged(r *reqRecord, j *judgement) bool {
 // recount brings what a listed incident counts up to date.
 func (g *journal) recount(p *path, j *judgement) {
 	was := g.byID[p.r.number]
+	if was == nil {
+		return // it is not listed
+	}
 	now := p.incident(j)
 	now.Rev = was.Rev
 	*was = *now

@@ -141,9 +141,10 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	if r.marks &^= markOneWay; j.oneWay {
 		r.marks |= markOneWay
 	}
-	told := r.marks&markUnfinal == 0 || !j.final // nobody waits for the word that it is final
-	t.finality(req, r, j.final)
-	if !first && t.journal.unchanged(r, &j) && (told || !t.journal.tells()) {
+	awaited := r.marks&markUnfinal != 0 && j.final && t.journal.tells() // somebody waits for the word that it is final
+	same := !first && t.unchanged(req, r, &j)
+	t.finality(req, r, &j)
+	if same && !awaited {
 		t.journal.recount(p, &j)
 		return
 	}
@@ -157,14 +158,27 @@ func (t *Tracker) disown(req uint32, r *reqRecord) {
 	t.armIdle(req, r)
 }
 
+// saying is what is compared of two judgements of one request.
+func saying(j *judgement) string { return j.verdict.String() + " " + j.stage + " " + string(j.cause) }
+
+// unchanged reports whether a new judgement says what the last one said.
+func (t *Tracker) unchanged(req uint32, r *reqRecord, j *judgement) bool {
+	if t.journal.unchanged(r, j) {
+		return true
+	}
+	x := t.extras[req]
+	return r.marks&markUnfinal != 0 && x != nil && x.told == saying(j)
+}
+
 // finality notes whether a judgement is final, and has one that is not made so
 // when its window is over.
-func (t *Tracker) finality(req uint32, r *reqRecord, final bool) {
-	if final {
+func (t *Tracker) finality(req uint32, r *reqRecord, j *judgement) {
+	if j.final {
 		r.marks &^= markUnfinal
 		return
 	}
 	r.marks |= markUnfinal
+	t.extra(req).told = saying(j)
 	if r.marks&markWindow == 0 {
 		r.marks |= markWindow
 		t.rearm(max(t.now, r.lastNew)+int64(t.config.Window), req)

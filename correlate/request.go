@@ -76,6 +76,7 @@ type extra struct {
 	repeated  uint32     // TCP: end of the client's bytes that were sent again before an answer, from its initial sequence number; 0 none
 	again     bool       // TCP: answer bytes were sent again at a point behind the client's, before any came out there
 	leaves    bool       // it goes out: no point of the host is on its way in
+	told      string     // what was said of it at once
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
 }
 
