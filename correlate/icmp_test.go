@@ -123,6 +123,18 @@ var icmpErrors = []row{
 		want:  []string{"refused between eth0 and docker0: firewall-reject, inferred"},
 	},
 	{
+		name:  "host unreachable at once, and what routes there are is not in evidence: the host may have said it itself",
+		scene: packetsOnly,
+		story: "0ms eth0 C > H S seq=100\n" + said("0.1ms", "unreachable 1"),
+		want:  []string{"refused at host between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name:  "administratively prohibited is a rule's word, whatever else is in evidence",
+		scene: packetsOnly,
+		story: "0ms eth0 C > H S seq=100\n" + said("0.1ms", "unreachable 13"),
+		want:  []string{"refused between eth0 and docker0: firewall-reject, inferred"},
+	},
+	{
 		name:  "several errors at once are all told",
 		story: "0ms eth0 C > H S seq=100\n" + said("0.1ms", "unreachable 10") + "0.2ms eth0 198.51.100.254 > C unreachable 1 about C > H tcp in\n" + said("0.3ms", "unreachable 10"),
 		want:  []string{"refused between eth0 and docker0: firewall-reject, inferred"},

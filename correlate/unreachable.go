@@ -208,7 +208,7 @@ func (p *path) errorsAt(e *icmpError) int {
 
 // rejected: nothing else says such a thing but a rule.
 func rejected(p *path, j *judgement, e *icmpError) bool {
-	if !e.rejectable() || p.foreign(e) || p.passed() {
+	if !e.rejectable() || p.foreign(e) || p.passed() || (e.hostUnreachable() || e.netUnreachable()) && !p.canReach() {
 		return false
 	}
 	j.between, j.cause = p.gapAfterLast(), CauseFirewallReject
@@ -216,6 +216,13 @@ func rejected(p *path, j *judgement, e *icmpError) bool {
 	j.fix = []string{"find the REJECT rule: nft list ruleset, iptables-save"}
 	j.blind = append(j.blind, "which rule it was is not in evidence")
 	return true
+}
+
+// canReach reports whether the host is known to have a way to where the request
+// goes: without that it may say itself that there is none.
+func (p *path) canReach() bool {
+	s, to := p.latestHost(), p.destination()
+	return s != nil && knowsRoutes(s, to) && routeTo(s, to) != nil
 }
 
 // foreign reports whether an error is known to come from elsewhere than this host
@@ -253,15 +260,18 @@ func (p *path) withoutCarrier() string {
 	if now == nil || p.inner != nil || p.t.world.containerAt(p.target.Dst) == nil {
 		return ""
 	}
-	r := routeTo(now, p.target.Dst.Addr())
-	if r == nil || r.Link == 0 {
+	bridge, _ := p.t.world.wayTo(p.home, p.target.Dst)
+	if knowsRoutes(now, p.target.Dst.Addr()) {
+		r := routeTo(now, p.target.Dst.Addr())
+		if r == nil || r.Link == 0 {
+			return ""
+		}
+		bridge = now.LinkName(r.Link)
+	}
+	if l := now.LinkNamed(bridge); l == nil || l.Kind != "bridge" || l.Running {
 		return ""
 	}
-	i := slices.IndexFunc(now.Links, func(l host.Link) bool { return l.Index == r.Link && l.Kind == "bridge" && !l.Running })
-	if i < 0 {
-		return ""
-	}
-	return now.Links[i].Name
+	return bridge
 }
 
 // neighbourCutOff: the container is up, and its bridge has no port left.
