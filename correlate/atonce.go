@@ -46,7 +46,7 @@ func (p *path) dropTold(w way, inner bool) bool {
 // that it went no further. Many are of copies, or of packets that were done with.
 func tellsALoss(reason string) bool {
 	_, known := dropReasons[reason]
-	return known || reason == netfilterDrop || reason == "IP_RPFILTER" || reason == "IP_INADDRERRORS"
+	return known || slices.Contains(queueReasons, reason) || reason == netfilterDrop || reason == "IP_RPFILTER" || reason == "IP_INADDRERRORS"
 }
 
 // dropped reports whether a rule or a policy ended a packet's way.

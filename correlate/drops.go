@@ -107,6 +107,14 @@ type dropReason struct {
 
 func noFix(string) []string { return nil }
 
+func fragmentsFix(string) []string {
+	return []string{"find what drops fragments on the way, or send smaller packets: nstat -az IpReasmFails"}
+}
+
+// queueReasons are those of queueing disciplines (include/net/dropreason-qdisc.h,
+// and the one of before).
+var queueReasons = []string{"QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED", "CAKE_FLOOD", "FQ_BAND_LIMIT", "FQ_HORIZON_LIMIT", "FQ_FLOW_LIMIT"}
+
 // dropReasons are those that say by themselves what to change. Others are told as
 // they are.
 var dropReasons = map[string]dropReason{
@@ -122,7 +130,18 @@ var dropReasons = map[string]dropReason{
 		func(in string) []string { return []string{"tc filter show dev " + shell(in) + " ingress"} }},
 	"TC_EGRESS": {"postrouting", CauseFirewallDrop, "A traffic control (tc) filter drops what came in at %s where it goes out.",
 		func(string) []string { return []string{"tc filter show dev INTERFACE egress"} }},
-	"XDP":      {"nic", CauseFirewallDrop, "An XDP program at %s drops it.", func(in string) []string { return []string{"ip link show dev " + shell(in)} }},
+	"XDP":                {"nic", CauseFirewallDrop, "An XDP program at %s drops it.", func(in string) []string { return []string{"ip link show dev " + shell(in)} }},
+	"FRAG_REASM_TIMEOUT": {"prerouting", CauseFragmentsMissing, "The request came in at %s in fragments, of which some never came.", fragmentsFix},
+	"FRAG_TOO_FAR":       {"prerouting", CauseFragmentsMissing, "The request came in at %s in fragments, of which some never came.", fragmentsFix},
+	"DUP_FRAG":           {"prerouting", CauseFragmentsMissing, "The request came in at %s in fragments that overlap.", fragmentsFix},
+	"BRIDGE_INGRESS_STP_STATE": {"bridge", CauseBridgePortBlocked, "A port of a bridge does not forward yet, or no more, what came in at %s: its spanning tree says so.",
+		func(string) []string {
+			return []string{"bridge -d link show  # state", "ip link set BRIDGE type bridge stp_state 0"}
+		}},
+	"BRIDGE_NON_FORWARDING_STATE": {"bridge", CauseBridgePortBlocked, "A port of a bridge does not forward yet, or no more, what came in at %s: its spanning tree says so.",
+		func(string) []string {
+			return []string{"bridge -d link show  # state", "ip link set BRIDGE type bridge stp_state 0"}
+		}},
 	"IP_CSUM":  {"nic", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
 	"TCP_CSUM": {"host", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
 	"UDP_CSUM": {"host", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
@@ -169,6 +188,8 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 			j.stage, j.why = "route", fmt.Sprintf("The host may not forward what came in at %s, or has no route for it.", in.Name)
 			j.blind = nil
 		}
+	case slices.Contains(queueReasons, d.Reason):
+		p.queueDropped(j, d, request)
 	case ok:
 		j.stage, j.cause, j.fix, j.proof = r.stage, r.cause, r.fix(in.Name), Proven
 		j.why = fmt.Sprintf(r.why, in.Name)
@@ -183,4 +204,19 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 		j.proof = Inferred
 	}
 	return true
+}
+
+// queueDropped: a queueing discipline of an interface threw a packet away.
+func (p *path) queueDropped(j *judgement, d *decode.Drop, w way) {
+	link := ""
+	if now := p.latestHost(); now != nil {
+		link = now.LinkName(d.Link)
+	}
+	words := cmp.Or(link, "an interface")
+	j.stage, j.cause, j.proof = "postrouting", CauseQueueDrop, Proven
+	if w == reply {
+		j.stage = "reply-nic"
+	}
+	j.why = fmt.Sprintf("The queueing discipline of %s dropped it.", words)
+	j.fix = []string{"see its limits and its counts: tc -s qdisc show dev " + shell(cmp.Or(link, "INTERFACE"))}
 }

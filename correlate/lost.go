@@ -33,8 +33,13 @@ func answerLost(p *path, j *judgement) bool {
 		return true
 	}
 	f, stage := p.returnCause(lastBack)
-	if d := p.tellDrop(j, reply); d != nil && d.Reason == "IP_RPFILTER" && f.cause == CauseReversePathFilter {
+	d := p.tellDrop(j, reply)
+	if d != nil && d.Reason == "IP_RPFILTER" && f.cause == CauseReversePathFilter {
 		f.proof = Proven
+	}
+	if d != nil && slices.Contains(queueReasons, d.Reason) {
+		p.queueDropped(j, d, reply)
+		return true
 	}
 	j.cause, j.why, j.fix = f.cause, f.why, f.fix
 	if f.fact != "" {
@@ -279,6 +284,9 @@ func vanished(p *path, j *judgement) bool {
 		return true
 	}
 	if p.kernelDropped(j, dropped) {
+		return true
+	}
+	if p.notForThisMAC(j) {
 		return true
 	}
 	if p.maybeTaken() {

@@ -165,3 +165,21 @@ func (p *path) comesAsItself() *stop {
 	}
 	return nil
 }
+
+// notForThisMAC: the frames came by the host's card, for its address, and bear the
+// link-layer address of somebody else: the kernel passes over them.
+func (p *path) notForThisMAC(j *judgement) bool {
+	now, at, to := p.latestHost(), p.clientPoint(), p.r.to
+	if now == nil || at.Role != capture.RoleNIC || at.Netns != capture.HostNetns || to == [6]byte{} || to[0]&1 != 0 || len(p.coming) > 0 || !p.t.world.isHost(p.tuple.Dst) {
+		return false
+	}
+	mine := now.LinkNamed(at.Name)
+	if mine == nil || mine.MAC == "" || slices.ContainsFunc(now.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, macText(to)) }) {
+		return false
+	}
+	j.stage, j.between, j.cause, j.proof = "nic", [2]string{}, CauseWrongMAC, Inferred
+	j.why = fmt.Sprintf("The frames came to %s for the link-layer address %s, and the host has no such one (%s has %s): whoever sends them remembers a wrong one for %s.", at.Name, macText(to), at.Name, mine.MAC, p.tuple.Dst.Addr())
+	j.fix = []string{fmt.Sprintf("on the client, or the last router before the host: ip neigh del %s dev INTERFACE; see who else answers: arping -c 3 %s", p.tuple.Dst.Addr(), p.tuple.Dst.Addr())}
+	j.fact("host", p.now, "%s has %s", at.Name, mine.MAC)
+	return true
+}

@@ -195,7 +195,12 @@ var incompletes = []row{
 
 func TestIncompleteConnections(t *testing.T) { check(t, incompletes) }
 
-// dropped reads "SRC > DST REASON".
+// dropped reads "SRC > DST REASON [NAMESPACE]", in namespaces but the host's, and at
+// its docker0.
 func dropped(at int64, words []string) *decode.Drop {
-	return &decode.Drop{Time: at, At: at, Netns: capture.HostNetns, Quote: decode.Quote{Tuple: tuple(words[0], words[2]), Ports: true}, Reason: words[3]}
+	d := &decode.Drop{Time: at, At: at, Netns: capture.HostNetns, Link: 3, Quote: decode.Quote{Tuple: tuple(words[0], words[2]), Ports: true}, Reason: words[3]}
+	if len(words) > 4 {
+		d.Netns = words[4]
+	}
+	return d
 }

@@ -88,6 +88,8 @@ func field(p *decode.Packet, w string) {
 		p.Window = uint16(n)
 	case "mac":
 		p.SrcMAC[5] = byte(n)
+	case "to":
+		p.DstMAC[5] = byte(n)
 	case "id":
 		p.SrcPort, p.DstPort = uint16(n), uint16(n)
 	case "ipid":

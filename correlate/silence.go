@@ -85,7 +85,7 @@ func (p *path) silentIn(j *judgement) {
 	j.fact("packets", p.furthest().first, "seen going in at %s; no answer came out", p.furthest().at.Name)
 	inner := p.atServer()
 	for _, look := range []func(*path, *judgement, *leg) bool{
-		pausedContainer, containerFirewall, ownSource, noRouteBack, lookedFor, backlogFull, serverSilent, sharedAddress, misremembered,
+		pausedContainer, containerFirewall, filteredInside, addressGone, gatewaySilent, ownSource, noRouteBack, lookedFor, backlogFull, serverSilent, sharedAddress, misremembered,
 	} {
 		if look(p, j, inner) {
 			p.claim(j, p.doors()...)

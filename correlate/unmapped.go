@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"dnatrace/capture/engine"
 )
@@ -25,12 +26,19 @@ func unmapped(p *path, e *engine.Snapshot) (finding, bool) {
 		if why == "" {
 			continue
 		}
-		return finding{cause: CauseNotPublished, fact: fmt.Sprintf("%s is on %s, %s", c.Name, c.Endpoints[0].Network, why),
+		cause := CauseNotPublished
+		if strings.HasPrefix(why, driverWords) {
+			cause = CauseNetworkWithoutMapping
+		}
+		return finding{cause: cause, fact: fmt.Sprintf("%s is on %s, %s", c.Name, c.Endpoints[0].Network, why),
 			why: fmt.Sprintf("%s is on network %s, %s: the engine maps no port of the host to it.", c.Name, c.Endpoints[0].Network, why),
 			fix: []string{fmt.Sprintf("ask for the container's own address, %s, or: docker network connect bridge %s", c.Endpoints[0].IPv4, shell(c.Name))}}, p.meantFor(c)
 	}
 	return finding{}, false
 }
+
+// driverWords begin the reason where no network of a driver is ever mapped onto.
+const driverWords = "whose driver is "
 
 // mapsNothing says why the engine maps nothing onto a network, "" if it does.
 func (p *path) mapsNothing(e *engine.Snapshot, name string) string {
@@ -45,7 +53,7 @@ func (p *path) mapsNothing(e *engine.Snapshot, name string) string {
 	}
 	switch {
 	case n.Driver == "macvlan" || n.Driver == "ipvlan":
-		return "whose driver is " + n.Driver
+		return driverWords + n.Driver
 	case mode == "routed":
 		return "whose gateway mode is routed"
 	}

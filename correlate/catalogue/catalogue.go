@@ -35,7 +35,7 @@ func Entries() []Entry {
 	return slices.Concat(
 		in("Publishing", publishing), in("Application and container", application), in("Engine, proxy and port allocation", daemon),
 		in("Host firewall and filter rules", filters), in("NAT and connection tracking", nat), in("Routing and the way back", routing),
-		in("Links and neighbours", links), in("MTU and offload", sizes), in("Swarm and overlay", swarm),
+		in("Links and neighbours", slices.Concat(links, queues)), in("MTU and offload", sizes), in("Swarm and overlay", swarm),
 		in("Desktops and nesting", nested), in("Names and clients", clients),
 	)
 }

@@ -65,6 +65,19 @@ var links = []Entry{
 		"ARP on the bridge without an answer, for an address that a running container owns", "Attach it, and keep network managers from veths.", "veth-detached"),
 }
 
+var queues = []Entry{
+	unshown("78b", "Frames for the host's address carry another MAC", dropped("nic", correlate.CauseWrongMAC, inferred),
+		"the frames' link-layer destination is none of the host's", "Delete the neighbour entry of who sends them, or give addresses to one host each.", "it takes a card that captures what is not its own"),
+	unshown("78c", "A port of the bridge does not forward", dropped("bridge", correlate.CauseBridgePortBlocked, proven),
+		"the kernel's drop reason", "Turn the spanning tree off, or wait for it.", "the kernels of the lab give no such reason"),
+	unshown("78d", "A queueing discipline drops", dropped("postrouting", correlate.CauseQueueDrop, proven),
+		"the kernel's drop reason, with the interface", "Raise the queue's limit, or take the discipline away.", "tests of the judgement tell it packet by packet"),
+	unshown("78e", "The same for the answer", lost("reply-nic", correlate.CauseQueueDrop, proven),
+		"the kernel's drop reason, with the interface", "Raise the queue's limit, or take the discipline away.", "tests of the judgement tell it packet by packet"),
+	unshown("78f", "Fragments of the request do not come, and the kernel says so", dropped("prerouting", correlate.CauseFragmentsMissing, proven),
+		"the kernel's drop reason", "Find what drops fragments on the way, or send smaller packets.", "the kernel says so after thirty seconds"),
+}
+
 var sizes = []Entry{
 	shown("79", "Packets are larger than the host's card takes", stalled("", correlate.CauseMTU),
 		"answer bytes at the bridge again and again, none behind; ICMP with the size, or the links' MTU", "Set the network's MTU, clamp the MSS, or let ICMP through.", "mtu-told", "mtu-untold"),
