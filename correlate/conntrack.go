@@ -199,6 +199,22 @@ func over(e *decode.Conntrack) bool {
 		(e.State == decode.StateTimeWait || e.State == decode.StateClose)
 }
 
+// foretold is the entry that came before a request and names its tuple. One of a
+// translated connection counts if it was printed at a time that nobody noted:
+// live, the entry of a new connection is told when it is made.
+func (t *Tracker) foretold(g *leg) *decode.Conntrack {
+	if g.netns != 0 {
+		return nil
+	}
+	if e := t.pinned[g.tuple]; e != nil {
+		return e
+	}
+	if e := t.translated[g.tuple]; e != nil && e.Undated && e.Orig == g.tuple {
+		return e
+	}
+	return nil
+}
+
 // placeByConntrack joins a new leg by an entry that came before it.
 func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
 	if g.netns != 0 {

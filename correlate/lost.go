@@ -237,7 +237,7 @@ func neighbourGone(p *path, j *judgement) {
 			j.rule, j.fix = &hit, hit.removal()
 			j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, hit.Text)
 		}
-		j.proof = proofOf(p.x.conntrack != nil && ownerOf(p.earlierEngine(), ip) == "")
+		j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && ownerOf(p.earlierEngine(), ip) == "")
 		return
 	}
 	j.cause, j.proof = CauseNeighbourUnresolved, Inferred

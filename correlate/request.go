@@ -147,7 +147,7 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	r.marks |= markWindow
 	t.aging.push(deadline{at: p.Time, req: req, number: r.number})
 	t.expectProxy(req, r, g)
-	if e := t.pinned[g.tuple]; e != nil && g.netns == 0 {
+	if e := t.foretold(g); e != nil {
 		t.extra(req).conntrack = e
 	}
 }

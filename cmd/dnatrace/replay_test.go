@@ -129,3 +129,26 @@ func TestPacketsThatAreNotDecodedAreSaidToBe(t *testing.T) {
 		}
 	}
 }
+
+func TestADumpOfConnectionsNamesTheTranslation(t *testing.T) {
+	file := clocked(t, 1740830400, 1740830405)
+	dump := filepath.Join(filepath.Dir(file), "connections.txt")
+	line := "tcp      6 100 SYN_SENT src=198.51.100.100 dst=198.51.100.1 sport=50110 dport=8080 [UNREPLIED] src=172.17.0.2 dst=198.51.100.100 sport=80 dport=50110 mark=0 use=1\n"
+	if err := os.WriteFile(dump, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := dnatrace("replay", file, dump, "-o", "json")
+	var d struct {
+		Requests []struct {
+			Translated, Proof string
+			Evidence          []struct{ Source, Text string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &d); err != nil || len(d.Requests) == 0 {
+		t.Fatalf("exit %d, %v: %s%s", code, err, out, errs)
+	}
+	r := d.Requests[0]
+	if r.Translated != "172.17.0.2:80" || r.Proof != "inferred" || !strings.Contains(out, "198.51.100.100:50110 → 198.51.100.1:8080/tcp is translated to 172.17.0.2:80") {
+		t.Errorf("got %+v", r)
+	}
+}
