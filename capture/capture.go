@@ -134,6 +134,9 @@ type SourceState struct {
 	Name  string `json:"name"`  // an Origin
 	State string `json:"state"` // "ok", "absent" or "failed"
 	Why   string `json:"why,omitempty"`
+	// Outside are, of OriginPackets, the containers of the target that are not
+	// watched from inside: their host-side veths alone stand for them.
+	Outside []string `json:"outside,omitempty"`
 }
 
 // Loss says that a ring dropped packets within an interval.

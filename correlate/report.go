@@ -19,6 +19,9 @@ func (p *path) incident(j *judgement) *Incident {
 		Rule: j.rule, Verdict: j.verdict, Stage: j.stage, Cause: j.cause, Why: j.why, Proof: j.proof,
 		Between: []string{}, Evidence: j.facts, Blind: j.blind, Notes: j.notes, Fix: j.fix,
 	}
+	if w := p.unwatchedInside(j); w != "" {
+		i.Blind = appendNew(slices.Clone(i.Blind), w)
+	}
 	if j.between[0] != "" {
 		i.Between = j.between[:]
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type rings struct {
 	trace  trace              // the host's
 	pace   pace               // of all traces
 	inside map[uint64]*inside // by inode of the namespace
+	beside []string           // containers that are not watched from inside
 	ended  [2]uint64          // packets and losses of rings that are gone
 }
 
@@ -110,9 +112,9 @@ func (s *Session) openRings(snapshot *engine.Snapshot, resolved *target.Resolved
 	if missing := s.missing(); missing != "" {
 		return fmt.Errorf("watch interface %s: the host has none of that name", missing)
 	}
-	s.state(capture.OriginPackets, "ok", "")
 	s.merger.Add(capture.OriginPackets, s.rings.host.Source())
 	s.enter(resolved)
+	s.states = append(s.states, s.packetState())
 	return nil
 }
 
@@ -179,25 +181,49 @@ func ports(proto uint8, port uint16) []ring.Port {
 // stand for the containers' interfaces.
 const mostInside = 8
 
+// packetState says which containers are not watched from inside.
+func (s *Session) packetState() capture.SourceState {
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	st := capture.SourceState{Name: capture.OriginPackets, State: "ok", Outside: s.rings.beside}
+	if n := len(st.Outside); n > 0 {
+		const most = 5
+		names := slices.Clone(st.Outside[:min(n, most)])
+		if n > most {
+			names = append(names, fmt.Sprintf("%d more", n-most))
+		}
+		st.Why = fmt.Sprintf("not watched from inside: %s", strings.Join(names, ", "))
+	}
+	return st
+}
+
 // enter opens rings in the namespaces of the target's containers that have none
-// yet, and closes those of containers that are gone.
-func (s *Session) enter(resolved *target.Resolved) {
+// yet, and closes those of containers that are gone. It reports whether others
+// than before are not watched from inside now.
+func (s *Session) enter(resolved *target.Resolved) (changed bool) {
 	r := &s.rings
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wanted := map[uint64]bool{}
+	var beside []string
 	for _, c := range resolved.Watch() {
 		path, inode, release, err := s.namespace(c)
-		if err != nil {
-			continue // it is gone again, or not ours to enter: the veth stands for it
+		if err != nil { // it is gone again, or not ours to enter: the veth stands for it
+			beside = append(beside, c.Name)
+			continue
 		}
 		wanted[inode] = true
-		if r.inside[inode] != nil || len(r.inside) >= mostInside {
+		if in := r.inside[inode]; in != nil || len(r.inside) >= mostInside {
+			if in == nil || in.ring == nil {
+				beside = append(beside, c.Name)
+			}
 			release()
 			continue
 		}
 		in := &inside{container: c, path: path, close: release}
-		in.ring = s.openInside(c.Name, path, resolved)
+		if in.ring = s.openInside(c.Name, path, resolved); in.ring == nil {
+			beside = append(beside, c.Name)
+		}
 		in.trace = s.trace(c.Name, path, resolved)
 		r.inside[inode] = in
 	}
@@ -207,6 +233,9 @@ func (s *Session) enter(resolved *target.Resolved) {
 			delete(r.inside, inode)
 		}
 	}
+	changed = !slices.Equal(beside, r.beside)
+	r.beside = beside
+	return changed
 }
 
 // leave closes the ring of a container that is gone: an open socket would keep

@@ -239,7 +239,9 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 	if err != nil {
 		w.tracing()
 	}
-	w.session.enter(&resolved)
+	if w.session.enter(&resolved) {
+		w.feed.put([]capture.Record{meta(0, capture.KindSource, w.session.packetState())})
+	}
 	if err := w.session.redrop(&resolved); err != nil {
 		w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginDrops, State: "failed", Why: err.Error()})})
 	}

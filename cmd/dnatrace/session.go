@@ -165,6 +165,8 @@ func (a *app) listening(s *session) {
 	for _, st := range s.Sources() {
 		if st.State != "ok" {
 			fmt.Fprintf(a.err, "without %s: %s\n", st.Name, render.Clean(st.Why))
+		} else if len(st.Outside) > 0 {
+			fmt.Fprintln(a.err, render.Clean(st.Why))
 		}
 	}
 	fmt.Fprintf(a.err, "listening on %s\n", strings.Join(names, ", "))
