@@ -139,6 +139,10 @@ type SourceState struct {
 	Outside []string `json:"outside,omitempty"`
 }
 
+// FromDumps is why a source gives evidence that was dumped by other tools: only
+// what was saved, and of one time that nobody noted.
+const FromDumps = "from dumps, which have no time"
+
 // Loss says that a ring dropped packets within an interval.
 type Loss struct {
 	Ring uint16 `json:"ring"` // Point.Ring

@@ -1,13 +1,46 @@
 package correlate
 
 import (
-	"net/netip"
-	"slices"
-
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 )
+
+// namespace answers questions about a namespace as it was when the request met it.
+func (p *path) namespace(netns string) known.Namespace {
+	if netns == "" {
+		return known.Namespace{}
+	}
+	return p.t.world.namespace(netns)
+}
+
+func (p *path) onHost() known.Namespace        { return p.namespace(capture.HostNetns) }
+func (p *path) homeNamespace() known.Namespace { return p.namespace(p.home) }
+
+// lack notes what a ruling would have had to know.
+func (p *path) lack(why string) {
+	if why != "" {
+		p.lacks = appendNew(p.lacks, why)
+	}
+}
+
+// tellLacks says in a judgement that names no cause what would have had to be known
+// for one.
+func (p *path) tellLacks(j *judgement) {
+	if j.cause != CauseUnknown || j.verdict == Delivered {
+		return
+	}
+	for _, why := range p.lacks {
+		j.blind = appendNew(j.blind, why)
+	}
+}
+
+// rulesLack says why the rules of a namespace cannot tell what becomes of the
+// request; "" if they can.
+func (p *path) rulesLack(netns string) string {
+	return p.t.world.rulesLack(netns, familyOf(p.tuple.Dst.Is4()), p.now)
+}
 
 func (p *path) latestInside() *host.Sample {
 	if p.home == "" {
@@ -36,12 +69,6 @@ func (p *path) earlierEngine() *engine.Snapshot {
 		return e
 	}
 	return nil
-}
-
-// knowsRoutes reports whether routes of an address's family are in evidence, so
-// that the lack of one says something.
-func knowsRoutes(s *host.Sample, ip netip.Addr) bool {
-	return slices.ContainsFunc(s.Routes, func(r host.Route) bool { return r.Dst.Addr().Is4() == ip.Unmap().Is4() })
 }
 
 // dated leaves out a state that was dumped at an unknown time: nobody knows

@@ -180,7 +180,7 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 	j.between = p.gapAfterLast()
 	switch r, ok := dropReasons[d.Reason]; {
 	case d.Reason == "IP_RPFILTER":
-		f := reversePath(p.tuple.Src.Addr(), in.Name)
+		f := p.reversePathAt(in)
 		j.stage, j.cause, j.why, j.fix, j.proof = "route", f.cause, f.why, p.reversePathFix(f.fix), Proven
 	case d.Reason == "IP_INADDRERRORS":
 		p.dropCause(j, in)

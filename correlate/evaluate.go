@@ -1,10 +1,9 @@
 package correlate
 
 import (
-	"net/netip"
-
 	"dnatrace/capture"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
@@ -61,12 +60,12 @@ func (p *path) netns(inner bool) string {
 // depends on what is not known, or packets that are known to have got further.
 func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 	netns := p.netns(inner)
-	set, sample := p.t.world.ruleset(netns, at), p.t.world.host(netns)
+	set, n := p.t.world.ruleset(netns, at), p.namespace(netns)
 	through := !inner && w == request && p.gotThrough()
-	if set == nil || sample == nil || through && (p.inside != nil || p.entered()) {
+	if set == nil || !n.InEvidence() || through && (p.inside != nil || p.entered()) || p.rulesLack(netns) != "" {
 		return ruleset.Outcome{}, false
 	}
-	packet, ok := p.packetFor(w, inner, sample)
+	packet, ok := p.packetFor(w, inner, n)
 	if !ok {
 		return ruleset.Outcome{}, false
 	}
@@ -96,11 +95,11 @@ func (p *path) evaluatedTranslation() (RuleHit, bool) {
 // ruledTranslation is where the rules, as they were when the request came, send
 // it, and the rule that does. Only one that is certain counts.
 func (p *path) ruledTranslation() (decode.Tuple, RuleHit, bool) {
-	set, sample := p.t.world.ruleset(capture.HostNetns, p.r.opened), p.t.world.host(capture.HostNetns)
-	if set == nil || sample == nil {
+	set, n := p.t.world.ruleset(capture.HostNetns, p.r.opened), p.namespace(capture.HostNetns)
+	if set == nil || !n.InEvidence() || p.rulesLack(capture.HostNetns) != "" {
 		return decode.Tuple{}, RuleHit{}, false
 	}
-	packet, ok := p.packetFor(request, false, sample)
+	packet, ok := p.packetFor(request, false, n)
 	if !ok {
 		return decode.Tuple{}, RuleHit{}, false
 	}
@@ -122,10 +121,13 @@ func (p *path) gotThrough() bool {
 // surelyPassed reports whether it is known that no rule of the host stopped the
 // request.
 func (p *path) surelyPassed() bool {
-	if g := p.lastPassage(request, false); g != nil || !p.t.world.hasRules(capture.HostNetns) {
+	if p.lastPassage(request, false) != nil || p.x.conntrack != nil {
 		return true // a drop was found before
 	}
-	if p.x.conntrack != nil {
+	if p.rulesLack(capture.HostNetns) != "" {
+		return false
+	}
+	if !p.t.world.hasRules(capture.HostNetns) {
 		return true
 	}
 	out, ok := p.evaluate(request, false, p.now)
@@ -143,8 +145,10 @@ func (p *path) passed() bool {
 }
 
 // packetFor is the packet that meets the rules of a namespace.
-func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, bool) {
-	k := ruleset.Packet{Tuple: p.tuple, AddrType: ruleset.LocalAddrs(s.Addresses()...), Route: routeNames(s), Link: RuleLinks(s), Policy: RulePolicy(s, p.tuple.Dst.Is4()), Bridge: p.t.world.bridges(s, p.tuple.Dst.Is4()), Age: p.age(p.netns(inner), p.now)}
+func (p *path) packetFor(w way, inner bool, n known.Namespace) (k ruleset.Packet, ok bool) {
+	defer func() { p.t.world.terrain(n, &k) }()
+	s := n.State()
+	k = ruleset.Packet{Tuple: p.tuple, Age: p.age(p.netns(inner), p.now)}
 	if p.tuple.Proto == decode.TCP {
 		k.TCPFlags = byte(decode.SYN)
 	}
@@ -157,8 +161,9 @@ func (p *path) packetFor(w way, inner bool, s *host.Sample) (ruleset.Packet, boo
 		last := p.lastBefore()
 		comesBy(&k, s, last.Name)
 		k.Sent = p.t.world.isHost(p.tuple.Src)
-		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && k.Route(p.tuple.Dst.Addr()) == k.IIF
-		return k, last.Netns == capture.HostNetns && (!bridged || s.BridgesCallRules(p.tuple.Dst.Is4()) || !k.Above && !p.entered())
+		oif, _ := n.Leaves(known.Lookup{Src: p.tuple.Src.Addr(), Dst: p.tuple.Dst.Addr(), IIF: k.IIF}).Get()
+		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && oif == k.IIF
+		return k, last.Netns == capture.HostNetns && (!bridged || n.BridgesCallRules(familyOf(p.tuple.Dst.Is4())).Is() || !k.Above && !p.entered())
 	}
 	last := p.lastReply()
 	if last == nil || last.at.Netns != capture.HostNetns {
@@ -214,7 +219,7 @@ func (p *path) lastReply() *stop {
 
 // bridgeOf is the bridge that an interface is a port of, which rules of IP see
 // in its stead, or the interface itself.
-func bridgeOf(s *host.Sample, name string) string {
+func bridgeOf(s *host.State, name string) string {
 	if l := s.LinkNamed(name); l != nil && l.Master != 0 {
 		return s.LinkName(l.Master)
 	}
@@ -223,7 +228,7 @@ func bridgeOf(s *host.Sample, name string) string {
 
 // comesBy has a packet come in where it was last seen: at a bridge, which rules
 // of IP see in the stead of its ports, or at one of those.
-func comesBy(k *ruleset.Packet, s *host.Sample, seen string) {
+func comesBy(k *ruleset.Packet, s *host.State, seen string) {
 	k.IIF = bridgeOf(s, seen)
 	if k.Above = k.IIF == seen; k.Above {
 		return
@@ -232,13 +237,3 @@ func comesBy(k *ruleset.Packet, s *host.Sample, seen string) {
 }
 
 func isBridge(l *host.Link) bool { return l != nil && l.Kind == "bridge" }
-
-// routeNames looks up by which interface packets to an address leave.
-func routeNames(s *host.Sample) func(netip.Addr) string {
-	return func(ip netip.Addr) string {
-		if r := routeTo(s, ip.Unmap()); r != nil {
-			return s.LinkName(r.Link)
-		}
-		return ""
-	}
-}

@@ -7,21 +7,23 @@ import (
 	"strings"
 
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 )
 
 // Bridges tells of the bridges of a namespace, as ruleset.Packet asks for them;
 // nil where its state is not in evidence.
 func (s *State) Bridges(netns string, v4 bool) func(link string) (*ruleset.Bridge, bool) {
-	if h := s.Host(netns); h != nil {
-		return s.t.world.bridges(h, v4)
-	}
-	return nil
+	return s.t.world.bridges(s.Namespace(netns), v4)
 }
 
 // bridges tells of the bridges of a namespace. What is stacked on a bridge, a
 // VLAN for one, sends frames by it that are not followed.
-func (w *world) bridges(s *host.Sample, v4 bool) func(link string) (*ruleset.Bridge, bool) {
+func (w *world) bridges(n known.Namespace, v4 bool) func(link string) (*ruleset.Bridge, bool) {
+	s := n.State()
+	if s == nil {
+		return nil
+	}
 	return func(name string) (*ruleset.Bridge, bool) {
 		l := s.LinkNamed(name)
 		switch {
@@ -33,14 +35,14 @@ func (w *world) bridges(s *host.Sample, v4 bool) func(link string) (*ruleset.Bri
 		return &ruleset.Bridge{
 			Port:  func(ip netip.Addr) ruleset.Port { return w.portOf(s, l, ip) },
 			MAC:   hardware(l.MAC),
-			Calls: s.BridgesCallRules(v4),
+			Calls: n.BridgesCallRules(familyOf(v4)).Is(),
 		}, true
 	}
 }
 
 // portOf is the port of a bridge behind which an address is: the veth of the
 // namespace that has it. Its zero value where that is none, or more than one.
-func (w *world) portOf(s *host.Sample, bridge *host.Link, ip netip.Addr) ruleset.Port {
+func (w *world) portOf(s *host.State, bridge *host.Link, ip netip.Addr) ruleset.Port {
 	var found ruleset.Port
 	for i := range s.Links {
 		l := &s.Links[i]
@@ -48,7 +50,7 @@ func (w *world) portOf(s *host.Sample, bridge *host.Link, ip netip.Addr) ruleset
 			continue
 		}
 		inside := w.host(w.netnsOf(l.PeerNetns))
-		if inside == nil || !hasAddress(inside, l.Peer, ip) {
+		if inside == nil || !hasAddress(&inside.State, l.Peer, ip) {
 			continue
 		}
 		if found.Name != "" {
@@ -59,13 +61,13 @@ func (w *world) portOf(s *host.Sample, bridge *host.Link, ip netip.Addr) ruleset
 	return found
 }
 
-func hasAddress(s *host.Sample, link int, ip netip.Addr) bool {
+func hasAddress(s *host.State, link int, ip netip.Addr) bool {
 	return slices.ContainsFunc(s.Addrs, func(a host.Addr) bool { return a.Link == link && a.Prefix.Addr().Unmap() == ip })
 }
 
 // macBehind is the hardware address of whoever has an address behind a bridge: its
 // own, unless the bridge's namespace remembers another.
-func macBehind(s *host.Sample, bridge, end *host.Link, ip netip.Addr) ruleset.MAC {
+func macBehind(s *host.State, bridge, end *host.Link, ip netip.Addr) ruleset.MAC {
 	if end == nil {
 		return ruleset.MAC{}
 	}

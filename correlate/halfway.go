@@ -123,7 +123,7 @@ func (p *path) maybeTaken() bool {
 	}
 	k := p.hostListener()
 	if p.tuple.Proto == decode.UDP {
-		return k != nil || !looked(p.latestHost(), decode.UDP) // rules see the first datagram of many alone
+		return k != nil || !p.onHost().Listeners(p.tuple.Proto.String()).Known() // rules see the first datagram of many alone
 	}
 	_, _, on := p.ruledTranslation()
 	return !on && k != nil && k.Process == "dockerd"

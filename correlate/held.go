@@ -14,7 +14,13 @@ func heldByHost(p *path, j *judgement) bool {
 		return false
 	}
 	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
-	if !p.heldByEngine(j) && !p.pinned(j) {
+	switch proxy := p.t.world.proxyAt(p.onHost(), p.tuple); {
+	case p.heldByEngine(j) || p.pinned(j):
+	case !proxy.Known():
+		j.cause = CauseUnknown
+		j.why = fmt.Sprintf("The engine publishes %s on port %d, and the request went to the host itself, untranslated: what takes it there is not in evidence.", p.name(), p.binding.HostPort)
+		p.lack(proxy.Why())
+	default:
 		j.cause = CauseRulesMissing
 		j.why = fmt.Sprintf("The engine publishes %s on port %d, but the request went to the host itself, untranslated: the engine's NAT rule is not in force.", p.name(), p.binding.HostPort)
 		j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}

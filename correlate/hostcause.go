@@ -8,11 +8,11 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
-	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 )
 
 // hostCause is the first that holds of what makes a host refuse a port.
-func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
+func (p *path) hostCause(e *engine.Snapshot, h known.Namespace) finding {
 	if e == nil {
 		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
 	}
@@ -21,25 +21,23 @@ func (p *path) hostCause(e *engine.Snapshot, h *host.Sample) finding {
 	} {
 		if f, ok := look(p, e); ok {
 			f.proof = Proven
-			if p.hostListens(h) || f.cause == CauseUnknown {
+			if !p.nobodyListens(h) || f.cause == CauseUnknown {
 				f.proof = Inferred
 			}
 			return f
 		}
 	}
-	if e.Partial {
-		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s, and none of the containers in evidence publishes that port.", p.tuple.DstEnd())}
+	if mappingsLack(e) != "" {
+		return finding{cause: CauseUnknown, proof: Inferred, absent: true, why: fmt.Sprintf("The host itself refused %s, and none of the containers in evidence publishes that port.", p.tuple.DstEnd())}
 	}
-	return finding{cause: CauseNotPublished, proof: Proven, fact: "no container declares or publishes the port",
+	return finding{cause: CauseNotPublished, proof: proofOf(p.nobodyListens(h)), absent: true, fact: "no container declares or publishes the port",
 		why: fmt.Sprintf("No container publishes port %d/%s, and nothing on the host listens on it.", p.tuple.DstPort, p.tuple.Proto),
 		fix: []string{fmt.Sprintf("publish it: docker run -p %d:PORT …", p.tuple.DstPort)}}
 }
 
-func (p *path) hostListens(h *host.Sample) bool {
-	return slices.ContainsFunc(listeners(h, p.tuple.Proto), func(k host.Socket) bool {
-		return k.Local.Port() == p.tuple.DstPort && accepts(&k, p.tuple.Dst.Addr())
-	})
-}
+// nobodyListens reports whether it is known that no process of the host takes what
+// is asked for.
+func (p *path) nobodyListens(h known.Namespace) bool { return listener(h, p.tuple).None() }
 
 // wants reports whether a container was asked to publish the requested port.
 func (p *path) wants(c *engine.Container) *engine.Binding {
@@ -244,7 +242,12 @@ func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
 			why: fmt.Sprintf("The engine publishes %s on port %d, but a reset came from the host, and connection tracking knows nothing of the request: a rule may have rejected it.", c.Name, b.HostPort),
 			fix: []string{"look for a REJECT rule: nft list ruleset, iptables-save"}}, p.meantFor(c)
 	}
-	if p.proxyServes() && p.t.world.proxyFor(p.tuple) == nil {
+	if away, ok := p.t.world.elsewhere(e, p.onHost()).Get(); ok {
+		return finding{cause: CauseUnknown, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
+			why: fmt.Sprintf("The engine publishes %s on port %d, but %s, and nothing here takes what is asked of that port.", c.Name, b.HostPort, away),
+			fix: []string{"look in the engine's own namespace: --netns"}}, p.meantFor(c)
+	}
+	if p.proxyServes() && p.t.world.proxyAt(p.onHost(), p.tuple).None() {
 		return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("no docker-proxy serves port %d", b.HostPort),
 			why: fmt.Sprintf("The engine publishes %s on port %d, and docker-proxy, which serves such requests where NAT does not, is not running.", c.Name, b.HostPort),
 			fix: []string{"docker restart " + shell(c.Name)}}, p.meantFor(c)
@@ -272,7 +275,7 @@ func (p *path) maybeRejected() bool {
 	if _, _, translated := p.ruledTranslation(); translated {
 		return true
 	}
-	return !p.t.world.rulesRead(capture.HostNetns) || p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
+	return p.rulesLack(capture.HostNetns) != "" || p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
 }
 
 func declaredOnly(p *path, e *engine.Snapshot) (finding, bool) {

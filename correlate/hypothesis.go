@@ -9,6 +9,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
@@ -51,14 +52,14 @@ func (s *State) path(h Hypothesis) *path {
 // Refused says why the host itself refuses what nothing on it takes.
 func (s *State) Refused(h Hypothesis) Finding {
 	p := s.path(h)
-	f := p.hostCause(s.Engine(), s.Host(capture.HostNetns))
+	f := p.hostCause(s.Engine(), s.Namespace(capture.HostNetns))
 	would := strings.NewReplacer("The host itself refused", "The host itself would refuse", "but the host refused it", "but the host would refuse it").Replace(f.why)
 	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: would, Fix: f.fix, Container: p.container}
 }
 
 // NotTaken says why a container's namespace refuses a request.
 func (s *State) NotTaken(h Hypothesis) Finding {
-	f := s.path(h).socketCause(h.Target, s.Host(h.Home))
+	f := s.path(h).socketCause(h.Target, s.Namespace(h.Home))
 	return Finding{Verdict: Refused, Stage: "container", Cause: f.cause, Why: strings.Replace(f.why, "answered with a reset", "would answer with a reset", 1), Fix: f.fix, Container: h.Container}
 }
 
@@ -110,11 +111,12 @@ func (s *State) ProxyCutOff(h Hypothesis, o ruleset.Outcome) Finding {
 }
 
 // NotForwarded says why the host would not forward what comes in at a link:
-// forwarding is off. False if it is not.
-func (s *State) NotForwarded(h Hypothesis, in string) (Finding, bool) {
-	p, j := s.path(h), judgement{verdict: Dropped}
-	p.dropCause(&j, &point{Point: capture.Point{Name: in}})
-	return found(p, &j), j.cause == CauseForwardingDisabled
+// forwarding is off, by the setting that is the answer.
+func (s *State) NotForwarded(t decode.Tuple, in string) (Finding, known.Answer[string]) {
+	off := s.Namespace(capture.HostNetns).NotForwarding(in, familyOf(t.Dst.Is4()))
+	key, _ := off.Get()
+	f := notForwarded(in, key)
+	return Finding{Verdict: Dropped, Stage: "route", Cause: f.cause, Why: f.why, Fix: f.fix}, off
 }
 
 // NotReturned says why an answer that comes from a bridge would go nowhere: no
@@ -214,13 +216,13 @@ func (s *State) Stale(h Hypothesis, by *RuleHit) Finding {
 // Taken says that a process of the host has the port that a container was meant
 // to have. False if it has not, or it is that container's own process.
 func (s *State) Taken(h Hypothesis) (Finding, bool) {
-	k := s.Listener(capture.HostNetns, h.Tuple)
-	p := s.path(h)
+	socket, listens := s.Listener(capture.HostNetns, h.Tuple).Get()
+	k, p := &socket, s.path(h)
 	c := p.container
 	if c == nil {
 		c = p.failedToGet()
 	}
-	if k == nil || c == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" || strings.HasPrefix(c.Mode, "host") {
+	if !listens || c == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" || strings.HasPrefix(c.Mode, "host") {
 		return Finding{}, false
 	}
 	return Finding{Verdict: Misdelivered, Stage: "host", Cause: CausePortTaken, Container: c,
@@ -238,8 +240,8 @@ func found(p *path, j *judgement) Finding {
 
 // ReversePath says that reverse path filtering drops what comes from src at a
 // link.
-func (s *State) ReversePath(src netip.Addr, in string) Finding {
-	f := reversePath(src, in)
+func (s *State) ReversePath(src netip.Addr, in string, how known.Strictness) Finding {
+	f := reversePath(src, in, how)
 	return Finding{Verdict: Dropped, Stage: "route", Cause: f.cause, Why: f.why, Fix: f.fix}
 }
 

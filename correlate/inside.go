@@ -58,13 +58,9 @@ func lacks(s *host.Sample, ip decode.IP) bool {
 // gatewaySilent: the container looks for its gateway among its neighbours, in
 // vain, and the way back to the client is by that.
 func gatewaySilent(p *path, j *judgement, inner *leg) bool {
-	s := p.latestInside()
 	back := inner.tuple.Src.Addr()
-	if s == nil || !knowsRoutes(s, back) {
-		return false
-	}
-	r := routeTo(s, back)
-	if r == nil || !r.Gateway.IsValid() {
+	r, ok := p.wayBack(p.homeNamespace(), inner.tuple).Get()
+	if !ok || !r.Gateway.IsValid() {
 		return false
 	}
 	n := p.t.unansweredNeighbour(decode.IPFrom(r.Gateway), p.r.opened, p.now)

@@ -117,6 +117,7 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	j, ok := decide(p, last)
 	if ok {
 		p.unhide(&j)
+		p.tellLacks(&j)
 	}
 	ok = ok && (!t.ending || p.cutShort(&j))
 	j.final = last || (j.verdict == Delivered || j.verdict == Misdelivered) && !j.oneWay

@@ -8,7 +8,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
-	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -72,17 +72,19 @@ func replyStage(stage string) string {
 
 // returnCause says from state why an answer did not come out.
 func (p *path) returnCause(lastBack stop) (finding, string) {
-	now, old := p.latestHost(), p.earlierHost()
+	now, old := p.onHost(), p.t.world.inState(capture.HostNetns, p.earlierHost())
 	back := p.tuple.Src.Addr()
 	link := lastBack.at.Name
-	noRoute := func(s *host.Sample) bool { return s != nil && knowsRoutes(s, back) && routeTo(s, back) == nil }
-	notForwarding := func(s *host.Sample) bool {
-		return s != nil && s.Sysctls["net.ipv4.conf."+link+".forwarding"] == "0"
+	route := p.wayOfAnswers(now)
+	notForwarding := func(n known.Namespace) bool {
+		v, _ := n.Setting("net.ipv4.conf." + link + ".forwarding").Get()
+		return v == "0"
 	}
 	way, _ := p.wayHome()
+	elsewhere, led := p.routedElsewhere(now)
 	switch {
-	case noRoute(now):
-		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && noRoute(old)),
+	case route.None():
+		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && p.wayOfAnswers(old).None()),
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
 			fix:  []string{"ip route add " + way},
 			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
@@ -93,13 +95,13 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 			why:  fmt.Sprintf("Forwarding is off for what comes from %s.", link),
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", link)},
 			fact: fmt.Sprintf("net.ipv4.conf.%s.forwarding = 0", link)}, "reply-route"
-	case p.replyFilteredByReversePath(now, lastBack):
+	case p.replyFilteredByReversePath(lastBack):
 		return finding{cause: CauseReversePathFilter, proof: Inferred,
 			why:  fmt.Sprintf("The answer left %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", p.name(), link),
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("or have %s answer by the network it is published on", p.name())},
-			fact: strictFact(now, link)}, "reply-route"
-	case p.routedElsewhere(now):
-		return p.misrouted(now.LinkName(routeTo(now, back).Link), Inferred), "reply-route"
+			fact: p.strictFact(link)}, "reply-route"
+	case led:
+		return p.misrouted(elsewhere, Inferred), "reply-route"
 	}
 	return finding{cause: CauseUnknown,
 		why: fmt.Sprintf("The server answered, and the answer vanished in the host between %s and %s: a rule or a route on the way back.", link, p.clientPoint().Name),
@@ -338,17 +340,23 @@ func (p *path) translatedAway(j *judgement, in *point) bool {
 // routed is the watched point of the host's at which it hands over what goes to
 // an address; nil if it is not watched, or not known.
 func (p *path) routed(to decode.IP) *point {
-	s := p.latestHost()
-	r := routeTo(s, to.Addr())
-	if r == nil {
-		return nil
-	}
+	oif, ok := p.onHost().Leaves(p.onward(to.Addr())).Get()
 	for i := range p.t.points {
-		if pt := &p.t.points[i]; pt.same == pt.ID && pt.Netns == capture.HostNetns && pt.Name == s.LinkName(r.Link) {
+		if pt := &p.t.points[i]; ok && pt.same == pt.ID && pt.Netns == capture.HostNetns && pt.Name == oif {
 			return pt
 		}
 	}
 	return nil
+}
+
+// onward is the question by which the host routes the request on to an address.
+func (p *path) onward(to netip.Addr) known.Lookup {
+	n := p.onHost()
+	in := ""
+	if s := n.State(); s != nil {
+		in = bridgeOf(s, p.lastBefore().Name)
+	}
+	return p.t.world.lookup(n, p.tuple.Src.Addr(), to, in)
 }
 
 // claimDrop checks that a drop by a rule that was only evaluated can be claimed:
@@ -373,29 +381,23 @@ func (p *path) endsAtHost() bool {
 
 // dropCause says from state why a request was not forwarded.
 func (p *path) dropCause(j *judgement, in *point) {
-	now, old := p.latestHost(), p.earlierHost()
-	prefix := "net.ipv4."
-	if !p.tuple.Dst.Is4() {
-		prefix = "net.ipv6."
-	}
-	for _, key := range []string{"net.ipv4.ip_forward", prefix + "conf." + in.Name + ".forwarding", "net.ipv6.conf.all.forwarding"} {
-		if now == nil || now.Sysctls[key] != "0" || p.tuple.Dst.Is4() != (key[:8] == "net.ipv4") {
-			continue
-		}
-		j.stage, j.cause = "route", CauseForwardingDisabled
-		j.why = fmt.Sprintf("The host does not forward what comes in at %s: %s is 0.", in.Name, key)
-		j.fix = []string{"sysctl -w " + key + "=1"}
+	now, old := p.onHost(), p.earlierHost()
+	off := now.NotForwarding(in.Name, familyOf(p.tuple.Dst.Is4()))
+	if key, ok := off.Get(); ok {
+		f := notForwarded(in.Name, key)
+		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
 		j.fact("host", p.now, "%s = 0 before and after", key)
 		j.proof = proofOf(old != nil && old.Sysctls[key] == "0")
 		return
 	}
+	p.lack(off.Why())
 	if p.tableFull(j) {
 		return
 	}
-	if p.filteredByReversePath(now, in) {
-		f := reversePath(p.tuple.Src.Addr(), in.Name)
+	if p.checkedAway(in, p.tuple.Src, p.tuple.Dst) {
+		f := p.reversePathAt(in)
 		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, p.reversePathFix(f.fix)
-		j.fact("host", p.now, "%s", strictFact(now, in.Name))
+		j.fact("host", p.now, "%s", p.strictFact(in.Name))
 		return
 	}
 	j.why = fmt.Sprintf("The request came in at %s and never reached %s: the host dropped it in between, by a rule or a setting.", in.Name, j.between[1])
@@ -403,35 +405,49 @@ func (p *path) dropCause(j *judgement, in *point) {
 	j.blind = append(j.blind, "which rule or setting dropped it is not in evidence")
 }
 
+// notForwarded says that a setting keeps the host from forwarding what comes in at
+// a link.
+func notForwarded(in, key string) finding {
+	return finding{cause: CauseForwardingDisabled,
+		why: fmt.Sprintf("The host does not forward what comes in at %s: %s is 0.", in, key), fix: []string{"sysctl -w " + key + "=1"}}
+}
+
 // reversePath says that what comes from an address at a link is filtered.
-func reversePath(src netip.Addr, in string) finding {
+func reversePath(src netip.Addr, in string, how known.Strictness) finding {
+	if how == known.Loose {
+		return finding{cause: CauseReversePathFilter,
+			why: fmt.Sprintf("The host has no way back to %s, and reverse path filtering at %s drops what comes from where none leads.", src, in),
+			fix: []string{fmt.Sprintf("ip route add %s/%d via GATEWAY", src, src.BitLen())}}
+	}
 	return finding{cause: CauseReversePathFilter,
 		why: fmt.Sprintf("The host's way back to %s is not through %s, and strict reverse path filtering drops such packets.", src, in),
 		fix: []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", in)}}
 }
 
-// filteredByReversePath reports whether strict rp_filter applies and its
-// counter moved.
-func (p *path) filteredByReversePath(now *host.Sample, in *point) bool {
-	return p.strictAgainst(now, in, p.tuple.Src)
-}
-
-// strictAgainst reports whether the strict check of the reverse path applies at
-// a point to packets from src, and its counter moved.
-func (p *path) strictAgainst(now *host.Sample, in *point, src decode.IP) bool {
-	old := p.earlierHost()
-	if now == nil || old == nil && !now.Undated || !src.Is4() || !knowsRoutes(now, src.Addr()) {
+// checkedAway reports whether the check of the reverse path keeps packets from src
+// to dst out at a point, and its counter moved.
+func (p *path) checkedAway(in *point, src, dst decode.IP) bool {
+	check := p.onHost().ReversePath(in.Name, src.Addr(), dst.Addr())
+	if _, ok := check.Get(); !ok {
+		p.lack(check.Why())
 		return false
 	}
-	strict := max(now.Sysctls["net.ipv4.conf.all.rp_filter"], now.Sysctls["net.ipv4.conf."+in.Name+".rp_filter"]) == "1"
-	grew := now.Undated || now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
-	r := routeTo(now, src.Addr())
-	return strict && grew && (r == nil || now.LinkName(r.Link) != in.Name)
+	now, old := p.latestHost(), p.earlierHost()
+	if now.Undated {
+		return true
+	}
+	return old != nil && now.Counters["TcpExt.IPReversePathFilter"] >= old.Counters["TcpExt.IPReversePathFilter"]+uint64(p.r.attempts)
 }
 
-// strictFact is what strictAgainst rests on: of a dump, no counters.
-func strictFact(s *host.Sample, link string) string {
-	if s.Undated {
+// reversePathAt says that the check at a point drops the request.
+func (p *path) reversePathAt(in *point) finding {
+	how, _ := p.onHost().Checks(in.Name).Get()
+	return reversePath(p.tuple.Src.Addr(), in.Name, how)
+}
+
+// strictFact is what checkedAway rests on: of a dump, no counters.
+func (p *path) strictFact(link string) string {
+	if s := p.latestHost(); s.Undated {
 		return fmt.Sprintf("rp_filter is strict at %s, and the way back is another", link)
 	}
 	return fmt.Sprintf("rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", link)

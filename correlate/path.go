@@ -5,6 +5,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -28,6 +29,7 @@ type path struct {
 	binding    *engine.Binding   // its mapping; nil if none is in force
 	target     decode.Tuple      // from the client or proxy to the container; zero if not known
 	translator *decode.TraceStep // the rule that translated it; nil unless only the trace tells
+	lacks      []string          // what rulings would have had to know and is not in evidence
 	proven     bool              // the translation is told by conntrack, or there is none
 }
 
@@ -159,12 +161,12 @@ func (p *path) servingContainer() *engine.Container {
 	if e == nil {
 		return nil
 	}
-	s, to := p.t.world.host(capture.HostNetns), p.tuple
+	n, to := p.onHost(), p.tuple
 	if p.target != (decode.Tuple{}) && p.container != nil {
-		s, to = p.t.world.host(p.home), p.target
+		n, to = p.homeNamespace(), p.target
 	}
-	for _, k := range listeners(s, to.Proto) {
-		if k.Container == "" || k.Local.Port() != to.DstPort || !accepts(&k, to.Dst.Addr()) {
+	for _, k := range listeners(n, to.Proto) {
+		if k.Container == "" || k.Local.Port() != to.DstPort || !known.Accepts(&k, to.Dst.Addr()) {
 			continue
 		}
 		if i := slices.IndexFunc(e.Containers, func(c engine.Container) bool { return c.ID == k.Container }); i >= 0 {

@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 
+	"dnatrace/capture"
 	"dnatrace/decode"
 )
 
@@ -10,8 +11,8 @@ import (
 func resetByContainer(p *path, j *judgement) {
 	j.verdict, j.stage = Refused, "container"
 	to := p.atServer().tuple
-	c := p.socketCause(to, p.latestInside())
-	if old := p.socketCause(to, p.earlierInside()); c.listens && !old.listens {
+	c, was := p.socketCause(to, p.homeNamespace()), p.t.world.inState(p.home, p.earlierInside())
+	if old := p.socketCause(to, was); c.listens && !old.listens {
 		c = old // it listens since
 		c.proof = Inferred
 	}
@@ -21,12 +22,12 @@ func resetByContainer(p *path, j *judgement) {
 	p.leftBehind(&c)
 	j.cause, j.why, j.fix = c.cause, c.why, c.fix
 	j.proof = Inferred
-	if was := p.earlierInside(); c.proof == Proven && p.proven && was != nil && p.socketCause(to, was).cause == c.cause {
+	if c.proof == Proven && p.proven && was.InEvidence() && p.socketCause(to, was).cause == c.cause {
 		j.proof = Proven
 	}
 	if c.fact != "" {
 		j.fact("host", p.now, "%s", c.fact)
-	} else {
+	} else if c.lacks != "" {
 		j.blind = append(j.blind, fmt.Sprintf("the sockets of %s are not in evidence", p.name()))
 	}
 }
@@ -38,7 +39,6 @@ func resetByHost(p *path, j *judgement) {
 	if p.redirected(j) {
 		return
 	}
-	f := p.hostCause(p.latestEngine(), p.latestHost())
 	if mayGoIn := p.binding != nil || p.latestEngine() == nil || p.isDirect(); mayGoIn && !p.untranslated() {
 		if p.wentIn() {
 			resetByContainer(p, j)
@@ -47,12 +47,13 @@ func resetByHost(p *path, j *judgement) {
 		p.saidBySomeone(j)
 		return
 	}
+	f := p.orRejected(p.hostCause(p.latestEngine(), p.onHost()))
 	j.cause, j.why, j.fix, j.proof = f.cause, f.why, f.fix, f.proof
 	if f.fact != "" {
 		j.fact("engine", p.now, "%s", f.fact)
 	}
 	was := p.earlierEngine()
-	if f.proof == Proven && (was == nil || p.hostCause(was, p.earlierHost()).cause != f.cause) {
+	if f.proof == Proven && (was == nil || p.hostCause(was, p.t.world.inState(capture.HostNetns, p.earlierHost())).cause != f.cause) {
 		j.proof = Inferred
 	}
 	if !p.surelyPassed() {
@@ -62,6 +63,23 @@ func resetByHost(p *path, j *judgement) {
 	if !p.t.world.known() {
 		j.blind = append(j.blind, "what the engine publishes is not in evidence")
 	}
+}
+
+// orRejected takes back a cause that rests on no rule having said no, where the
+// rules are not in evidence: that a mapping's rules are gone, that nothing is
+// there. What the engine says is told all the same.
+func (p *path) orRejected(f finding) finding {
+	lack := p.rulesLack(capture.HostNetns)
+	taken := listener(p.onHost(), p.tuple)
+	claims := f.cause == CauseRulesMissing || taken.Is() || f.absent && !taken.None()
+	if lack == "" || !claims || p.x.conntrack != nil || !p.t.world.known() {
+		return f
+	}
+	p.lack(lack)
+	if f.absent {
+		p.lack(taken.Why())
+	}
+	return finding{cause: CauseUnknown, proof: Inferred, fix: f.fix, why: f.why + " Or a rule rejected it: " + lack + "."}
 }
 
 // refusedLate: accepted, then closed or reset before any byte of answer.

@@ -158,11 +158,11 @@ func unlessTCP(proto decode.Proto) string {
 // tracking, if the recorded rules tell which it is.
 func (p *path) exemptionFix() []string {
 	look := []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}
-	set, sample := p.t.world.ruleset(capture.HostNetns, p.now), p.t.world.host(capture.HostNetns)
-	if set == nil || sample == nil {
+	set, n := p.t.world.ruleset(capture.HostNetns, p.now), p.onHost()
+	if set == nil || !n.InEvidence() || p.rulesLack(capture.HostNetns) != "" {
 		return look
 	}
-	packet, ok := p.packetFor(reply, false, sample)
+	packet, ok := p.packetFor(reply, false, n)
 	if !ok {
 		return look
 	}

@@ -2,8 +2,10 @@ package correlate
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
+	"dnatrace/capture"
 	"dnatrace/capture/rules"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -85,13 +87,44 @@ func (w *world) hasRules(netns string) bool {
 	return false
 }
 
-// rulesRead reports whether rules of a namespace are in evidence, be it that
-// there are none.
-func (w *world) rulesRead(netns string) bool {
+// rulesLack says why the rules of a namespace cannot tell what becomes of packets
+// of a family at a time: they were not given. "" if they can, be it that there are
+// none.
+func (w *world) rulesLack(netns string, family int, at int64) string {
+	what := fmt.Sprintf("the rules of %s (IPv%d) are not in evidence", namespaceWords(netns), family)
+	src := w.sources[capture.OriginRules]
+	switch {
+	case src != nil && src.State == "failed" && src.Time <= at:
+		return what + ": " + src.Why
+	case w.rulesGiven(netns, family):
+		return ""
+	case src != nil && src.State == "ok" && src.Why != capture.FromDumps && w.host(netns) != nil:
+		return "" // they were asked for, and there are none
+	case src != nil && src.State != "ok" && src.Why != "":
+		return what + ": " + src.Why
+	}
+	return what
+}
+
+// rulesGiven reports whether rules of a namespace and family were read. What a
+// kernel was asked for is of all families, what a tool printed is of its own.
+func (w *world) rulesGiven(netns string, family int) bool {
 	for k := range w.rules {
-		if k.netns == netns && !rules.Sets(k.backend) {
+		last := latest(w.rules[k])
+		if k.netns != netns || rules.Sets(k.backend) {
+			continue
+		}
+		of, one := rules.FamilyOf(k.backend)
+		if !one || of == family || !last.Undated {
 			return true
 		}
 	}
 	return false
+}
+
+func namespaceWords(netns string) string {
+	if netns == capture.HostNetns {
+		return "the host"
+	}
+	return netns
 }

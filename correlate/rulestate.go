@@ -11,14 +11,8 @@ const (
 	arphrdLoopback = 772
 )
 
-// RulePolicy is whether routing in a namespace asks for what rules may have
-// written to a packet.
-func RulePolicy(s *host.Sample, v4 bool) func(mark uint32, tos bool) bool {
-	return func(mark uint32, tos bool) bool { return s.PolicyAsks(v4, mark, tos) }
-}
-
-// RuleLinks are the interfaces of a namespace as its rules can ask for them.
-func RuleLinks(s *host.Sample) func(name string) ruleset.Link {
+// ruleLinks are the interfaces of a namespace as its rules can ask for them.
+func ruleLinks(s *host.State) func(name string) ruleset.Link {
 	return func(name string) ruleset.Link {
 		l := s.LinkNamed(name)
 		if l == nil {

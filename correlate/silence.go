@@ -2,11 +2,11 @@ package correlate
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"dnatrace/capture"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -167,19 +167,24 @@ func (p *path) insideFix(commands []string) []string {
 }
 
 func noRouteBack(p *path, j *judgement, inner *leg) bool {
-	s := p.latestInside()
 	back := inner.tuple.Src.Addr()
-	if s == nil || !knowsRoutes(s, back) || routeTo(s, back) != nil {
+	if route := p.wayBack(p.homeNamespace(), inner.tuple); !route.None() {
+		p.lack(route.Why())
 		return false
 	}
 	j.cause = CauseReplyNoRoute
 	j.why = fmt.Sprintf("%s has no route back to %s, so its answers go nowhere.", p.name(), back)
 	j.fix = p.defaultRouteFix()
 	j.fact("host", p.now, "no route in %s leads to %s", p.name(), back)
-	if e := p.earlierInside(); e != nil && routeTo(e, back) == nil {
+	if was := p.t.world.inState(p.home, p.earlierInside()); p.wayBack(was, inner.tuple).None() {
 		j.proof = proofOf(p.proven)
 	}
 	return true
+}
+
+// wayBack is the route by which a namespace answers what came in by a tuple.
+func (p *path) wayBack(n known.Namespace, t decode.Tuple) known.Answer[host.Route] {
+	return n.Route(p.t.world.lookup(n, t.Dst.Addr(), t.Src.Addr(), ""))
 }
 
 func backlogFull(p *path, j *judgement, inner *leg) bool {
@@ -191,8 +196,8 @@ func backlogFull(p *path, j *judgement, inner *leg) bool {
 	if old != nil {
 		overflows = int64(s.Counters["TcpExt.ListenOverflows"]) - int64(old.Counters["TcpExt.ListenOverflows"])
 	}
-	for _, k := range listeners(s, decode.TCP) {
-		if k.Local.Port() == inner.tuple.DstPort && accepts(&k, inner.tuple.Dst.Addr()) && k.Queue > k.Backlog && (overflows > 0 || k.Queue > 0) {
+	for _, k := range listeners(p.homeNamespace(), decode.TCP) {
+		if k.Local.Port() == inner.tuple.DstPort && known.Accepts(&k, inner.tuple.Dst.Addr()) && k.Queue > k.Backlog && (overflows > 0 || k.Queue > 0) {
 			j.cause = CauseBacklogFull
 			j.why = fmt.Sprintf("The accept queue of %s in %s is full: waiting %d, allowed %d.", processName(&k), p.name(), k.Queue, k.Backlog)
 			j.fix = []string{"make the server accept faster, or raise its backlog and --sysctl net.core.somaxconn"}
@@ -218,48 +223,21 @@ func serverSilent(p *path, j *judgement, inner *leg) bool {
 	return true
 }
 
-// routeTo is the route a packet to ip would take, by longest prefix over the
-// tables that a plain lookup uses; nil if there is none.
-func routeTo(s *host.Sample, ip netip.Addr) *host.Route {
-	best := longestRoute(s, ip)
-	if best != nil && (best.Type == "unreachable" || best.Type == "blackhole" || best.Type == "prohibit") {
-		return nil
-	}
-	return best
-}
-
-// longestRoute is the same, and may be a route that says no.
-func longestRoute(s *host.Sample, ip netip.Addr) *host.Route {
-	var best *host.Route
-	for i := range s.Routes {
-		r := &s.Routes[i]
-		if !r.Dst.IsValid() || !r.Dst.Contains(ip) || r.Type == "broadcast" || r.Type == "multicast" {
-			continue
-		}
-		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
-			best = r
-		}
-	}
-	return best
-}
-
 // boundSocket is the UDP socket that takes what is sent to server, and whether
 // its queue grew while the request waited.
 func (p *path) boundSocket(server decode.Tuple) (*host.Socket, bool) {
-	s, old := p.latestInside(), p.earlierInside()
+	netns, old := p.home, p.earlierInside()
 	if !p.entered() {
-		s, old = p.latestHost(), p.earlierHost()
+		netns, old = capture.HostNetns, p.earlierHost()
 	}
-	queue := func(s *host.Sample) *host.Socket {
-		return takerOf(listeners(s, decode.UDP), server.DstPort, server.Dst.Addr())
-	}
-	now, was := queue(s), queue(old)
-	if now == nil {
+	now, ok := listener(p.namespace(netns), server).Get()
+	if !ok {
 		return nil, false
 	}
-	return now, now.Queue > 0 && (was == nil || now.Queue > was.Queue)
+	was, ok := listener(p.t.world.inState(netns, old), server).Get()
+	return &now, now.Queue > 0 && (!ok || now.Queue > was.Queue)
 }
 
 func (p *path) boundOnHost() bool {
-	return p.inner == nil && p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && p.hostListens(p.latestHost())
+	return p.inner == nil && p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && listener(p.onHost(), p.tuple).Is()
 }

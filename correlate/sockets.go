@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -18,26 +19,31 @@ type finding struct {
 	fact  string
 	proof Proof
 
-	listens bool // a socket is there that would have taken it
+	listens bool   // a socket is there that would have taken it
+	absent  bool   // it says that something is not there at all
+	lacks   string // why it is not more than that; "" if nothing is missing
 }
 
 // socketCause says why a reset came for to, from the sockets of the same
 // protocol in the namespace it went to.
-func (p *path) socketCause(to decode.Tuple, s *host.Sample) finding {
+func (p *path) socketCause(to decode.Tuple, n known.Namespace) finding {
 	name, port := p.name(), to.DstPort
 	where := fmt.Sprintf("%s:%d/%s", name, port, to.Proto)
 	f := finding{cause: CauseNoListener, proof: Inferred,
 		why: fmt.Sprintf("%s answered with a reset: nothing accepts on port %d/%s there.", name, port, to.Proto),
 		fix: []string{fmt.Sprintf("start the server in %s, or map the port it listens on", name)}}
-	if !looked(s, to.Proto) {
+	all := n.Listeners(to.Proto.String())
+	found, ok := all.Get()
+	if !ok {
+		f.lacks = all.Why()
 		return f
 	}
 	f.proof = Proven
-	socks := withoutResolver(listeners(s, to.Proto))
+	socks := withoutResolver(found)
 	samePort := slices.DeleteFunc(slices.Clone(socks), func(k host.Socket) bool { return k.Local.Port() != port })
 	dst := to.Dst.Addr()
 	switch {
-	case slices.ContainsFunc(samePort, func(k host.Socket) bool { return accepts(&k, dst) }):
+	case slices.ContainsFunc(samePort, func(k host.Socket) bool { return known.Accepts(&k, dst) }):
 		f.listens, f.proof = true, Inferred
 		f.why = fmt.Sprintf("%s listens on %s now, and yet the connection was reset: it may have started only now, or it resets on purpose.", name, where)
 		f.fix = []string{fmt.Sprintf("look at the log of %s", name)}
@@ -62,13 +68,6 @@ func (p *path) socketCause(to decode.Tuple, s *host.Sample) finding {
 		f.fact = fmt.Sprintf("no %s socket listens in %s", to.Proto, name)
 	}
 	return f
-}
-
-// looked reports whether the sockets of a protocol were looked at; those of
-// SCTP never are.
-func looked(s *host.Sample, proto decode.Proto) bool {
-	missing := map[decode.Proto]string{decode.TCP: host.MissingTCP, decode.UDP: host.MissingUDP}[proto]
-	return s != nil && proto != decode.SCTP && !slices.Contains(s.Missing, missing)
 }
 
 // remapFix says how to publish the port that is really served.

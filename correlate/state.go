@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
@@ -35,6 +36,7 @@ func (s *State) Take(e decode.Event) {
 		s.t.Event(e)
 	case *decode.Source:
 		s.sources[e.Name] = SourceReport{Name: e.Name, State: e.State, Why: e.Why}
+		s.t.world.sourceSaid(e)
 	}
 }
 
@@ -76,18 +78,34 @@ func (s *State) Home(c *engine.Container) string {
 	return ""
 }
 
-// Rules are the rules of a namespace; nil, and why, if they cannot be followed.
-func (s *State) Rules(netns string) (set *ruleset.Set, why string) {
-	if !s.t.world.rulesRead(netns) {
-		if s.sources[capture.OriginRules].State == "ok" && s.Host(netns) != nil {
-			return nil, "" // they were asked for, and there are none
-		}
-		return nil, fmt.Sprintf("the rules of %s are not in evidence", netns)
+// Rules are the rules of a namespace for packets of a family; nil, and why, if
+// they cannot be followed.
+func (s *State) Rules(netns string, family int) (set *ruleset.Set, why string) {
+	if why := s.t.world.rulesLack(netns, family, math.MaxInt64); why != "" {
+		return nil, why
 	}
 	if set = s.t.world.ruleset(netns, math.MaxInt64); set == nil && s.t.world.hasRules(netns) {
-		why = fmt.Sprintf("the rules of %s cannot be read", netns)
+		why = fmt.Sprintf("the rules of %s cannot be read", namespaceWords(netns))
 	}
 	return set, why
+}
+
+// Namespace answers questions about a namespace, by the name of its container or
+// capture.HostNetns, as it was last.
+func (s *State) Namespace(netns string) known.Namespace { return s.t.world.namespace(netns) }
+
+// Terrain has a packet meet the addresses, routes and bridges of a namespace.
+func (s *State) Terrain(n known.Namespace, p *ruleset.Packet) { s.t.world.terrain(n, p) }
+
+// Lookup is the question by which a namespace routes a packet that came in by a
+// link, "" for one of its own.
+func (s *State) Lookup(n known.Namespace, src, dst netip.Addr, in string) known.Lookup {
+	return s.t.world.lookup(n, src, dst, in)
+}
+
+// Own is whether an address is the host's own: the interface that has it.
+func (s *State) Own(ip netip.Addr) known.Answer[string] {
+	return s.t.world.own(s.Namespace(capture.HostNetns), ip)
 }
 
 // IsHost reports whether an address is the host's own.
@@ -106,8 +124,25 @@ func (s *State) Mapping(t decode.Tuple) (*engine.Container, *engine.Binding) {
 	return s.t.world.mapping(s.Engine(), t)
 }
 
-// Proxy is the docker-proxy that listens for what a request asks for, or nil.
-func (s *State) Proxy(t decode.Tuple) *host.Proxy { return s.t.world.proxyFor(t) }
+// Proxy is the docker-proxy, or the engine's port driver, that listens for what a
+// request asks for.
+func (s *State) Proxy(t decode.Tuple) known.Answer[host.Proxy] {
+	return s.t.world.proxyAt(s.Namespace(capture.HostNetns), t)
+}
+
+// Owner is the running container that owns an address.
+func (s *State) Owner(ip netip.Addr) known.Answer[*engine.Container] {
+	return s.t.world.owner(s.Engine(), ip)
+}
+
+// MappingsLack says why no container's publishing a port says nothing; "" if it does.
+func (s *State) MappingsLack() string { return mappingsLack(s.Engine()) }
+
+// EngineElsewhere says, in words, that the engine's networks are not in the host's
+// namespace that is in evidence; none if they are.
+func (s *State) EngineElsewhere() known.Answer[string] {
+	return s.t.world.elsewhere(s.Engine(), s.Namespace(capture.HostNetns))
+}
 
 // Door names the bridge and the host-side veth that lead to an address in a
 // container's namespace; "" where that is not known.
@@ -116,9 +151,9 @@ func (s *State) Door(netns string, ip netip.Addr) (bridge, veth string) {
 }
 
 // Listener is the socket of a namespace that takes what t carries to its
-// destination, or nil.
-func (s *State) Listener(netns string, t decode.Tuple) *host.Socket {
-	return takerOf(listeners(s.Host(netns), t.Proto), t.DstPort, t.Dst.Addr())
+// destination.
+func (s *State) Listener(netns string, t decode.Tuple) known.Answer[host.Socket] {
+	return listener(s.Namespace(netns), t)
 }
 
 // Others are the running containers on a network, but for one.

@@ -5,6 +5,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 )
 
 // answeredAsItself: the answer came out with the container's own address, since
@@ -44,34 +45,38 @@ func (p *path) misrouted(link string, proof Proof) finding {
 // than the request came in at, if a policy rule leads there; 0 where it is the
 // main one, or not known.
 func (p *path) tableOfAnswers() int {
-	now := p.latestHost()
-	if now == nil || p.home == "" {
-		return 0
-	}
-	bridge, _ := p.t.world.wayTo(p.home, p.target.Dst)
-	r := now.RouteFor(host.Lookup{Src: p.target.Dst.Addr(), Dst: p.tuple.Src.Addr(), IIF: bridge})
-	if r == nil || now.LinkName(r.Link) == p.clientPoint().Name || r.Table == tableMain {
+	r, ok := p.wayOfAnswers(p.onHost()).Get()
+	if p.home == "" || !ok || p.onHost().State().LinkName(r.Link) == p.clientPoint().Name || r.Table == known.TableMain {
 		return 0
 	}
 	return r.Table
 }
 
-// tableMain is RT_TABLE_MAIN.
-const tableMain = 254
+// wayOfAnswers is the host's route back to the client, for what the server sends:
+// with its own address, as it comes in by its bridge, and before that is translated
+// back.
+func (p *path) wayOfAnswers(n known.Namespace) known.Answer[host.Route] {
+	bridge, _ := p.t.world.wayTo(p.home, p.served().tuple.Dst)
+	q := p.t.world.lookup(n, p.served().tuple.Dst.Addr(), p.tuple.Src.Addr(), bridge)
+	q.AnyIIF = bridge == ""
+	return n.Route(q)
+}
 
-// routedElsewhere reports whether the host's route to the client is by another
-// link than the request came in at.
-func (p *path) routedElsewhere(s *host.Sample) bool {
-	if s == nil || p.clientPoint().Role != capture.RoleNIC {
-		return false
+// routedElsewhere names the link by which the host's route leads to the client,
+// if it is another than the request came in at.
+func (p *path) routedElsewhere(n known.Namespace) (string, bool) {
+	route := p.wayOfAnswers(n)
+	r, ok := route.Get()
+	if !ok || p.clientPoint().Role != capture.RoleNIC {
+		p.lack(route.Why())
+		return "", false
 	}
-	r := routeTo(s, p.tuple.Src.Addr())
-	// What other tables hold depends on rules that are not looked at.
-	return r != nil && r.Table == tableMain && r.Link != 0 && s.LinkName(r.Link) != p.clientPoint().Name
+	link := n.State().LinkName(r.Link)
+	return link, link != "" && link != p.clientPoint().Name && r.Type != "local"
 }
 
 // replyFilteredByReversePath reports whether the strict check of the reverse
 // path dropped the answer where it came from a container.
-func (p *path) replyFilteredByReversePath(now *host.Sample, last stop) bool {
-	return last.at.Netns == capture.HostNetns && last.leg != p.client && p.strictAgainst(now, last.at, last.leg.tuple.Dst)
+func (p *path) replyFilteredByReversePath(last stop) bool {
+	return last.at.Netns == capture.HostNetns && last.leg != p.client && p.checkedAway(last.at, last.leg.tuple.Dst, p.tuple.Src)
 }

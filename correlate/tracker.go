@@ -251,6 +251,7 @@ func (t *Tracker) Event(e decode.Event) {
 		t.journal.start(e)
 	case *decode.Source:
 		t.journal.source(e)
+		t.world.sourceSaid(e)
 	case *decode.Point:
 		t.addPoint(e)
 	case *decode.Loss:

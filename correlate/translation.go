@@ -37,6 +37,8 @@ func (p *path) translatedElsewhere(j *judgement) {
 	leftover := known && hit.Owner == ruleset.OwnerDocker
 	taker := p.t.world.containerAt(p.target.Dst)
 	switch {
+	case meant == nil && mappingsLack(p.latestEngine()) != "":
+		return // what is not in evidence may publish it
 	case meant == nil && !leftover:
 		return // nobody publishes the port: the rule is somebody's own mapping
 	case taker == nil && (leftover || !known), leftover && p.latestEngine().Partial:
@@ -112,7 +114,10 @@ func (p *path) takenByProcess(j *judgement) {
 
 // hostListener is the socket of the host that takes what is asked for, or nil.
 func (p *path) hostListener() *host.Socket {
-	return takerOf(listeners(p.latestHost(), p.tuple.Proto), p.tuple.DstPort, p.tuple.Dst.Addr())
+	if k, ok := listener(p.onHost(), p.tuple).Get(); ok {
+		return &k
+	}
+	return nil
 }
 
 // redirected: a rule sent the request to another port or address of the host,

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"dnatrace/capture"
-	"dnatrace/capture/host"
 )
 
 // refusedByICMP: an ICMP error came back to the client's point. A rule is blamed
@@ -138,20 +137,17 @@ func bridgeEmpty(p *path, j *judgement, e *icmpError) bool {
 // withoutRoute: the host has no route, or one that says no.
 func withoutRoute(p *path, j *judgement, e *icmpError) bool {
 	to := p.destination()
-	var denies *host.Route
-	s := p.latestHost()
-	if s != nil {
-		denies = longestRoute(s, to)
-	}
+	n := p.onHost()
+	denies, denied := n.Denied(p.onward(to)).Get()
 	switch {
 	case p.foreign(e):
 		return false
-	case denies != nil && denies.Type == e.deniedBy():
+	case denied && denies.Type == e.deniedBy():
 		j.stage, j.cause = "route", CauseNoRoute
 		j.why = fmt.Sprintf("The host has a route to %s that says no: %s %s.", to, denies.Type, denies.Dst)
 		j.fix = []string{fmt.Sprintf("ip route del %s %s", denies.Type, denies.Dst)}
 		j.fact("host", p.now, "the route to %s is of type %s", to, denies.Type)
-	case !e.netUnreachable() || s != nil && knowsRoutes(s, to) && routeTo(s, to) != nil:
+	case !e.netUnreachable() || n.Route(p.onward(to)).Is():
 		return false
 	default:
 		j.stage, j.cause = "route", CauseNoRoute
@@ -221,8 +217,7 @@ func rejected(p *path, j *judgement, e *icmpError) bool {
 // canReach reports whether the host is known to have a way to where the request
 // goes: without that it may say itself that there is none.
 func (p *path) canReach() bool {
-	s, to := p.latestHost(), p.destination()
-	return s != nil && knowsRoutes(s, to) && routeTo(s, to) != nil
+	return p.onHost().Route(p.onward(p.destination())).Is()
 }
 
 // foreign reports whether an error is known to come from elsewhere than this host
@@ -261,12 +256,12 @@ func (p *path) withoutCarrier() string {
 		return ""
 	}
 	bridge, _ := p.t.world.wayTo(p.home, p.target.Dst)
-	if knowsRoutes(now, p.target.Dst.Addr()) {
-		r := routeTo(now, p.target.Dst.Addr())
-		if r == nil || r.Link == 0 {
+	if r := p.onHost().Route(p.onward(p.target.Dst.Addr())); r.Known() {
+		way, ok := r.Get()
+		if !ok || way.Link == 0 {
 			return ""
 		}
-		bridge = now.LinkName(r.Link)
+		bridge = now.LinkName(way.Link)
 	}
 	if l := now.LinkNamed(bridge); l == nil || l.Kind != "bridge" || l.Running {
 		return ""

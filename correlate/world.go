@@ -3,11 +3,11 @@ package correlate
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -19,7 +19,8 @@ type world struct {
 	rules   map[rulesKey][]version[decode.Ruleset]
 	parsed  []parsedRules // made when asked for
 	did     []*decode.EngineEvent
-	bytes   int // of the records that the versions were read from
+	sources map[string]*decode.Source // what each said of itself last
+	bytes   int                       // of the records that the versions were read from
 
 	// Looked up at every new leg, so kept ready for the latest versions.
 	local      map[netip.Addr]bool
@@ -46,7 +47,11 @@ const (
 func (w *world) init() {
 	w.hosts = map[string][]version[host.Sample]{}
 	w.rules = map[rulesKey][]version[decode.Ruleset]{}
+	w.sources = map[string]*decode.Source{}
 }
+
+// sourceSaid keeps what a source says of itself.
+func (w *world) sourceSaid(e *decode.Source) { w.sources[e.Name] = e }
 
 // known reports whether anything but packets is in evidence.
 func (w *world) known() bool { return len(w.engines) > 0 || len(w.hosts[capture.HostNetns]) > 0 }
@@ -180,7 +185,9 @@ func (w *world) refresh() {
 	for i := range e.Networks {
 		w.subnets = append(w.subnets, e.Networks[i].Subnets...)
 		for _, g := range e.Networks[i].Gateways {
-			w.local[g.Unmap()] = true
+			if gatewayIsHosts(&e.Networks[i]) {
+				w.local[g.Unmap()] = true
+			}
 		}
 	}
 	for i := range e.Containers {
@@ -193,6 +200,13 @@ func (w *world) refresh() {
 			}
 		}
 	}
+}
+
+// gatewayIsHosts reports whether the gateway of a network is the host itself: where
+// the driver makes a bridge of it. Containers on networks of other drivers have
+// gateways of their own kind, a router of the network outside as a rule.
+func gatewayIsHosts(n *engine.Network) bool {
+	return n.Bridge != "" && (n.Driver == "bridge" || n.Driver == "")
 }
 
 // isUp reports whether a container's network exists.
@@ -267,19 +281,10 @@ func (w *world) maps(t, behind decode.Tuple) bool {
 	return c != nil && b.Container == behind.DstPort && w.containerAt(behind.Dst) == c
 }
 
-// proxyFor is the docker-proxy that listens where t goes, or nil.
+// proxyFor is the docker-proxy, or the like, that is known to listen where t goes; nil for none.
 func (w *world) proxyFor(t decode.Tuple) *host.Proxy {
-	h := w.host(capture.HostNetns)
-	if h == nil {
-		return nil
-	}
-	dst := t.Dst.Addr()
-	for i := range h.Proxies {
-		p := &h.Proxies[i]
-		if p.Proto == t.Proto.String() && p.Host.Port() == t.DstPort &&
-			(p.Host.Addr().Unmap() == dst || p.Host.Addr().IsUnspecified() && (p.Host.Addr().Is4() == dst.Is4())) {
-			return p
-		}
+	if p, ok := w.proxyAt(w.namespace(capture.HostNetns), t).Get(); ok {
+		return &p
 	}
 	return nil
 }
@@ -376,16 +381,14 @@ func (w *world) networkOf(ip decode.IP) string {
 	return ""
 }
 
-// listeners returns the sockets of a protocol in a namespace.
-func listeners(s *host.Sample, proto decode.Proto) []host.Socket {
-	if s == nil {
-		return nil
-	}
-	var out []host.Socket
-	for _, k := range s.Sockets {
-		if strings.TrimSuffix(k.Proto, "6") == proto.String() {
-			out = append(out, k)
-		}
-	}
-	return out
+// listeners returns the sockets of a protocol in a namespace that are known.
+func listeners(n known.Namespace, proto decode.Proto) []host.Socket {
+	all, _ := n.Listeners(proto.String()).Get()
+	return all
+}
+
+// listener is the socket of a namespace that takes what t carries to its
+// destination.
+func listener(n known.Namespace, t decode.Tuple) known.Answer[host.Socket] {
+	return n.Listener(t.Proto.String(), netip.AddrPortFrom(t.Dst.Addr(), t.DstPort))
 }

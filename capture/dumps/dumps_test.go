@@ -127,14 +127,16 @@ func TestDumpsOfOneNamespaceMakeOneState(t *testing.T) {
 	got := s.Hosts()[capture.HostNetns]
 	ip, prefix, end := netip.MustParseAddr, netip.MustParsePrefix, netip.MustParseAddrPort
 	want := host.State{
+		Given: host.Given{"links": "routes tell of others", "addrs4": "", "routes4": "", "local4": "", "routes6": "", "neighbours": "", "settings": "only some were asked for", "tcp": "", "udp": "", "proxies": ""},
 		Links: []host.Link{
+			{Index: -1, Name: "eth0", Up: true}, // the route tells of it alone
 			{Index: 1, Name: "lo", MTU: 65536, Up: true, Running: true, Loopback: true},
 			{Index: 3, Name: "docker0", Kind: "bridge", MAC: "02:42:5f:00:00:01", MTU: 1500, Up: true, Running: true},
 			{Index: 9, Name: "vethab", Kind: "veth", MAC: "12:00:00:00:00:09", MTU: 1500, Up: true, Running: true, Master: 3, Peer: 8, Away: true, Hairpin: true},
 		},
 		Addrs: []host.Addr{{Link: 1, Prefix: prefix("127.0.0.1/8")}, {Link: 3, Prefix: prefix("172.17.0.1/16")}},
 		Routes: []host.Route{
-			{Table: 254, Type: "unicast", Dst: prefix("0.0.0.0/0"), Gateway: ip("198.51.100.254"), Down: true},
+			{Table: 254, Type: "unicast", Dst: prefix("0.0.0.0/0"), Gateway: ip("198.51.100.254"), Link: -1, Down: true},
 			{Table: 255, Type: "local", Dst: prefix("172.17.0.1/32"), Src: ip("172.17.0.1"), Link: 3},
 			{Table: 100, Type: "unicast", Dst: prefix("203.0.113.0/24"), Link: 3, Metric: 50},
 			{Table: 254, Type: "unicast", Dst: prefix("2001:db8::/64"), Link: 3, Metric: 256},
@@ -159,17 +161,29 @@ func TestDumpsOfOneNamespaceMakeOneState(t *testing.T) {
 	}
 }
 
-func TestSocketsThatWereNotLookedAtAreNotAbsent(t *testing.T) {
+func TestEachDumpGivesItsParts(t *testing.T) {
+	const rules4 = `[{"priority":0,"src":"all","table":"local"},{"priority":32766,"src":"all","table":"main"},{"priority":32767,"src":"all","table":"default"}]`
+	const rules6 = `[{"priority":0,"src":"all","table":"local"},{"priority":32766,"src":"all","table":"main"}]`
 	for _, c := range []struct {
 		name string
 		dump string
-		want []string
+		want host.Given
 	}{
-		{"ss -lntup looks at both", ssAll, nil},
-		{"ss -lnt looks at TCP", ssTCP, []string{host.MissingUDP}},
-		{"addresses say nothing of either", addr, []string{host.MissingTCP, host.MissingUDP}},
+		{"ss -lntup tells of TCP and UDP", ssAll, host.Given{"tcp": "", "udp": "", "proxies": ""}},
+		{"ss -lnt tells of TCP alone", ssTCP, host.Given{"tcp": ""}},
+		{"addresses come with the interfaces that have them", addr, host.Given{"links": "", "addrs4": ""}},
+		{"interfaces alone have none", `[{"ifindex":2,"ifname":"eth0","flags":["UP"],"mtu":1500,"link_type":"ether"}]`, host.Given{"links": ""}},
+		{"the main table is not the local one", `[{"dst":"default","gateway":"198.51.100.254","dev":"eth0"}]`, host.Given{"routes4": ""}},
+		{"all tables of both families", `[{"dst":"default","gateway":"198.51.100.254","dev":"eth0"},{"type":"local","dst":"198.51.100.1","dev":"eth0","table":"local"},{"dst":"2001:db8::/64","dev":"eth0"}]`,
+			host.Given{"routes4": "", "local4": "", "routes6": ""}},
+		{"what was cut off may have been a route as well", `[{"dst":"default","gateway":"198.51.100.254","dev":"eth0"},{"ds`, host.Given{"routes4": "the dump is damaged"}},
+		{"the rules of routing of IPv4", rules4, host.Given{"rules4": ""}},
+		{"those of IPv6 have no table default", rules6, host.Given{"rules6": ""}},
+		{"a few settings are not all of them", "net.ipv4.ip_forward = 1", host.Given{"settings": "only some were asked for"}},
 	} {
-		if d := cmp.Diff(c.want, read(t, c.dump).Hosts()[capture.HostNetns].Missing); d != "" {
+		var s Set
+		_, _ = s.Add("", []byte(c.dump))
+		if d := cmp.Diff(c.want, s.Hosts()[capture.HostNetns].Given); d != "" {
 			t.Errorf("%s:\n%s", c.name, d)
 		}
 	}

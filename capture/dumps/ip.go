@@ -290,6 +290,23 @@ func (p *place) policy(raw json.RawMessage) error {
 	return nil
 }
 
+// settlePolicies tells the family of the rules of one document where none of them
+// shows it: IPv6 has no rule for the table "default" of its own accord, IPv4 does
+// (fib6_rules_net_init, fib_default_rules_init).
+func settlePolicies(rules []host.Rule) {
+	has := func(table int) bool {
+		return slices.ContainsFunc(rules, func(r host.Rule) bool { return r.Table == table && r.Action == "" })
+	}
+	six := slices.ContainsFunc(rules, func(r host.Rule) bool { return r.Family == 6 })
+	four := slices.ContainsFunc(rules, func(r host.Rule) bool { return r.From.Addr().Is4() || r.To.Addr().Is4() })
+	if four || !six && (!has(tables["local"]) || has(tables["default"])) {
+		return
+	}
+	for i := range rules {
+		rules[i].Family = 6
+	}
+}
+
 // prefix reads an address with its prefix length beside it; "all" is no prefix.
 func prefix(s string, bits *int) netip.Prefix {
 	a, err := netip.ParseAddr(s)

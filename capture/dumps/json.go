@@ -144,9 +144,12 @@ func cut(err error) error {
 // passed over and counted.
 func (s *Set) json(netns string, b []byte) error {
 	bad, first := 0, error(nil)
-	batch, had := links{}, len(s.place(netns).routes)
+	batch, had, hadRules := links{}, len(s.place(netns).routes), len(s.place(netns).policies)
+	kinds := map[object]bool{}
 	err := walk(b, func(raw json.RawMessage) error {
-		if err := s.jsonObject(netns, raw, &batch); err != nil {
+		kind, err := s.jsonObject(netns, raw, &batch)
+		kinds[kind] = true
+		if err != nil {
 			if bad++; first == nil {
 				first = err
 			}
@@ -155,40 +158,45 @@ func (s *Set) json(netns string, b []byte) error {
 	})
 	s.addLinks(netns, batch)
 	settleFamilies(s.place(netns).routes[had:])
+	settlePolicies(s.place(netns).policies[hadRules:])
+	if bad > 0 || err != nil {
+		s.damagedBy(netns, kinds)
+	}
 	if bad > 0 {
 		err = errors.Join(err, fmt.Errorf("%d objects cannot be read: %w", bad, first))
 	}
 	return err
 }
 
-func (s *Set) jsonObject(netns string, raw json.RawMessage, batch *links) error {
+func (s *Set) jsonObject(netns string, raw json.RawMessage, batch *links) (object, error) {
 	var keys shape
 	if err := json.Unmarshal(raw, &keys); err != nil {
-		return err
+		return objectUnknown, err
 	}
-	switch keys.object() {
+	kind := keys.object()
+	switch kind {
 	case objectContainer:
 		c, err := docker.ParseContainer(raw)
 		if err != nil {
-			return err
+			return kind, err
 		}
 		s.containers = append(s.containers, c)
 		s.joined = append(s.joined, docker.ParseJoined(raw)...)
 	case objectNetwork:
 		n, members, err := docker.ParseNetwork(raw)
 		if err != nil {
-			return err
+			return kind, err
 		}
 		s.networks = append(s.networks, n)
 		s.members = append(s.members, members...)
 	case objectLink:
-		return batch.read(raw)
+		return kind, batch.read(raw)
 	case objectRoute:
-		return s.place(netns).route(raw)
+		return kind, s.place(netns).route(raw)
 	case objectNeighbour:
-		return s.place(netns).neighbour(raw)
+		return kind, s.place(netns).neighbour(raw)
 	case objectPolicy:
-		return s.place(netns).policy(raw)
+		return kind, s.place(netns).policy(raw)
 	}
-	return nil
+	return kind, nil
 }

@@ -11,9 +11,6 @@ import (
 	"dnatrace/capture/rules"
 )
 
-// why stands in the state of sources that have dumps alone.
-const why = "from dumps, which have no time"
-
 // Records are what was dumped as records of a stream, all at one time (Unix
 // ns).
 func (s *Set) Records(at int64) []capture.Record {
@@ -26,7 +23,7 @@ func (s *Set) Records(at int64) []capture.Record {
 		out = append(out, capture.Record{Time: at, Origin: origin, Kind: kind, Netns: netns, Data: data})
 	}
 	for _, src := range s.sources() {
-		put(capture.OriginMeta, capture.KindSource, "", capture.SourceState{Name: src, State: "ok", Why: why})
+		put(capture.OriginMeta, capture.KindSource, "", capture.SourceState{Name: src, State: "ok", Why: capture.FromDumps})
 	}
 	if e := s.Engine(); e != nil {
 		put(capture.OriginEngine, capture.KindSnapshot, "", e)

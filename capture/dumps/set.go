@@ -19,6 +19,7 @@ type Set struct {
 	members    []engine.Container // as networks list them: a name and addresses
 	networks   []engine.Network
 	joined     []engine.Network // as containers tell of them
+	torn       bool             // not all of what the engine said could be read
 	places     map[string]*place
 }
 
@@ -34,7 +35,7 @@ type place struct {
 	rulesets   []ruleset
 	conntrack  [][]byte
 	dumped     struct{ tcp, udp bool } // sockets of these were looked at
-	unread     struct{ tcp, udp bool } // and not all of them were understood
+	damage     host.Given              // of parts that were read in part, why
 }
 
 // ruleset is the text of one back end's rules; of several of one, the last
@@ -97,7 +98,7 @@ func (s *Set) Engine() *engine.Snapshot {
 	if len(s.containers)+len(s.networks) == 0 {
 		return nil
 	}
-	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0 || len(s.containers) == 0}
+	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0 || len(s.containers) == 0 || s.torn}
 	for _, c := range slices.Concat(s.containers, s.members) {
 		if i := slices.IndexFunc(e.Containers, func(o engine.Container) bool { return o.ID == c.ID }); i < 0 {
 			e.Containers = append(e.Containers, c)
@@ -133,12 +134,38 @@ func addEndpoints(have, more []engine.Endpoint) []engine.Endpoint {
 	return have
 }
 
+// Names reports whether any container is known, so that what is none of theirs is
+// the host's.
+func (s *Set) Names() bool { return len(s.containers)+len(s.members) > 0 }
+
+// HasContainer reports whether a container of that name is known.
+func (s *Set) HasContainer(name string) bool {
+	is := func(c engine.Container) bool { return c.Name == name }
+	return slices.ContainsFunc(s.containers, is) || slices.ContainsFunc(s.members, is)
+}
+
+// Repeats reports whether two sets of dumps both tell of a thing that a namespace
+// has once: they are of two, or of two moments.
+func (s *Set) Repeats(o *Set) bool {
+	a, b := s.place(""), o.place("")
+	given := b.given()
+	for part := range a.given() {
+		if _, both := given[part]; both {
+			return true
+		}
+	}
+	return slices.ContainsFunc(a.rulesets, func(r ruleset) bool {
+		return slices.ContainsFunc(b.rulesets, func(q ruleset) bool { return q.backend == r.backend })
+	})
+}
+
 // Learn takes over what another set says of the engine.
 func (s *Set) Learn(o *Set) {
 	s.containers = append(s.containers, o.containers...)
 	s.members = append(s.members, o.members...)
 	s.networks = append(s.networks, o.networks...)
 	s.joined = append(s.joined, o.joined...)
+	s.torn = s.torn || o.torn
 }
 
 // Netns tells in which container's namespace the links and addresses of another
@@ -167,13 +194,13 @@ func (p *place) is(ep engine.Endpoint) bool {
 
 // state is the state of a namespace, in the order that equal states have.
 func (p *place) state() host.State {
-	st := host.State{Links: p.links, Addrs: p.addrs, Rules: p.policies, Sysctls: p.sysctls}
+	st := dumpedState{host.State{Links: slices.Clone(p.links), Addrs: p.addrs, Rules: p.policies, Sysctls: p.sysctls, Given: p.given()}}
 	index := map[string]int{}
 	for _, l := range p.links {
 		index[l.Name] = l.Index
 	}
 	for _, r := range p.routes {
-		r.Link = index[r.dev]
+		r.Link = st.indexOf(index, r.dev)
 		if !slices.Contains(st.Routes, r.Route) {
 			st.Routes = append(st.Routes, r.Route)
 		}
@@ -189,13 +216,7 @@ func (p *place) state() host.State {
 		}
 	}
 	slices.SortFunc(st.Links, func(a, b host.Link) int { return a.Index - b.Index })
-	if !p.dumped.tcp || p.unread.tcp {
-		st.Missing = append(st.Missing, host.MissingTCP)
-	}
-	if !p.dumped.udp || p.unread.udp {
-		st.Missing = append(st.Missing, host.MissingUDP)
-	}
-	return st
+	return st.State
 }
 
 // told reports whether anything of the state was dumped, rules aside.
@@ -211,6 +232,7 @@ func (s *Set) Hosts() map[string]host.State {
 			out[nameOf(netns)] = p.state()
 		}
 	}
+	s.kinds(out)
 	s.pair(out)
 	if h, ok := out[capture.HostNetns]; ok {
 		h.Proxies = s.proxies(h)
@@ -332,8 +354,9 @@ func (s *Set) Merge(o *Set, netns string) {
 		}
 		p.dumped.tcp = p.dumped.tcp || q.dumped.tcp
 		p.dumped.udp = p.dumped.udp || q.dumped.udp
-		p.unread.tcp = p.unread.tcp || q.unread.tcp
-		p.unread.udp = p.unread.udp || q.unread.udp
+		for part, why := range q.damage {
+			p.damaged(why, part)
+		}
 	}
 }
 

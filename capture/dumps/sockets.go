@@ -93,8 +93,9 @@ func (s *Set) sockets(netns string, b []byte) error {
 		}
 		k, ok := l.socket(how)
 		if !ok {
-			p.unread.tcp = p.unread.tcp || l.proto == "tcp"
-			p.unread.udp = p.unread.udp || l.proto == "udp"
+			p.dumped.tcp = p.dumped.tcp || l.proto == "tcp"
+			p.dumped.udp = p.dumped.udp || l.proto == "udp"
+			p.damaged("not all lines are understood", host.Part(l.proto))
 			if bad++; bad == 1 {
 				first = l.local
 			}

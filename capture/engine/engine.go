@@ -43,6 +43,7 @@ type Container struct {
 	Mappings   []Binding  `json:"mappings,omitempty"` // what the engine says is in force (NetworkSettings.Ports)
 	Endpoints  []Endpoint `json:"endpoints,omitempty"`
 	PublishAll bool       `json:"publish_all,omitempty"`
+	Partial    bool       `json:"partial,omitempty"` // only its place on a network is in evidence
 }
 
 // Port is a container port.

@@ -19,7 +19,8 @@ func (s *State) Equal(o *State) bool {
 		maps.Equal(s.Sysctls, o.Sysctls) &&
 		sameItems(s.Sockets, o.Sockets) &&
 		sameItems(s.Proxies, o.Proxies) &&
-		sameItems(s.Missing, o.Missing)
+		sameItems(s.Missing, o.Missing) &&
+		maps.Equal(s.Given, o.Given)
 }
 
 // Same is Equal but for what changes all the time without meaning anything: a

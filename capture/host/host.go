@@ -36,14 +36,8 @@ type State struct {
 	Sockets    []Socket          `json:"sockets,omitempty"` // listening TCP, bound UDP
 	Proxies    []Proxy           `json:"proxies,omitempty"` // docker-proxy processes; host only
 	Missing    []string          `json:"missing,omitempty"` // what could not be read, in words
+	Given      Given             `json:"given,omitempty"`   // which parts are in evidence at all
 }
-
-// What State.Missing says where sockets were not looked at: that there are none
-// listed means nothing then.
-const (
-	MissingTCP = "TCP sockets"
-	MissingUDP = "UDP sockets"
-)
 
 // Link is one interface (rtnetlink IFLA_*).
 type Link struct {

@@ -45,16 +45,6 @@ func (s *State) Addresses() []netip.Addr {
 	return out
 }
 
-// BridgesCallRules reports whether what crosses a bridge meets the rules of IP of
-// a family (br_netfilter).
-func (s *State) BridgesCallRules(v4 bool) bool {
-	program := "ip6tables"
-	if v4 {
-		program = "iptables"
-	}
-	return s.Sysctls["net.bridge.bridge-nf-call-"+program] == "1"
-}
-
 func (s *State) find(is func(Link) bool) *Link {
 	if i := slices.IndexFunc(s.Links, is); i >= 0 {
 		return &s.Links[i]

@@ -318,10 +318,16 @@ func (f *files) merged(o *Opened) *dumps.Set {
 	for i := range f.dumps {
 		d := &f.dumps[i]
 		netns := d.netns
-		if where, ok := all.Netns(d.set); netns == "" && ok {
+		where, ok := all.Netns(d.set)
+		said := slices.Compact(slices.Sorted(slices.Values(inside[d.folder])))
+		switch {
+		case netns != "":
+		case ok && where != "":
 			netns = where
-		} else if said := slices.Compact(slices.Sorted(slices.Values(inside[d.folder]))); netns == "" && len(said) == 1 && said[0] != capture.HostNetns {
+		case !ok && len(said) == 1 && said[0] != capture.HostNetns:
 			netns = said[0]
+		case len(said) == 0 || !all.Names():
+			netns = f.namespaceOf(d, all)
 		}
 		if netns == capture.HostNetns {
 			netns = ""
@@ -329,6 +335,32 @@ func (f *files) merged(o *Opened) *dumps.Set {
 		all.Merge(d.set, netns)
 	}
 	return all
+}
+
+// namespaceOf is whose namespace dumps of a folder are of that does not say so: the
+// container's that it is named after; one that nobody knows, by the name of the
+// folder, where a folder around it tells of the same things; else the host's.
+func (f *files) namespaceOf(d *dumped, all *dumps.Set) string {
+	name := filepath.Base(d.folder)
+	switch {
+	case d.folder == "":
+		return ""
+	case all.HasContainer(name):
+		return name
+	}
+	var inner, outer dumps.Set
+	for _, o := range f.dumps {
+		switch {
+		case o.folder == d.folder:
+			inner.Merge(o.set, "")
+		case o.folder == "." || o.folder != "" && strings.HasPrefix(d.folder, o.folder+"/"):
+			outer.Merge(o.set, "")
+		}
+	}
+	if name != capture.HostNetns && inner.Repeats(&outer) {
+		return name
+	}
+	return ""
 }
 
 // damage says of which dumps a part could not be read.

@@ -29,6 +29,9 @@ func known(set *dumps.Set, captures []recording.Named) *interfaces {
 	}
 	e, hosts := set.Engine(), set.Hosts()
 	for _, l := range hosts[capture.HostNetns].Links {
+		if l.Index < 0 {
+			continue // only routes tell of it
+		}
 		k.links[l.Name] = l
 		k.byIndex[uint32(l.Index)] = l.Name
 	}

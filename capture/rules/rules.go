@@ -20,6 +20,18 @@ const (
 // Sets reports whether a back end has sets alone, which rules of others refer to.
 func Sets(backend string) bool { return backend == "ipset" || backend == "ipset-text" }
 
+// FamilyOf is the family, 4 or 6, that a back end's rules are all of; false if they
+// may be of any.
+func FamilyOf(backend string) (family int, one bool) {
+	switch backend {
+	case Legacy, "iptables-save", "iptables-legacy-save":
+		return 4, true
+	case Legacy6, "ip6tables-save", "ip6tables-legacy-save":
+		return 6, true
+	}
+	return 0, false
+}
+
 // Ruleset is one back end's rules in one namespace at one time (JSON of
 // KindRuleset). Data is base64 in JSON.
 type Ruleset struct {

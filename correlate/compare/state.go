@@ -11,6 +11,7 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -209,7 +210,7 @@ func neighbour(s *host.State, a netip.Addr) string {
 }
 
 func (s *Side) proxy() string {
-	if p := s.World.Proxy(s.tuple()); p != nil {
+	if s.World.Proxy(s.tuple()).Is() {
 		return "docker-proxy listens"
 	}
 	return ""
@@ -225,8 +226,8 @@ func (s *Side) listener() string {
 			return "not in evidence"
 		}
 	}
-	k := s.World.Listener(netns, t)
-	if k == nil {
+	k, ok := s.World.Listener(netns, t).Get()
+	if !ok {
 		return ""
 	}
 	if k.Process == "" {
@@ -247,8 +248,8 @@ func (s *Side) home() string {
 
 // rules compares the rules of the host, as sets of lines.
 func (r *Result) rules(good, bad *Side) {
-	x, whyX := lines(good.World)
-	y, whyY := lines(bad.World)
+	x, whyX := lines(good.World, known.Family(good.client()))
+	y, whyY := lines(bad.World, known.Family(bad.client()))
 	if x == nil || y == nil {
 		if why := whyX + whyY; why != "" && (x != nil || y != nil) {
 			r.Unknown = append(r.Unknown, why)
@@ -283,8 +284,8 @@ func (r *Result) rules(good, bad *Side) {
 type line struct{ stage, name, text string }
 
 // lines are the rules of the host, each once, by what they say and where.
-func lines(w *World) (map[string]line, string) {
-	set, why := w.Rules(capture.HostNetns)
+func lines(w *World, family int) (map[string]line, string) {
+	set, why := w.Rules(capture.HostNetns, family)
 	if set == nil {
 		return nil, why
 	}

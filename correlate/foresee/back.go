@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"dnatrace/capture"
-	"dnatrace/capture/host"
 	"dnatrace/correlate"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -52,13 +51,11 @@ func (w *walk) back() {
 
 // crossBack takes the answer over the bridge that the request crossed.
 func (w *walk) crossBack(bridge string) {
-	if set, _ := w.s.Rules(capture.HostNetns); set != nil {
-		out, _ := w.rules(capture.HostNetns, w.reply(bridge))
-		w.tellBack(out.Steps)
-		if stopped(out) {
-			w.finish(w.s.Replied(w.h, out), told)
-			return
-		}
+	out, _ := w.rules(capture.HostNetns, w.reply(bridge))
+	w.tellBack(out.Steps)
+	if stopped(out) {
+		w.finish(w.s.Replied(w.h, out), told)
+		return
 	}
 	w.deliver()
 }
@@ -66,9 +63,9 @@ func (w *walk) crossBack(bridge string) {
 // bridgeBack is the bridge that the answer comes in by: that of the interface by
 // which the container's routes lead to whoever asks.
 func (w *walk) bridgeBack() string {
-	in := w.s.Host(w.h.Home)
-	if r := in.RouteFor(host.Lookup{Src: w.h.Target.Dst.Addr(), Dst: w.h.Target.Src.Addr()}); r != nil {
-		if l := in.Link(r.Link); l != nil && l.Away {
+	in := w.s.Namespace(w.h.Home)
+	if r, ok := in.Route(w.s.Lookup(in, w.h.Target.Dst.Addr(), w.h.Target.Src.Addr(), "")).Get(); ok {
+		if l := in.State().Link(r.Link); l != nil && l.Away {
 			if veth := w.host.Link(l.Peer); veth != nil && veth.Master != 0 {
 				return w.host.LinkName(veth.Master)
 			}
@@ -77,7 +74,8 @@ func (w *walk) bridgeBack() string {
 	if bridge, _ := w.s.Door(w.h.Home, w.h.Target.Dst.Addr()); bridge != "" {
 		return bridge
 	}
-	return leaves(w.host)(w.h.Target.Dst.Addr())
+	link, _ := w.leaves(w.h.Target.Src.Addr(), w.h.Target.Dst.Addr(), "")
+	return link
 }
 
 // lostAtRoute: the host cannot send the answer on.
@@ -88,10 +86,13 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 	if f, lost := w.s.NotReturned(w.h, bridge); lost {
 		return f, true
 	}
-	if own := w.h.Target.Dst.Addr(); w.strict(bridge) && leaves(w.host)(own) != bridge {
+	check := w.here.ReversePath(bridge, w.h.Target.Dst.Addr(), w.r.Tuple.Src.Addr())
+	if w.hole(check.Why()); check.Is() {
 		return w.s.ReplyReversePath(w.h, bridge), true
 	}
-	if r := w.host.RouteFor(host.Lookup{Src: w.h.Target.Dst.Addr(), Dst: w.r.Tuple.Src.Addr(), IIF: bridge}); r != nil {
+	route := w.here.Route(w.s.Lookup(w.here, w.h.Target.Dst.Addr(), w.r.Tuple.Src.Addr(), bridge))
+	w.hole(route.Why())
+	if r, ok := route.Get(); ok {
 		if link := w.host.LinkName(r.Link); w.r.From == Outside && link != "" && link != w.r.Link {
 			return w.s.Misrouted(w.h, link), true
 		}
@@ -124,7 +125,11 @@ func (w *walk) reply(bridge string) ruleset.Packet {
 // fromHost takes the answer of a process of the host to whoever asked.
 func (w *walk) fromHost() {
 	p := answer(w.packet())
-	if w.r.Link != "" && w.host.RouteFor(host.Lookup{Src: w.r.Tuple.Dst.Addr(), Dst: w.r.Tuple.Src.Addr()}) == nil {
+	route := w.here.Route(w.s.Lookup(w.here, w.r.Tuple.Dst.Addr(), w.r.Tuple.Src.Addr(), ""))
+	if w.r.Link != "" {
+		w.hole(route.Why())
+	}
+	if w.r.Link != "" && route.None() {
 		src := w.r.Tuple.Src.Addr()
 		w.finish(correlate.Finding{Verdict: correlate.Unanswered, Stage: "reply-route", Cause: correlate.CauseReplyNoRoute,
 			Why: fmt.Sprintf("The host has no route back to %s, so its answers go nowhere.", src),

@@ -137,8 +137,15 @@ func Missing(s *correlate.State) []string {
 	if s.Host("host") == nil {
 		out = append(out, withWhy("the state of the host", s.Source("host").Why))
 	}
-	if set, why := s.Rules("host"); set == nil && why != "" {
+	_, why4 := s.Rules("host", 4)
+	_, why6 := s.Rules("host", 6)
+	switch {
+	case why4 != "" && why6 != "":
 		out = append(out, withWhy("the host's rules", s.Source("rules").Why))
+	case why4 != "":
+		out = append(out, "the host's rules of IPv4")
+	case why6 != "":
+		out = append(out, "the host's rules of IPv6")
 	}
 	return out
 }

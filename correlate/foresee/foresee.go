@@ -9,6 +9,8 @@
 package foresee
 
 import (
+	"slices"
+
 	"dnatrace/correlate"
 	"dnatrace/decode"
 )
@@ -111,25 +113,48 @@ func (w *walk) path() Path {
 	return p
 }
 
+// doubt takes back that something stops the request, where it is not known that it
+// gets there.
+func (w *walk) doubt() {
+	w.unseen()
+	if len(w.holes) == 0 || w.end.Verdict == correlate.Undetermined {
+		return
+	}
+	w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown, Container: w.end.Container,
+		Why: "What becomes of it cannot be told, as not all is known: " + join(w.holes) + ". As far as it is: " + w.end.Why}
+	if n := len(w.stages); n > 0 {
+		w.stages[n-1].Outcome = Unknown
+	}
+}
+
+// unseen tells of what is missing on the way, once.
+func (w *walk) unseen() {
+	for _, h := range w.holes {
+		if !slices.Contains(w.blind, h) {
+			w.blind = append(w.blind, h)
+		}
+	}
+}
+
 // settle takes back what cannot be claimed with something missing on the way.
 func (w *walk) settle() {
-	if w.end.Verdict == correlate.Refused && w.end.Stage == "host" && w.end.Cause == correlate.CauseUnknown && len(w.holes) > 0 {
-		w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown,
-			Why: "Nothing that is known takes it, but not all is known: " + join(w.holes) + "."}
-		w.stages[len(w.stages)-1].Outcome = Unknown
+	atHost := w.end.Verdict == correlate.Refused && w.end.Stage == "host" && w.end.Cause == correlate.CauseUnknown
+	if w.s.Engine() == nil && (atHost || w.end.Verdict == correlate.Delivered) {
+		w.hole("what the engine publishes is not in evidence")
 	}
 	if w.end.Verdict != correlate.Delivered {
+		w.doubt()
 		return
 	}
 	if w.stray != nil { // whoever answers there
 		w.end = *w.stray
-		w.blind = append(w.blind, w.holes...)
+		w.unseen()
 		return
 	}
 	if len(w.holes) > 0 {
 		w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown, Container: w.end.Container,
 			Why: "Nothing that is known stops it, but not all is known: " + join(w.holes) + "."}
-		w.blind = append(w.blind, w.holes...)
+		w.unseen()
 		return
 	}
 	w.blind = append(w.blind, "what the server does with the request once it has it")

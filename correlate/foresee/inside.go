@@ -6,12 +6,19 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
 
 // enter takes the request over the bridge into the container's namespace.
 func (w *walk) enter(t decode.Tuple) {
+	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok {
+		w.hole(elsewhere)
+		w.h.Target = t
+		w.deliver()
+		return
+	}
 	owner := w.s.ContainerAt(t.Dst.Addr())
 	if owner == nil {
 		w.nobody(t)
@@ -21,6 +28,9 @@ func (w *walk) enter(t decode.Tuple) {
 		f.Container, w.stray = owner, &f
 	}
 	w.h.Container, w.h.Target, w.h.Home = owner, t, w.s.Home(owner)
+	if owner.Partial {
+		w.hole("the state of " + owner.Name + " is not in evidence: only its network tells of it")
+	}
 	if f, ok := w.door(t); !ok {
 		w.finish(f, Refuse)
 		return
@@ -32,12 +42,13 @@ func (w *walk) enter(t decode.Tuple) {
 func (w *walk) nobody(t decode.Tuple) {
 	ip := t.Dst.Addr()
 	w.h.Target = t
+	owner := w.s.Owner(ip)
 	switch {
-	case w.s.Engine() == nil:
-		w.hole("who owns " + ip.String() + " is not in evidence: the engine is not")
-	case w.s.Network(ip) != "":
+	case w.s.Network(ip) != "" && owner.None():
 		w.finish(w.s.Stale(w.h, w.by), Refuse)
 		return
+	case !owner.Known():
+		w.hole(owner.Why())
 	case w.h.Binding != nil:
 		w.finish(w.otherTranslation(), Refuse)
 		return
@@ -51,7 +62,7 @@ func (w *walk) nobody(t decode.Tuple) {
 // a rule of the engine's to one that no mapping leads to. Somebody's own rule for
 // a port that nobody publishes is his own mapping.
 func (w *walk) astray(owner *engine.Container) (correlate.Finding, bool) {
-	leftover := w.by != nil && w.by.Owner == ruleset.OwnerDocker
+	leftover := w.by != nil && w.by.Owner == ruleset.OwnerDocker && w.s.MappingsLack() == ""
 	meant := w.h.Container
 	if w.via != "dnat" || meant == nil && !leftover || meant != nil && meant.ID == owner.ID {
 		return correlate.Finding{}, false
@@ -139,25 +150,28 @@ func (w *walk) inside() {
 		w.finish(f, outcomeOf(f))
 		return
 	}
-	taken := w.s.Listener(w.h.Home, w.h.Target)
-	w.hole(correlate.MayNotAccept(taken, w.h.Target.Dst.Addr()))
+	listener := w.s.Listener(w.h.Home, w.h.Target)
+	taken, listens := listener.Get()
+	if listens {
+		w.hole(known.MayNotAccept(&taken, w.h.Target.Dst.Addr()))
+	}
 	if f, ok := w.misled(); ok {
 		w.finish(f, Drop)
 		return
 	}
 	switch {
-	case isSilent && (taken != nil || silent.Cause == correlate.CauseReplyNoRoute):
+	case isSilent && (listens || silent.Cause == correlate.CauseReplyNoRoute):
 		w.finish(silent, Drop)
-	case w.r.Tuple.Proto == decode.SCTP:
-		w.hole("whether anything in " + w.h.Container.Name + " listens is not in evidence: sockets of SCTP are not sampled")
+	case !listener.Known():
+		w.hole("whether anything in " + w.h.Container.Name + " listens is not in evidence: " + listener.Why())
 		w.deliver()
-	case taken == nil:
+	case !listens:
 		w.finish(w.s.NotTaken(w.h), Refuse)
 	default:
 		if c := w.s.Serving(w.h); c != nil {
 			w.h.Container = c
 		}
-		w.pass("container", nil, "%s listens on %s", holder(taken), taken.Local)
+		w.pass("container", nil, "%s listens on %s", holder(&taken), taken.Local)
 		w.back()
 	}
 }
@@ -171,11 +185,18 @@ func (w *walk) misled() (correlate.Finding, bool) {
 	if f, ok := w.s.Misremembered(w.h); ok {
 		return f, true
 	}
-	r := in.RouteFor(host.Lookup{Src: w.h.Target.Dst.Addr(), Dst: src})
-	if in, out := in.LinkWith(w.h.Target.Dst.Addr()), w.tunnel(in, r); out != "" && out != in {
+	n := w.s.Namespace(w.h.Home)
+	route := n.Route(w.s.Lookup(n, w.h.Target.Dst.Addr(), src, ""))
+	w.hole(route.Why())
+	r, _ := route.Get()
+	if l := in.Link(r.Link); l != nil && l.Index < 0 {
+		w.hole(n.Lacks(host.PartLinks, 0)) // only the route tells of it
+		return correlate.Finding{}, false
+	}
+	if in, out := in.LinkWith(w.h.Target.Dst.Addr()), w.tunnel(in, &r); out != "" && out != in {
 		return w.s.LeavesElsewhere(w.h, in, out), true
 	}
-	onLink := r != nil && r.Type == "unicast" && !r.Gateway.IsValid() && r.Dst.Bits() > 0
+	onLink := r.Type == "unicast" && !r.Gateway.IsValid() && r.Dst.Bits() > 0
 	if w.r.From == Outside && w.via != "proxy" && onLink && w.s.Network(src) != "" && w.s.ContainerAt(src) == nil && !w.s.IsHost(src) {
 		return w.s.LookedFor(w.h), true
 	}
@@ -185,7 +206,7 @@ func (w *walk) misled() (correlate.Finding, bool) {
 // tunnel names the interface that a route of a container leads to, if its other
 // end is not the host's; "" otherwise.
 func (w *walk) tunnel(in *host.Sample, r *host.Route) string {
-	if r == nil || r.Type != "unicast" {
+	if r.Type != "unicast" {
 		return ""
 	}
 	l := in.Link(r.Link)
@@ -218,9 +239,8 @@ func holder(k *host.Socket) string {
 // firewallInside follows request and answer through the container's own rules.
 func (w *walk) firewallInside() (correlate.Finding, bool) {
 	in := w.s.Host(w.h.Home)
-	p := ruleset.Packet{Tuple: w.h.Target, IIF: in.LinkWith(w.h.Target.Dst.Addr()), AddrType: ruleset.LocalAddrs(in.Addresses()...), Route: leaves(in),
-		Link: correlate.RuleLinks(in), Policy: correlate.RulePolicy(in, w.h.Target.Dst.Is4()),
-		Bridge: w.s.Bridges(w.h.Home, w.h.Target.Dst.Is4())}
+	p := ruleset.Packet{Tuple: w.h.Target, IIF: in.LinkWith(w.h.Target.Dst.Addr())}
+	w.s.Terrain(w.s.Namespace(w.h.Home), &p)
 	if p.Tuple.Proto == decode.TCP {
 		p.TCPFlags = byte(decode.SYN)
 	}

@@ -6,6 +6,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -15,28 +16,42 @@ func (w *walk) local() {
 	if w.h.Target != (decode.Tuple{}) { // redirected
 		t = w.h.Target
 	}
-	if proxy := w.s.Proxy(t); proxy != nil {
-		w.proxied(proxy)
+	proxy := w.s.Proxy(t)
+	if p, ok := proxy.Get(); ok {
+		w.proxied(&p)
 		return
 	}
-	k := w.s.Listener(capture.HostNetns, t)
-	w.hole(correlate.MayNotAccept(k, t.Dst.Addr()))
-	if f, ok := w.s.Redirected(w.h); ok && k == nil {
+	socket := w.s.Listener(capture.HostNetns, t)
+	w.hole(socket.Why())
+	w.hole(proxy.Why())
+	k, taken := socket.Get()
+	if taken {
+		w.hole(known.MayNotAccept(&k, t.Dst.Addr()))
+	}
+	if f, ok := w.s.Redirected(w.h); ok && !taken {
 		if f.Rule = w.by; w.by != nil {
 			f.Why, f.Fix = strings.TrimSuffix(f.Why, ".")+": "+w.by.Text+".", correlate.Removal(w.by)
 		}
 		w.finish(f, Refuse)
 		return
 	}
-	if k == nil {
-		w.finish(w.s.Refused(w.h), Refuse)
+	if !taken {
+		w.refused()
 		return
 	}
 	if f, ok := w.s.Taken(w.h); ok {
 		w.finish(f, Refuse)
 		return
 	}
-	w.onHost(k, t)
+	w.onHost(&k, t)
+}
+
+// refused: nothing on the host takes it.
+func (w *walk) refused() {
+	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok {
+		w.hole(elsewhere)
+	}
+	w.finish(w.s.Refused(w.h), Refuse)
 }
 
 // onHost: a process of the host takes it, be it a host-mode container's.
@@ -44,6 +59,9 @@ func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
 	if f, ok := w.s.Held(w.h); ok {
 		w.finish(f, Drop)
 		return
+	}
+	if lack := w.s.MappingsLack(); lack != "" && correlate.EnginesOwn(k) {
+		w.hole(lack + ", and " + k.Process + " serves what it does")
 	}
 	if k.Process == "dockerd" {
 		w.hole("dockerd holds the port, and what it does with a connection is not in evidence")
@@ -61,10 +79,20 @@ func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
 // proxied goes on with the connection that docker-proxy makes.
 func (w *walk) proxied(proxy *host.Proxy) {
 	w.via = "proxy"
-	w.pass("proxy", nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
 	t := w.r.Tuple
 	t.Dst, t.DstPort = decode.IPFrom(proxy.Container.Addr()), proxy.Container.Port()
-	t.Src = decode.IPFrom(sourceFor(w.host, proxy.Container.Addr()))
+	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok {
+		w.pass("proxy", nil, "the engine's port driver (pid %d) takes it and hands it on to %s in the engine's own namespace", proxy.PID, proxy.Container)
+		w.h.Target = t
+		if c := w.s.ContainerAt(t.Dst.Addr()); c != nil {
+			w.h.Container = c
+		}
+		w.hole(elsewhere)
+		w.deliver()
+		return
+	}
+	w.pass("proxy", nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
+	t.Src = decode.IPFrom(sourceFor(w.here, proxy.Container.Addr()))
 	w.h.Target = t
 	p := w.packet()
 	p.Sent, p.IIF, p.IIFIndex, p.Tuple = true, "", 0, t

@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -31,10 +32,11 @@ type asker struct {
 	s    *correlate.State
 	o    Options
 	host *host.Sample
+	here known.Namespace // the host's
 }
 
 func newAsker(s *correlate.State, o Options) *asker {
-	return &asker{s: s, o: o, host: s.Host(capture.HostNetns)}
+	return &asker{s: s, o: o, host: s.Host(capture.HostNetns), here: s.Namespace(capture.HostNetns)}
 }
 
 // from makes the requests from one place; none where the place does not exist.
@@ -77,7 +79,8 @@ func (a *asker) outward(v *service) (netip.Addr, string) {
 		return far4, "" // some address: only the engine can be asked
 	}
 	if ip := v.hostIP; ip.IsValid() && !ip.IsUnspecified() && !ip.IsLoopback() {
-		return ip, a.host.LinkWith(ip)
+		link, _ := a.here.Local(ip).Get()
+		return ip, link
 	}
 	if ip, link := a.nic(true); ip.IsValid() && (!v.hostIP.IsValid() || v.hostIP.Is4() || v.own) {
 		return ip, link // a listener of its own on [::] serves IPv4 too, as a rule
@@ -93,7 +96,7 @@ func (a *asker) nic(v4 bool) (netip.Addr, string) {
 		any = netip.IPv4Unspecified()
 	}
 	if r := a.defaultRoute(v4); r != nil {
-		if ip := sourceFor(a.host, farFrom(any)); ip.IsValid() {
+		if ip := sourceFor(a.here, farFrom(any)); ip.IsValid() {
 			return ip, a.host.LinkName(r.Link)
 		}
 	}
@@ -102,6 +105,21 @@ func (a *asker) nic(v4 bool) (netip.Addr, string) {
 		ip := ad.Prefix.Addr().Unmap()
 		if l != nil && ip.Is4() == v4 && !ip.IsLinkLocalUnicast() && !l.Loopback && !a.isEngines(l.Name) {
 			return ip, l.Name
+		}
+	}
+	if r := a.defaultRoute(v4); r != nil && a.here.Lacks(host.PartAddrs, known.Family(any)) != "" {
+		return a.localOn(r.Link, v4)
+	}
+	return netip.Addr{}, ""
+}
+
+// localOn is an address of a link that the local routing table tells of, where
+// addresses were not given.
+func (a *asker) localOn(link int, v4 bool) (netip.Addr, string) {
+	for i := range a.host.Routes {
+		r := &a.host.Routes[i]
+		if ip := r.Dst.Addr(); r.Type == "local" && r.Link == link && r.Dst.IsSingleIP() && ip.Is4() == v4 && !ip.IsLinkLocalUnicast() {
+			return ip, a.host.LinkName(link)
 		}
 	}
 	return netip.Addr{}, ""
@@ -178,7 +196,7 @@ func (a *asker) fromHost(v *service) []Request {
 		return []Request{request(Host, "", v.proto, dst, dst, v.ask())}
 	}
 	for _, ep := range a.endpoints(v) {
-		if src := sourceFor(a.host, ep.IPv4); ep.IPv4.IsValid() && src.IsValid() {
+		if src := sourceFor(a.here, ep.IPv4); ep.IPv4.IsValid() && src.IsValid() {
 			return []Request{request(Host, "", v.proto, src, ep.IPv4, v.port)}
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 
-	"dnatrace/capture/host"
 	"dnatrace/correlate"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 )
 
@@ -16,19 +16,29 @@ func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
 	if w.bridged() {
 		return correlate.Finding{}, true
 	}
+	own := w.s.Own(dst)
+	local := out.Local || own.Is()
+	if !local {
+		w.hole(own.Why())
+	}
 	if w.r.Link != "" {
-		if f, ok := w.accepted(src, dst, out.Local); !ok {
+		if f, ok := w.accepted(src, dst, local); !ok {
 			return f, false
 		}
-	} else if f, ok := w.loopbackLeaves(src, dst, out); !ok {
+	} else if f, ok := w.loopbackLeaves(src, dst, local); !ok {
 		return f, false
 	}
-	if out.Local {
+	if local {
 		w.pass("route", nil, "%s is an address of the host", dst)
 		return correlate.Finding{}, true
 	}
-	r := w.host.RouteFor(host.Lookup{Src: src, Dst: dst, IIF: w.r.Link})
-	if r == nil {
+	route := w.here.Route(w.s.Lookup(w.here, src, dst, w.r.Link))
+	if !route.Known() {
+		w.hole(route.Why())
+		return correlate.Finding{}, true
+	}
+	r, ok := route.Get()
+	if !ok {
 		return correlate.Finding{Verdict: correlate.Refused, Stage: "route", Cause: correlate.CauseNoRoute,
 			Why: fmt.Sprintf("The host has no route to %s.", dst), Fix: []string{fmt.Sprintf("ip route get %s", dst)}}, false
 	}
@@ -42,47 +52,50 @@ func (w *walk) accepted(src, dst netip.Addr, local bool) (correlate.Finding, boo
 	if f, ok := w.reversePath(src); !ok {
 		return f, false
 	}
-	if dst.IsLoopback() && w.host.Sysctls["net.ipv4.conf."+w.r.Link+".route_localnet"] != "1" {
+	if dst.IsLoopback() && !w.routesLoopback(w.r.Link) {
 		return w.notRouted(w.r.Link, dst), false
 	}
 	if local {
 		return correlate.Finding{}, true
 	}
-	h := w.h
-	h.Tuple.Dst = w.r.Tuple.Dst
-	f, off := w.s.NotForwarded(h, w.r.Link)
-	return f, !off
+	f, off := w.s.NotForwarded(w.r.Tuple, w.r.Link)
+	w.hole(off.Why())
+	return f, !off.Is()
+}
+
+// routesLoopback reports whether a link is not known to keep loopback addresses
+// back (net.ipv4.conf.*.route_localnet).
+func (w *walk) routesLoopback(link string) bool {
+	all, own := w.here.Setting("net.ipv4.conf.all.route_localnet"), w.here.Setting("net.ipv4.conf."+link+".route_localnet")
+	for _, s := range []known.Answer[string]{all, own} {
+		if v, _ := s.Get(); v == "1" {
+			return true
+		}
+	}
+	w.hole(all.Why())
+	w.hole(own.Why())
+	return !all.Known() || !own.Known()
 }
 
 // reversePath is the kernel's check that answers would leave by the link that a
 // packet came by (fib_validate_source, net.ipv4.conf.*.rp_filter).
 func (w *walk) reversePath(src netip.Addr) (correlate.Finding, bool) {
-	mode := max(w.host.Sysctls["net.ipv4.conf.all.rp_filter"], w.host.Sysctls["net.ipv4.conf."+w.r.Link+".rp_filter"])
-	if !src.Is4() || mode != "1" && mode != "2" {
-		return correlate.Finding{}, true
-	}
-	back := w.host.RouteFor(host.Lookup{Src: w.r.Tuple.Dst.Addr(), Dst: src, IIF: w.r.Link})
-	if back != nil && back.Type == "unicast" && (mode == "2" || w.host.LinkName(back.Link) == w.r.Link) {
-		return correlate.Finding{}, true
-	}
-	return w.s.ReversePath(src, w.r.Link), false
+	check := w.here.ReversePath(w.r.Link, src, w.r.Tuple.Dst.Addr())
+	w.hole(check.Why())
+	how, stops := check.Get()
+	return w.s.ReversePath(src, w.r.Link, how), !stops
 }
 
 // loopbackLeaves: what the host sends from a loopback address may leave by a
 // link only if that link routes such addresses.
-func (w *walk) loopbackLeaves(src, dst netip.Addr, out ruleset.Outcome) (correlate.Finding, bool) {
-	if !src.IsLoopback() || out.Local || !src.Is4() {
+func (w *walk) loopbackLeaves(src, dst netip.Addr, local bool) (correlate.Finding, bool) {
+	if !src.IsLoopback() || local || !src.Is4() {
 		return correlate.Finding{}, true
 	}
-	if oif := leaves(w.host)(dst); w.host.Sysctls["net.ipv4.conf."+oif+".route_localnet"] != "1" && w.host.Sysctls["net.ipv4.conf.all.route_localnet"] != "1" {
+	if oif, known := w.leaves(src, dst, ""); known && !w.routesLoopback(oif) {
 		return w.notRouted(oif, src), false
 	}
 	return correlate.Finding{}, true
-}
-
-// strict reports whether a link checks the reverse path of IPv4 strictly.
-func (w *walk) strict(link string) bool {
-	return w.h.Target.Dst.Is4() && max(w.host.Sysctls["net.ipv4.conf.all.rp_filter"], w.host.Sysctls["net.ipv4.conf."+link+".rp_filter"]) == "1"
 }
 
 func (w *walk) notRouted(link string, a netip.Addr) correlate.Finding {

@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
@@ -19,6 +20,7 @@ type walk struct {
 	r      Request
 	h      correlate.Hypothesis
 	host   *host.Sample
+	here   known.Namespace // the host's
 	via    string
 	by     *correlate.RuleHit // that translated it
 	stray  *correlate.Finding // it goes to another than the mapping intends; nil if not
@@ -29,15 +31,12 @@ type walk struct {
 }
 
 func newWalk(s *correlate.State, r Request) *walk {
-	w := &walk{s: s, r: r, host: s.Host(capture.HostNetns)}
+	w := &walk{s: s, r: r, host: s.Host(capture.HostNetns), here: s.Namespace(capture.HostNetns)}
 	w.h.Tuple = r.Tuple
 	if r.From == Outside {
 		w.h.Link = r.Link
 	}
 	w.h.Container, w.h.Binding = s.Mapping(r.Tuple)
-	if s.Engine() == nil {
-		w.hole("what the engine publishes is not in evidence")
-	}
 	if c := s.ContainerAt(r.Tuple.Dst.Addr()); c != nil {
 		w.h.Container, w.h.Target, w.h.Home, w.via = c, r.Tuple, s.Home(c), "direct"
 	}
@@ -56,6 +55,11 @@ func (w *walk) forth() {
 		return
 	}
 	w.pass(w.entrance(), nil, "%s", w.entranceDetail())
+	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok && w.entrance() == "bridge" {
+		w.hole(elsewhere)
+		w.deliver()
+		return
+	}
 	if w.bridged() && !w.bridgeCallsRules() {
 		w.cross()
 		return
@@ -70,13 +74,14 @@ func (w *walk) forth() {
 // cross takes the request from one port of a bridge to another, by the rules of
 // the bridge alone.
 func (w *walk) cross() {
-	if set, _ := w.s.Rules(capture.HostNetns); set == nil {
-		w.enter(w.r.Tuple)
-		return
+	if calls := w.here.BridgesCallRules(known.Family(w.r.Tuple.Dst.Addr())); !calls.Known() && w.stoppedIfCalled() {
+		w.hole(calls.Why())
 	}
-	out, _ := w.rules(capture.HostNetns, w.packet())
+	out, ok := w.rules(capture.HostNetns, w.packet())
 	w.tell(out.Steps)
 	switch {
+	case !ok:
+		w.enter(w.r.Tuple)
 	case out.Verdict == ruleset.Unclear:
 		w.unclear(out)
 	case stopped(out):
@@ -86,12 +91,32 @@ func (w *walk) cross() {
 	}
 }
 
+// stoppedIfCalled reports whether the rules of IP would keep the request from
+// crossing a bridge, or may, if they were called there.
+func (w *walk) stoppedIfCalled() bool {
+	set, why := w.s.Rules(capture.HostNetns, known.Family(w.r.Tuple.Dst.Addr()))
+	if set == nil {
+		return why != ""
+	}
+	p := w.packet()
+	told := p.Bridge
+	p.Bridge = func(link string) (*ruleset.Bridge, bool) {
+		b, known := told(link)
+		if b != nil {
+			b.Calls = true
+		}
+		return b, known
+	}
+	out := set.Evaluate(p)
+	return stopped(out) || !out.Certain()
+}
+
 // withoutHost judges by what the engine says alone.
 func (w *walk) withoutHost() {
 	w.hole("the state of the host is not in evidence")
 	out := w.intended()
 	if out.Local || out.Tuple == w.r.Tuple && w.h.Target == (decode.Tuple{}) {
-		w.finish(w.s.Refused(w.h), Refuse)
+		w.refused()
 		return
 	}
 	w.enter(out.Tuple)
@@ -125,19 +150,25 @@ func (w *walk) bridged() bool {
 		return false
 	}
 	neighbours := w.r.From == SameNetwork && w.s.Network(src) != "" && w.s.Network(src) == w.s.Network(dst)
-	return neighbours || leaves(w.host)(dst) == w.r.Link
+	if neighbours {
+		return true
+	}
+	oif, _ := w.here.Leaves(w.s.Lookup(w.here, src, dst, w.r.Link)).Get()
+	return oif == w.r.Link
 }
 
-// bridgeCallsRules reports whether what a bridge forwards meets the rules of IP.
-func (w *walk) bridgeCallsRules() bool { return w.host.BridgesCallRules(w.r.Tuple.Dst.Is4()) }
+// bridgeCallsRules reports whether what a bridge forwards is known to meet the
+// rules of IP.
+func (w *walk) bridgeCallsRules() bool {
+	return w.here.BridgesCallRules(known.Family(w.r.Tuple.Dst.Addr())).Is()
+}
 
 // packet is the request's first packet, as the host's rules meet it.
 func (w *walk) packet() ruleset.Packet {
-	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple, AddrType: ruleset.LocalAddrs(w.host.Addresses()...), Route: leaves(w.host),
-		Link: correlate.RuleLinks(w.host), Policy: correlate.RulePolicy(w.host, w.r.Tuple.Dst.Is4()),
-		Bridge: w.s.Bridges(capture.HostNetns, w.r.Tuple.Dst.Is4())}
+	p := ruleset.Packet{Sent: w.r.Link == "", IIF: w.r.Link, Tuple: w.r.Tuple}
+	w.s.Terrain(w.here, &p)
 	if w.bridged() {
-		p.Route = func(netip.Addr) string { return w.r.Link }
+		p.Route = func(netip.Addr) (string, bool) { return w.r.Link, true }
 	}
 	if l := w.host.LinkNamed(w.r.Link); l != nil {
 		p.IIFIndex = uint32(l.Index)
@@ -151,7 +182,7 @@ func (w *walk) packet() ruleset.Packet {
 // rules follows a packet through the rules of a namespace. False if they are
 // not known: that is noted as missing.
 func (w *walk) rules(netns string, p ruleset.Packet) (ruleset.Outcome, bool) {
-	set, why := w.s.Rules(netns)
+	set, why := w.s.Rules(netns, known.Family(p.Tuple.Dst.Addr()))
 	if set == nil && why != "" {
 		w.hole(why)
 		return ruleset.Outcome{}, false
@@ -226,7 +257,7 @@ func (w *walk) through(out ruleset.Outcome) {
 
 // bound notes whose process of the host the request is for.
 func (w *walk) bound() {
-	if w.s.Proxy(w.r.Tuple) != nil || w.s.Listener(capture.HostNetns, w.r.Tuple) == nil {
+	if w.s.Proxy(w.r.Tuple).Is() || !w.s.Listener(capture.HostNetns, w.r.Tuple).Is() {
 		return
 	}
 	w.via = "host"
@@ -268,7 +299,7 @@ func (w *walk) translate(out ruleset.Outcome) {
 func (w *walk) leaving(out ruleset.Outcome) decode.Tuple {
 	t := out.Tuple
 	if out.Masqueraded {
-		if a := sourceFor(w.host, t.Dst.Addr()); a.IsValid() {
+		if a := sourceFor(w.here, t.Dst.Addr()); a.IsValid() {
 			t.Src = decode.IPFrom(a)
 		}
 	}
@@ -280,7 +311,7 @@ func (w *walk) filtered(out ruleset.Outcome) { w.finish(w.s.Filtered(w.h, out), 
 
 // unclear ends where it cannot be told what a rule does.
 func (w *walk) unclear(out ruleset.Outcome) {
-	w.blind = append(w.blind, w.holes...)
+	w.unseen()
 	w.end = correlate.Finding{Verdict: correlate.Undetermined, Cause: correlate.CauseUnknown, Rule: correlate.HitOf(*out.Rule), Container: w.h.Container,
 		Why: fmt.Sprintf("Whether this rule stops it cannot be told from state: %s.", out.Rule.Text)}
 	w.stages = append(w.stages, Stage{Stage: out.Stage, Outcome: Unknown, Rule: correlate.HitOf(*out.Rule), Detail: join(out.Unknown)})
@@ -310,7 +341,7 @@ func (w *walk) finish(f correlate.Finding, o Outcome) {
 	if o != told {
 		w.stages = append(w.stages, Stage{Stage: f.Stage, Outcome: o, Rule: f.Rule, Detail: string(f.Cause)})
 	}
-	w.blind = append(w.blind, w.holes...)
+	w.unseen()
 }
 
 // hole notes something that is missing on the way.

@@ -87,7 +87,14 @@ func (m *machine) comeIn(b *Bridge) (on, across bool) {
 // crosses reports whether what has come in by the bridge leaves by it again.
 func (m *machine) crosses(dst decode.IP) bool {
 	a := dst.Addr()
-	return m.addrType(a) != TypeLocal && m.addrType(a) != TypeBroadcast && m.p.Route(a) == m.iif
+	if m.addrType(a) == TypeLocal || m.addrType(a) == TypeBroadcast {
+		return false
+	}
+	oif, known := m.p.Route(a)
+	if !known {
+		m.doubt("whether a route leads to " + a.String() + " by " + m.iif + " is not known")
+	}
+	return oif == m.iif
 }
 
 // cross takes a frame from port to port (__br_forward).

@@ -158,7 +158,7 @@ func framesOn(calls bool) []ruleset.Packet {
 		{"port1", "172.17.0.9", "172.17.0.3"}, {"port1", "172.17.0.2", "203.0.113.100"}, {"port2", "fd00:17::3", "fd00:17::2"}, {"port1", "fd00:17::2", "fd00:17::1"},
 	} {
 		for _, port := range []uint16{22, 80, 81, 82, 83, 84, 85, 8080, 8081, 9000, 9001, 53, 54, 1500} {
-			p := ruleset.Packet{IIF: way[0], Length: 40, TTL: 64, TCPFlags: 2, AddrType: ruleset.LocalAddrs(hostAddrs...), Route: oif}
+			p := ruleset.Packet{IIF: way[0], Length: 40, TTL: 64, TCPFlags: 2, AddrType: ruleset.LocalAddrs(hostAddrs...), Route: func(a netip.Addr) (string, bool) { return oif(a), true }}
 			p.Tuple = decode.Tuple{Src: decode.IPFrom(netip.MustParseAddr(way[1])), Dst: decode.IPFrom(netip.MustParseAddr(way[2])), SrcPort: 41000, DstPort: port, Proto: decode.TCP}
 			if slices.Contains([]uint16{53, 54, 1500}, port) {
 				p.Tuple.Proto, p.TCPFlags, p.Length = decode.UDP, 0, 28

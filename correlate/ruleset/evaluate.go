@@ -135,8 +135,8 @@ func (m *machine) arrive(iif string, index uint32) {
 	case TypeLocal, TypeBroadcast:
 		m.local = true
 	case TypeUnknown:
-		m.local = m.p.OIF == "" && m.p.Route == nil
-		if m.local && !m.redirected {
+		m.local = m.p.OIF == "" && m.unrouted()
+		if (m.local || m.p.Route != nil) && !m.redirected {
 			m.doubt("whether " + m.tuple.Dst.Addr().String() + " is an address of this host is not known")
 		}
 	}
@@ -144,6 +144,9 @@ func (m *machine) arrive(iif string, index uint32) {
 		m.local = true
 		m.hook(decode.HookInput)
 		return
+	}
+	if m.noWay() {
+		return // what no route is for gets no further
 	}
 	m.leave()
 	m.forwarded = true
@@ -154,10 +157,28 @@ func (m *machine) arrive(iif string, index uint32) {
 func (m *machine) leave() {
 	m.oif, m.oifIndex, m.hasOIF = m.p.OIF, m.p.OIFIndex, true
 	if m.p.Route != nil {
-		if oif := m.p.Route(m.tuple.Dst.Addr()); oif != m.oif {
+		if oif, _ := m.p.Route(m.tuple.Dst.Addr()); oif != m.oif {
 			m.oif, m.oifIndex = oif, 0
 		}
 	}
+}
+
+// unrouted reports whether it is not known where the packet goes on.
+func (m *machine) unrouted() bool {
+	if m.p.Route == nil {
+		return true
+	}
+	_, known := m.p.Route(m.tuple.Dst.Addr())
+	return !known
+}
+
+// noWay reports whether it is known that no route leads on.
+func (m *machine) noWay() bool {
+	if m.p.Route == nil {
+		return false
+	}
+	oif, known := m.p.Route(m.tuple.Dst.Addr())
+	return known && oif == ""
 }
 
 func (m *machine) send() {

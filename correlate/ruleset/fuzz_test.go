@@ -13,7 +13,7 @@ import (
 // of IP.
 func bridgedPacket(p ruleset.Packet) ruleset.Packet {
 	b := &ruleset.Bridge{Calls: true, Port: func(netip.Addr) ruleset.Port { return ruleset.Port{Name: "port1"} }}
-	p.Route = func(netip.Addr) string { return p.OIF }
+	p.Route = func(netip.Addr) (string, bool) { return p.OIF, true }
 	p.Bridge = func(string) (*ruleset.Bridge, bool) { return b, true }
 	return p
 }

@@ -87,7 +87,7 @@ func TestWhatNoRuleStoppedIsNotAccused(t *testing.T) {
 		req := in.want.Requests[0]
 		p := in.packet(t, capture.HostNetns)
 		o := in.start[capture.HostNetns].Evaluate(p)
-		if !o.Certain() && p.Route(o.Tuple.Dst.Addr()) == "" { // there is no way on, and rules that ask for it
+		if oif, _ := p.Route(o.Tuple.Dst.Addr()); oif == "" && !o.Certain() { // there is no way on, and rules that ask for it
 			continue
 		}
 		if req.Rule != nil { // it is the kernel's word that it was this one

@@ -150,7 +150,7 @@ func makeIPSets(t *testing.T, r *rand.Rand, v6 bool) (restore string, kinds int)
 // ipsetPackets are random packets of which many are in some sets.
 func ipsetPackets(r *rand.Rand, v6 bool, n int) (list []ruleset.Packet) {
 	for i := range n {
-		p := ruleset.Packet{IIF: "eth0", Length: 40, TTL: 64, TCPFlags: 2, AddrType: ruleset.LocalAddrs(hostAddrs...), Route: oif}
+		p := ruleset.Packet{IIF: "eth0", Length: 40, TTL: 64, TCPFlags: 2, AddrType: ruleset.LocalAddrs(hostAddrs...), Route: func(a netip.Addr) (string, bool) { return oif(a), true }}
 		p.Tuple = decode.Tuple{Src: decode.IPFrom(netip.MustParseAddr(outer(r, v6))), Dst: decode.IPFrom(netip.MustParseAddr(inner(r, v6))),
 			SrcPort: uint16(42000 + i), DstPort: uint16(80 + r.IntN(4)), Proto: decode.TCP}
 		if r.IntN(3) == 0 {

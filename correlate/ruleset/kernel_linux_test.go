@@ -85,7 +85,7 @@ func TestTheKernelAndTheEvaluationMeetTheSameRules(t *testing.T) {
 func packets() []ruleset.Packet {
 	var list []ruleset.Packet
 	add := func(iif, src, dst string, proto decode.Proto, port uint16) {
-		p := ruleset.Packet{IIF: iif, Length: 40, TTL: 64, AddrType: ruleset.LocalAddrs(hostAddrs...), Route: oif}
+		p := ruleset.Packet{IIF: iif, Length: 40, TTL: 64, AddrType: ruleset.LocalAddrs(hostAddrs...), Route: func(a netip.Addr) (string, bool) { return oif(a), true }}
 		p.Tuple = decode.Tuple{Src: decode.IPFrom(netip.MustParseAddr(src)), Dst: decode.IPFrom(netip.MustParseAddr(dst)), SrcPort: 41000, DstPort: port, Proto: proto}
 		switch proto {
 		case decode.TCP:

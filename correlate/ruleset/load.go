@@ -330,7 +330,10 @@ func (m *machine) route(a netip.Addr, flags uint32) (oif, why string) {
 	if m.p.Route == nil {
 		return "", "what the routing tables say (fib) is not known"
 	}
-	oif = m.p.Route(a)
+	oif, known := m.p.Route(a)
+	if !known {
+		return "", "what the routing tables say (fib) is not known"
+	}
 	if flags&decode.FibIIF != 0 && oif != m.iif {
 		oif = ""
 	}

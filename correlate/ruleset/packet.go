@@ -47,9 +47,10 @@ type Packet struct {
 	// AddrType is the type of an address in the namespace's routing tables: one
 	// of the Type constants. Nil if that is not known.
 	AddrType func(netip.Addr) uint32
-	// Route is the interface that packets to an address leave by, "" for none.
-	// Nil if that is not known: OIF is taken, and reverse paths cannot be told.
-	Route func(netip.Addr) string
+	// Route is the interface that packets to an address leave by, "" for none;
+	// known is false where that cannot be told. Nil if it cannot for any: OIF is
+	// taken, and reverse paths cannot be told.
+	Route func(netip.Addr) (oif string, known bool)
 	// Policy reports whether routing policy may send a packet with this mark
 	// elsewhere than one without, or, if tos, one whose type of service a rule has
 	// changed. Nil if routing asks for neither.

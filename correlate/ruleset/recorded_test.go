@@ -135,7 +135,7 @@ func (in *incident) place(p *ruleset.Packet, netns string) {
 		local = append(local, a.Prefix.Addr())
 	}
 	p.AddrType = ruleset.LocalAddrs(local...)
-	p.Route = func(a netip.Addr) string { return route(h, a) }
+	p.Route = func(a netip.Addr) (string, bool) { return route(h, a), true }
 	if src := p.Tuple.Src.Addr(); slices.Contains(local, src) {
 		p.Sent = true
 	} else {

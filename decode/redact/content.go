@@ -176,7 +176,7 @@ var manners = map[string]manner{
 	"Network.Mode4": keepText, "Network.Mode6": keepText,
 	"Event.Type": keepText, "Event.Action": asAction, "Event.ID": asName, "Event.Name": asName, "Event.Container": asName,
 
-	"State.Container": asName, "State.Sysctls": keepText, "State.Missing": asText,
+	"State.Container": asName, "State.Sysctls": keepText, "State.Missing": asText, "State.Given": asText,
 	"Link.Name": asIface, "Link.Kind": keepText, "Link.MAC": asMAC,
 	"Route.Type": keepText, "Rule.IIF": asIface, "Rule.OIF": asIface, "Rule.Action": keepText,
 	"Neighbour.MAC": asMAC, "Neighbour.State": keepText,

@@ -42,7 +42,7 @@ func ParseNetwork(raw []byte) (engine.Network, []engine.Container, error) {
 		if p, err := netip.ParsePrefix(m.IPv6Address); err == nil {
 			ep.IPv6 = p.Addr()
 		}
-		members = append(members, engine.Container{ID: id, Name: m.Name, State: "running", Mode: in.Name, Endpoints: []engine.Endpoint{ep}})
+		members = append(members, engine.Container{ID: id, Name: m.Name, State: "running", Mode: in.Name, Partial: true, Endpoints: []engine.Endpoint{ep}})
 	}
 	slices.SortFunc(members, func(a, b engine.Container) int { return strings.Compare(a.ID, b.ID) })
 	return FromNetwork(in), members, nil

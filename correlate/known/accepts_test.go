@@ -1,4 +1,4 @@
-package correlate
+package known
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package correlate
+package known
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"dnatrace/capture/host"
 )
 
-// accepts reports whether a socket takes what is sent to dst, as far as is told:
+// Accepts reports whether a socket takes what is sent to dst, as far as is told:
 // one that may serve both families does.
-func accepts(k *host.Socket, dst netip.Addr) bool {
+func Accepts(k *host.Socket, dst netip.Addr) bool {
 	return surelyAccepts(k, dst) || k.Either && k.Local.Addr().IsUnspecified()
 }
 
@@ -31,7 +31,7 @@ func takerOf(socks []host.Socket, port uint16, dst netip.Addr) *host.Socket {
 		case k.Local.Port() != port:
 		case surelyAccepts(k, dst):
 			return k
-		case may == nil && accepts(k, dst):
+		case may == nil && Accepts(k, dst):
 			may = k
 		}
 	}
@@ -41,7 +41,7 @@ func takerOf(socks []host.Socket, port uint16, dst netip.Addr) *host.Socket {
 // MayNotAccept says why it is not certain that a socket takes what is sent to
 // dst; "" if it is, or does not.
 func MayNotAccept(k *host.Socket, dst netip.Addr) string {
-	if k == nil || !accepts(k, dst) || surelyAccepts(k, dst) {
+	if k == nil || !Accepts(k, dst) || surelyAccepts(k, dst) {
 		return ""
 	}
 	family := "IPv6"
