@@ -29,6 +29,9 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 	f.fill(*out.Rule)
 	f.lookups = out.Lookups()
 	f.reject = out.Verdict == ruleset.Rejected
+	if r := p.unheard(out, p.now); r != nil && !inner {
+		f.unheard = HitOf(*r)
+	}
 	f.moved = p.counted(was.Rule, out.Rule)
 	f.proven = f.moved != nil
 	if set := p.t.world.ruleset(p.netns(inner), p.now); set != nil {

@@ -88,7 +88,8 @@ type filtering struct {
 	stage   string
 	at      int64
 	reject  bool
-	engine  bool // the rule, or the policy, is the engine's
+	unheard *RuleHit // what stops the answer by which it rejects; nil if nothing does, as far as is known
+	engine  bool     // the rule, or the policy, is the engine's
 	proven  bool
 	means   ruleset.Meaning  // what the engine has it for; "" if it is not the engine's
 	moved   *[2]uint64       // its counter before and after; nil if that proves nothing
@@ -228,6 +229,9 @@ func (p *path) blame(j *judgement, f filtering, w way) {
 		j.why += p.translationNote(f.stage)
 	}
 	j.why += meaningNotes[f.means] + "."
+	if u := f.unheard; u != nil {
+		j.why += fmt.Sprintf(" The client is not told: a %s of %s in %s drops that answer: %s.", u.Kind, ownerWords(u.Owner), placeOf(u), u.Text)
+	}
 	source := "ruletrace"
 	if !f.proven || f.moved != nil {
 		source = "rules"
@@ -292,7 +296,7 @@ func (p *path) filterCause(f filtering) Cause {
 		return CausePublishedElsewhere
 	case f.engine && p.binding != nil:
 		return CauseRulesMissing
-	case f.reject:
+	case f.reject && f.unheard == nil:
 		return CauseFirewallReject
 	}
 	return CauseFirewallDrop

@@ -158,6 +158,78 @@ func TestExplainSaysWhatWasNotGiven(t *testing.T) {
 	}
 }
 
+// What says no has to get out itself: it meets the rules for what the host sends.
+func TestARefusalThatDoesNotGetOutIsADrop(t *testing.T) {
+	all := stock(t)
+	const user, output = "-A FORWARD -j DOCKER-USER\n", ":OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\n:DOCKER-USER"
+	silent := func(d fstest.MapFS) fstest.MapFS {
+		return edited(t, d, "rules4.txt", output, strings.Replace(output, "ACCEPT", "DROP", 1))
+	}
+	reset := "-j REJECT --reject-with tcp-reset\n"
+	input := func(d fstest.MapFS, how string) fstest.MapFS {
+		return edited(t, d, "rules4.txt", user, "-A INPUT -p tcp --dport 22 "+how+user)
+	}
+	related := func(d fstest.MapFS) fstest.MapFS {
+		return edited(t, d, "rules4.txt", user, "-A OUTPUT -m conntrack --ctstate RELATED -j ACCEPT\n"+user)
+	}
+	for _, c := range []struct {
+		name  string
+		dumps fstest.MapFS
+		port  uint16
+		want  string
+	}{
+		{"a rule's reset gets out", input(all, reset), 22, "refused firewall-reject input"},
+		{"OUTPUT lets nothing out", silent(input(all, reset)), 22, "dropped firewall-drop input"},
+		{"nor an error of ICMP", silent(input(all, "-j REJECT\n")), 22, "dropped firewall-drop input"},
+		{"it is related to what it answers, and that is let out", related(silent(input(all, reset))), 22, "refused firewall-reject input"},
+		{"a rule of FORWARD sends its reset by OUTPUT as well", silent(edited(t, all, "rules4.txt", user, user+"-A DOCKER-USER -p tcp --dport 80 "+reset)), 8080, "dropped firewall-drop forward"},
+		{"nothing listens, and the kernel's own reset gets out", all, 9999, "refused not-published host"},
+		{"or does not", silent(all), 9999, "dropped firewall-drop reply-output"},
+		{"it is no new connection, and related to none", related(silent(all)), 9999, "dropped firewall-drop reply-output"},
+	} {
+		p := explained(t, c.dumps, c.port)["outside4"]
+		if got := fmt.Sprintf("%s %s %s", p.Verdict, p.Cause, p.Stage); got != c.want {
+			t.Errorf("%s: %s, want %s\n%s\n%q", c.name, got, c.want, p.Why, p.Blind)
+		}
+	}
+}
+
+// rootless is the stock host with an engine that works in a namespace of its own.
+func rootless(t testing.TB) fstest.MapFS {
+	out := without(stock(t), "web", "link", "addr", "route", "rules", "ss", "neigh")
+	out["addr.json"] = &fstest.MapFile{Data: []byte(`[
+		{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"mtu":65536,"link_type":"loopback","addr_info":[{"local":"127.0.0.1","prefixlen":8}]},
+		{"ifindex":2,"ifname":"eth0","flags":["UP","LOWER_UP"],"mtu":1500,"link_type":"ether","address":"52:54:00:00:00:01","addr_info":[{"local":"198.51.100.1","prefixlen":24}]}]`)}
+	out["route.json"] = &fstest.MapFile{Data: []byte(`[{"dst":"default","gateway":"198.51.100.254","dev":"eth0"},{"dst":"198.51.100.0/24","dev":"eth0","prefsrc":"198.51.100.1"}]`)}
+	out["rules.txt"] = &fstest.MapFile{Data: []byte("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")}
+	out["ss.txt"] = &fstest.MapFile{Data: []byte("Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\ntcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=1,fd=3))\ntcp LISTEN 0 4096 *:8080 *:* users:((\"rootlesskit\",pid=2201,fd=12))\n")}
+	return out
+}
+
+// An engine that works elsewhere serves what it publishes by its port driver, and
+// has no rules here that could be missing.
+func TestTheEngineOfAnotherNamespaceIsNotMissedHere(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		dumps fstest.MapFS
+		from  string
+		want  string
+		blind string
+	}{
+		{"its port driver listens", rootless(t), "outside4", "undetermined unknown proxy web", "the engine works in another network namespace: docker0 is not in this one"},
+		{"nothing listens for it", edited(t, rootless(t), "ss.txt", "*:8080", "*:8081"), "outside4", "undetermined unknown  web", "the engine works in another network namespace: docker0 is not in this one"},
+		{"another process has the port", edited(t, rootless(t), "ss.txt", "rootlesskit", "nginx"), "outside4", "misdelivered port-taken host web", ""},
+		{"containers ask each other there, not here", rootless(t), "same-network4", "undetermined unknown direct web", "docker0 is not in this one"},
+		{"a process of that name has the port of an engine that works here", edited(t, edited(t, stock(t), "ss.txt", "docker-proxy", "rootlesskit"), "rules4.txt", "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80\n", ""),
+			"outside4", "misdelivered port-taken host web", ""},
+	} {
+		p := explained(t, c.dumps, 8080)[c.from]
+		if got := fmt.Sprintf("%s %s %s %s", p.Verdict, p.Cause, p.Via, p.Container); got != c.want || !strings.Contains(strings.Join(p.Blind, "\n"), c.blind) {
+			t.Errorf("%s: %s, want %s\n%s\n%q", c.name, got, c.want, p.Why, p.Blind)
+		}
+	}
+}
+
 // faults are what may be wrong with the stock host.
 func faults(t testing.TB) map[string]fstest.MapFS {
 	all := stock(t)

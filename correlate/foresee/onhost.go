@@ -7,6 +7,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
 
@@ -51,7 +52,12 @@ func (w *walk) refused() {
 	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok {
 		w.hole(elsewhere)
 	}
-	w.finish(w.s.Refused(w.h), Refuse)
+	f := w.heard(w.s.Refused(w.h), ruleset.Outcome{Tuple: w.r.Tuple})
+	if f.Verdict == correlate.Refused {
+		w.finish(f, Refuse)
+		return
+	}
+	w.finish(f, told)
 }
 
 // onHost: a process of the host takes it, be it a host-mode container's.

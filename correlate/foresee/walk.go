@@ -307,7 +307,31 @@ func (w *walk) leaving(out ruleset.Outcome) decode.Tuple {
 }
 
 // filtered ends at a rule of the host.
-func (w *walk) filtered(out ruleset.Outcome) { w.finish(w.s.Filtered(w.h, out), told) }
+func (w *walk) filtered(out ruleset.Outcome) {
+	f := w.s.Filtered(w.h, out)
+	if out.Verdict == ruleset.Rejected && out.Stage != "bridge" && out.Stage != "ingress" {
+		f = w.heard(f, out)
+	}
+	w.finish(f, told)
+}
+
+// heard follows what tells the client that the request was refused through the
+// host's own rules on its way out.
+func (w *walk) heard(f correlate.Finding, out ruleset.Outcome) correlate.Finding {
+	answer, ok := w.s.AnswerTo(capture.HostNetns, w.r.Tuple, out)
+	switch {
+	case !ok:
+		return f // said already
+	case !answer.Certain():
+		for _, u := range answer.Unknown {
+			w.hole(u)
+		}
+	case stopped(answer):
+		w.tellBack(answer.Steps)
+		return w.s.Unheard(w.h, f, answer)
+	}
+	return f
+}
 
 // unclear ends where it cannot be told what a rule does.
 func (w *walk) unclear(out ruleset.Outcome) {
