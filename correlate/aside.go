@@ -40,15 +40,15 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 	}
 }
 
+// neighboursKept bounds the addresses that somebody asked for and that are
+// remembered.
+const neighboursKept = 8192
+
 func (t *Tracker) asked(p *decode.Packet, pt *point) {
-	n := t.neighbours[p.Dst]
+	n := t.neighbours.use(p.Dst)
 	if n == nil {
-		const most = 4096
-		if len(t.neighbours) >= most {
-			clear(t.neighbours)
-		}
 		n = &neighbourWatch{}
-		t.neighbours[p.Dst] = n
+		t.neighbours.put(p.Dst, n)
 	}
 	if n.answered > n.asked || n.asks == 0 || p.Time-n.asked > int64(neighbourWindow) {
 		n.firstAsked, n.asks = p.Time, 0
@@ -61,7 +61,7 @@ func (t *Tracker) asked(p *decode.Packet, pt *point) {
 }
 
 func (t *Tracker) neighbourAnswered(p *decode.Packet) {
-	n := t.neighbours[p.Src]
+	n := t.neighbours.get(p.Src)
 	if n == nil {
 		return
 	}
@@ -74,7 +74,7 @@ func (t *Tracker) neighbourAnswered(p *decode.Packet) {
 // unanswered returns the questions for ip that nobody answered within a time,
 // or nil.
 func (t *Tracker) unansweredNeighbour(ip decode.IP, from, to int64) *neighbourWatch {
-	n := t.neighbours[ip]
+	n := t.neighbours.get(ip)
 	if n == nil || n.asked < from || n.firstAsked > to || n.answered >= n.firstAsked {
 		return nil
 	}
@@ -84,7 +84,7 @@ func (t *Tracker) unansweredNeighbour(ip decode.IP, from, to int64) *neighbourWa
 // neighbourOutstanding reports whether ARP or ND for where a request goes is
 // still without an answer.
 func (t *Tracker) neighbourOutstanding(req uint32, r *reqRecord) bool {
-	if len(t.neighbours) == 0 {
+	if t.neighbours.len() == 0 {
 		return false
 	}
 	for _, ip := range t.destinations(req, r) {

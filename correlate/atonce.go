@@ -13,20 +13,21 @@ import (
 
 // provenAtOnce judges a request of which the kernel has told what it did to the
 // latest try, before the window is over. False while it has not.
-func provenAtOnce(p *path) (j judgement, ok bool) {
+func provenAtOnce(p *path, j *judgement) bool {
 	if p.r.synAck != 0 || p.r.answered != 0 || p.r.marks&(markMiddle|markProxied) != 0 {
-		return j, false
+		return false
 	}
 	forth, back, inside := p.dropTold(request, false), p.dropTold(reply, false), p.dropTold(request, true)
 	if !forth && !back && !inside {
-		return j, false
+		return false
 	}
-	rest(p, &j)
+	rest(p, j)
 	switch {
 	case j.verdict == Dropped && forth, j.verdict == AnswerLost && back, j.cause == CauseContainerFirewall && inside && j.proof == Proven:
-		return j, true
+		return true
 	}
-	return judgement{}, false
+	*j = judgement{unread: j.unread}
+	return false
 }
 
 // dropTold reports whether the kernel told that it dropped the latest packet of a

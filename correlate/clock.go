@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"dnatrace/capture"
 	"dnatrace/decode"
 )
 
@@ -121,6 +120,3 @@ func (t *Tracker) movedEvent(e decode.Event) decode.Event {
 // before, or after.
 func watchedFrom(p *point, at int64) bool { return p.since == 0 || p.since <= told(at) }
 func watchedTo(p *point, at int64) bool   { return p.until == 0 || p.until >= told(at) }
-
-// overlaps reports whether an interval of loss touches kept times.
-func overlaps(l *capture.Loss, from, to int64) bool { return l.From <= told(to) && l.To >= told(from) }

@@ -180,16 +180,16 @@ func (t *Tracker) catchUp(req uint32, g *leg) {
 
 // remember keeps an entry for the legs that are still to come.
 func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
-	const most = 1 << 15
 	if over(e) {
 		return
 	}
-	if len(t.translated) >= most {
-		clear(t.translated) // a bound, not a policy: joins by what NAT leaves alone remain
-	}
-	t.translated[e.Orig] = e
-	t.translated[after] = e
+	t.translated.put(e.Orig, e)
+	t.translated.put(after, e)
 }
+
+// translatedKept bounds the entries that are remembered, two keys each. It is a
+// bound, not a policy: joins by what NAT leaves alone remain.
+const translatedKept = 1 << 16
 
 // over reports whether an entry is of a connection that was closed when it was
 // listed, of which a busy host has tens of thousands. No more legs of it come: a
@@ -220,12 +220,12 @@ func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
 	if g.netns != 0 {
 		return false
 	}
-	e := t.translated[g.tuple]
+	e := t.translated.get(g.tuple)
 	if e == nil || g.tuple == e.Orig {
 		return false
 	}
-	delete(t.translated, g.tuple)
-	delete(t.translated, e.Orig)
+	t.translated.remove(g.tuple)
+	t.translated.remove(e.Orig)
 	before, _, ok := t.legs.lookup(e.Orig, 0)
 	if !ok || t.legs.slab.at(before).req == 0 {
 		if ok && e.Reply.Dst != e.Orig.Src {

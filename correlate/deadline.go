@@ -94,35 +94,47 @@ func (t *Tracker) earliest() (deadlineKind, int64) {
 	return kind, at
 }
 
-// letGoAhead is how many requests that are about to be let go are read ahead
-// of. What is needed of each lies in three places that lead to each other, and
-// was not looked at for a second: this way the waits for memory overlap.
-const letGoAhead = 16
+// readAhead is how many deadlines are read ahead of. What is needed of a request
+// lies in three places that lead to each other, and was not looked at for a
+// while: this way the waits for memory overlap.
+const readAhead = 16
 
 // usualLegs is how many legs a request has: before the translation, behind it,
 // and in the container.
 const usualLegs = 3
 
-// touchLingering reads what forgetting the next requests will need.
-func (t *Tracker) touchLingering() {
-	var requests [letGoAhead]*reqRecord
-	warm, n := uint64(0), min(letGoAhead, t.lingering.size)
-	for i := range n {
-		d := t.lingering.peek(i)
-		requests[i] = t.requests.at(d.req)
+// touchNext reads what meeting the next deadlines of a queue will need, once
+// for all of them. To let a request go takes the indexes it is found by, too.
+func (t *Tracker) touchNext(q *queue[deadline], gone bool) {
+	if q.head%readAhead != 0 {
+		return
 	}
-	var next [letGoAhead]uint32
+	var requests [readAhead]*reqRecord
+	warm, n := uint64(0), min(readAhead, q.size)
+	for i := range n {
+		requests[i] = t.requests.at(q.peek(i).req)
+	}
+	var next [readAhead]uint32
 	for i, r := range requests[:n] {
-		next[i] = r.client + 1
-		warm += t.ends.slots[t.ends.first(r.end)] + t.carried.slots[t.carried.first(r.carried)]
+		if next[i] = 0; r.number != 0 {
+			next[i] = r.client + 1
+		}
+		if gone {
+			warm += t.ends.slots[t.ends.first(r.end)] + t.carried.slots[t.carried.first(r.carried)]
+		}
 	}
 	for range usualLegs {
 		for i, leg := range next[:n] {
-			if leg != 0 {
-				g := t.legs.slab.at(leg - 1)
-				warm += t.legs.index.slots[t.legs.index.first(g.hash)]
-				next[i] = g.next
+			if leg == 0 {
+				continue
 			}
+			g := t.legs.slab.at(leg - 1)
+			if gone {
+				warm += t.legs.index.slots[t.legs.index.first(g.hash)]
+			} else {
+				warm += uint64(g.seen[1].first) + uint64(g.seen[3].count)
+			}
+			next[i] = g.next
 		}
 	}
 	t.warm += warm
@@ -132,15 +144,16 @@ func (t *Tracker) meet(k deadlineKind) {
 	var d deadline
 	switch k {
 	case settleDeadline:
+		t.touchNext(&t.settling, false)
 		d = t.settling.pop()
 	case windowDeadline:
+		t.touchNext(&t.windows, false)
 		d = t.windows.pop()
 	case lingerDeadline:
-		if t.lingering.head%letGoAhead == 0 {
-			t.touchLingering()
-		}
+		t.touchNext(&t.lingering, true)
 		d = t.lingering.pop()
 	case idleDeadline:
+		t.touchNext(&t.idling, true)
 		d = t.idling.pop()
 	case movedDeadline:
 		d = heap.Pop(&t.rearmed).(deadline)

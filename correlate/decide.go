@@ -20,17 +20,18 @@ type judgement struct {
 	ruledAt int64 // Unix ns; valid iff rule is set
 	final   bool  // nothing that is waited for can change it
 	oneWay  bool  // delivered without an answer: one, or an error, may still come
+	unread  bool  // see path
 }
 
 // decide says what became of a request. The rules are tried in order; the
-// first that holds decides. ok is false while none does: it is to be waited
-// for. With last set there is no more waiting.
-func decide(p *path, last bool) (j judgement, ok bool) {
-	if answerStopped(p, &j) || answered(p, &j) {
-		return j, true
+// first that holds decides. It is false while none does: it is to be waited for.
+// With last set there is no more waiting.
+func decide(p *path, j *judgement, last bool) bool {
+	if answerStopped(p, j) || answered(p, j) {
+		return true
 	}
 	if p.r.marks&markMiddle != 0 {
-		return j, false // joined in the middle: delivered or not judged
+		return false // joined in the middle: delivered or not judged
 	}
 	for _, rule := range []func(*path, *judgement) bool{
 		closedByClient,
@@ -38,18 +39,18 @@ func decide(p *path, last bool) (j judgement, ok bool) {
 		refusedByICMP,
 		closedByServer,
 	} {
-		if rule(p, &j) {
-			return j, true
+		if rule(p, j) {
+			return true
 		}
 	}
 	if !last {
-		return provenAtOnce(p)
+		return provenAtOnce(p, j)
 	}
 	if p.idle() {
-		return j, false // accepted, and nobody has said anything yet
+		return false // accepted, and nobody has said anything yet
 	}
-	rest(p, &j)
-	return j, true
+	rest(p, j)
+	return true
 }
 
 // rest are the rules that rest on absence: the first that holds decides.
@@ -189,7 +190,7 @@ func oneWay(p *path, j *judgement) bool {
 	if _, filtered := p.filtered(request, p.entered()); filtered {
 		return false
 	}
-	if p.t.talkers[talker(server)] != 0 || p.paused() {
+	if p.t.talkers.get(talker(server)) != 0 || p.paused() {
 		return false
 	}
 	sock, grown := p.boundSocket(server)

@@ -9,9 +9,8 @@ import (
 	"dnatrace/decode"
 )
 
-// dropsKept bounds how many drops are remembered at once; an older half is let
-// go of beyond it.
-const dropsKept = 8192
+// dropsKept bounds the ends of drops that are remembered at once, two of each.
+const dropsKept = 1 << 14
 
 // dropEnd is the client's end of packets that were dropped in a namespace: on
 // their way from it, or to it. NAT of the destination leaves it alone, so that a
@@ -38,28 +37,10 @@ func (t *Tracker) dropped(d *decode.Drop) {
 	if !d.Ports {
 		return
 	}
-	if len(t.drops) >= dropsKept {
-		t.forgetDrops()
-	}
 	for _, k := range dropEnds(d) {
-		t.drops[k] = d // the latest says what the deciding attempt met
+		t.drops.put(k, d) // the latest says what the deciding attempt met
 	}
 	t.dropTellsOf(d)
-}
-
-// forgetDrops lets the older half go.
-func (t *Tracker) forgetDrops() {
-	var times []int64
-	for _, d := range t.drops {
-		times = append(times, d.Time)
-	}
-	slices.Sort(times)
-	middle := times[len(times)/2]
-	for k, d := range t.drops {
-		if d.Time <= middle {
-			delete(t.drops, k)
-		}
-	}
 }
 
 // lastDrop is the latest packet of one direction that the kernel threw away in
@@ -72,7 +53,7 @@ func (p *path) lastDrop(w way, inner bool) *decode.Drop {
 	}
 	var last *decode.Drop
 	for _, t := range []decode.Tuple{p.tuple, p.client.tuple, p.served().tuple} {
-		d := p.t.drops[dropEnd{t.Src, t.SrcPort, t.Proto, w, netns}]
+		d := p.t.drops.get(dropEnd{t.Src, t.SrcPort, t.Proto, w, netns})
 		if d != nil && d.At >= p.r.opened && p.isEnd(d, w) && (last == nil || d.At > last.At) {
 			last = d
 		}

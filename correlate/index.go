@@ -111,47 +111,56 @@ func (s *slab[T]) put(n uint32) {
 // live is the number of records handed out and not taken back.
 func (s *slab[T]) live() int { return int(s.used) - len(s.free) }
 
-// queue is a first-in, first-out queue of pointer-free values in a ring that
-// grows. Deadlines with one and the same delay need no heap.
+// queue is a first-in, first-out queue of pointer-free values, in chunks: it
+// takes the memory of what is in it, however much that was before. Deadlines with
+// one and the same delay need no heap.
 type queue[T any] struct {
-	ring       []T
-	head, size int
+	chunks [][]T // all of queueChunk values
+	spare  []T   // a chunk that is not in use; nil if there is none
+	head   int   // place of the first value in the first chunk
+	size   int
 }
 
+const queueChunk = 1 << 10
+
 func (q *queue[T]) push(v T) {
-	if q.size == len(q.ring) {
-		bigger := make([]T, max(64, 2*len(q.ring)))
-		n := copy(bigger, q.ring[q.head:])
-		copy(bigger[n:], q.ring[:q.head])
-		q.ring, q.head = bigger, 0
-	}
 	i := q.head + q.size
-	if i >= len(q.ring) {
-		i -= len(q.ring)
+	if i == len(q.chunks)*queueChunk {
+		if q.spare == nil {
+			q.spare = make([]T, queueChunk)
+		}
+		q.chunks, q.spare = append(q.chunks, q.spare), nil
 	}
-	q.ring[i] = v
+	q.chunks[i/queueChunk][i%queueChunk] = v
 	q.size++
 }
 
 func (q *queue[T]) empty() bool { return q.size == 0 }
 
 // front is valid iff the queue is not empty.
-func (q *queue[T]) front() *T { return &q.ring[q.head] }
+func (q *queue[T]) front() *T { return &q.chunks[0][q.head] }
 
 // peek is the i-th from the front; i < size.
 func (q *queue[T]) peek(i int) *T {
-	if i += q.head; i >= len(q.ring) {
-		i -= len(q.ring)
-	}
-	return &q.ring[i]
+	i += q.head
+	return &q.chunks[i/queueChunk][i%queueChunk]
 }
 
 func (q *queue[T]) pop() T {
-	v := q.ring[q.head]
+	v := q.chunks[0][q.head]
 	q.head++
-	if q.head == len(q.ring) {
-		q.head = 0
-	}
 	q.size--
+	if q.head == queueChunk {
+		q.head, q.spare, q.chunks = 0, q.chunks[0], q.chunks[1:]
+	}
 	return v
+}
+
+// keep lets go of the values that are not wanted any more.
+func (q *queue[T]) keep(wanted func(*T) bool) {
+	for range q.size {
+		if v := q.pop(); wanted(&v) {
+			q.push(v)
+		}
+	}
 }

@@ -19,7 +19,7 @@ type journal struct {
 	closing *decode.End
 	filters filters
 	sources map[string]capture.SourceState
-	losses  map[uint16][]capture.Loss
+	losses  map[uint16]*losses // by ring
 	damage  []string
 	skips   map[string]int
 	unread  map[decode.Unread]int // packets, by all else
@@ -35,7 +35,7 @@ type journal struct {
 func (g *journal) init(c Config) {
 	g.keepMost, g.onIncident = c.Keep, c.OnIncident
 	g.sources = map[string]capture.SourceState{}
-	g.losses = map[uint16][]capture.Loss{}
+	g.losses = map[uint16]*losses{}
 	g.skips = map[string]int{}
 	g.unread = map[decode.Unread]int{}
 	g.kept = map[Verdict][]*Incident{}
@@ -59,7 +59,12 @@ func (g *journal) source(e *decode.Source) {
 	g.sources[s.Name] = s
 }
 
-func (g *journal) lost(e *decode.Loss) { g.losses[e.Ring] = append(g.losses[e.Ring], e.Loss) }
+func (g *journal) lost(e *decode.Loss) {
+	if g.losses[e.Ring] == nil {
+		g.losses[e.Ring] = &losses{}
+	}
+	g.losses[e.Ring].add(e.Loss)
+}
 
 func (g *journal) skipped(origin string, err error) {
 	g.skips[origin]++
@@ -72,13 +77,7 @@ func (g *journal) damaged(what string) { g.damage = appendNew(g.damage, what) }
 
 // lostBetween is how many packets a ring lost in intervals that touch a time.
 func (g *journal) lostBetween(ring uint16, from, to int64) uint64 {
-	n := uint64(0)
-	for _, l := range g.losses[ring] {
-		if overlaps(&l, from, to) {
-			n += l.Lost
-		}
-	}
-	return n
+	return g.losses[ring].between(told(from), told(to))
 }
 
 // counter is the place where a verdict is counted.
@@ -108,10 +107,15 @@ func (g *journal) tells() bool { return g.onIncident != nil }
 func (g *journal) count(v Verdict)   { *g.summary.counter(v)++ }
 func (g *journal) uncount(v Verdict) { *g.summary.counter(v)-- }
 
-// wantsDelivered reports whether one more delivered request would be listed or
-// told.
-func (g *journal) wantsDelivered() bool {
-	return g.onIncident != nil || g.keepMost < 0 || len(g.kept[Delivered]) < g.keepMost
+// reads reports whether somebody reads what is judged of a request, whatever its
+// verdict: it is told, or listed already.
+func (g *journal) reads(r *reqRecord) bool {
+	return g.onIncident != nil || g.keepMost < 0 || r.rev > 0 && g.byID[r.number] != nil
+}
+
+// lists reports whether one more request of a verdict would be listed.
+func (g *journal) lists(v Verdict) bool {
+	return g.keepMost < 0 || len(g.kept[v]) < g.keepMost
 }
 
 // unchanged reports whether a new judgement says what the last one said.
@@ -131,19 +135,22 @@ func (g *journal) recount(p *path, j *judgement) {
 	*was = *now
 }
 
-// report lists and tells an incident.
+// report lists and tells an incident. One that is unread is only counted.
 func (g *journal) report(p *path, j *judgement) {
-	i := p.incident(j)
-	if i.Translated != "" && p.r.rev == 1 {
+	if p.r.rev == 1 && p.isTranslated() {
 		g.summary.Translated++
 	}
+	if p.unread {
+		return
+	}
+	i := p.incident(j)
 	i.Revised = p.r.rev > 1
 	if was := g.byID[p.r.number]; was != nil {
 		i.Revised = was.Revised || was.Verdict != i.Verdict || was.Stage != i.Stage || was.Cause != i.Cause
 		g.kept[was.Verdict] = slices.DeleteFunc(g.kept[was.Verdict], func(o *Incident) bool { return o == was })
 		delete(g.byID, p.r.number)
 	}
-	if g.keepMost < 0 || len(g.kept[i.Verdict]) < g.keepMost {
+	if g.lists(i.Verdict) {
 		g.kept[i.Verdict] = append(g.kept[i.Verdict], i)
 		g.byID[p.r.number] = i
 	}
@@ -245,7 +252,7 @@ func (g *journal) recording(t *Tracker) Recording {
 		rings[pt.Ring].Points = append(rings[pt.Ring].Points, pt.Name)
 	}
 	for _, n := range order {
-		for _, l := range g.losses[n] {
+		for _, l := range g.losses[n].all() {
 			rings[n].Lost += l.Lost
 			rings[n].Intervals = append(rings[n].Intervals, IntervalReport{From: capturedAt(l.From), To: capturedAt(l.To), Lost: l.Lost})
 		}

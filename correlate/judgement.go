@@ -11,10 +11,16 @@ import (
 
 // fact adds an observation the verdict rests on.
 func (j *judgement) fact(source string, at int64, format string, args ...any) {
+	if j.unread {
+		return
+	}
 	j.facts = append(j.facts, Evidence{Source: source, Time: unix(at), Text: fmt.Sprintf(format, args...)})
 }
 
 func (j *judgement) note(format string, args ...any) {
+	if j.unread {
+		return
+	}
 	j.notes = append(j.notes, fmt.Sprintf(format, args...))
 }
 
@@ -106,7 +112,7 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 	r := t.requests.at(req)
 	first := r.rev == 0
 	if t.plainlyDelivered(req, r) {
-		t.delivered(req, r, at)
+		t.delivered(req, r)
 		return
 	}
 	p := t.path(req, at)
@@ -114,13 +120,7 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 		t.disown(req, r)
 		return
 	}
-	j, ok := decide(p, last)
-	if ok {
-		p.unhide(&j)
-		p.tellLacks(&j)
-	}
-	ok = ok && (!t.ending || p.cutShort(&j))
-	j.final = last || (j.verdict == Delivered || j.verdict == Misdelivered) && !j.oneWay
+	j, ok := t.weigh(p, last, !t.journal.reads(r))
 	if !ok && last && r.marks&markMiddle != 0 {
 		r.phase = judged // delivered or not judged
 		t.armIdle(req, r)
@@ -138,19 +138,38 @@ func (t *Tracker) judge(req uint32, at int64, last bool) {
 		}
 		return
 	}
+	if p.unread && t.journal.lists(j.verdict) {
+		p = t.path(req, at)
+		j, _ = t.weigh(p, last, false)
+	}
 	t.conclude(req, r, j.verdict)
 	if r.marks &^= markOneWay; j.oneWay {
 		r.marks |= markOneWay
 	}
 	awaited := r.marks&markUnfinal != 0 && j.final && t.journal.tells() // somebody waits for the word that it is final
-	same := !first && t.unchanged(req, r, &j)
-	t.finality(req, r, &j)
+	same := !first && t.unchanged(req, r, j)
+	t.finality(req, r, j)
 	if same && !awaited {
-		t.journal.recount(p, &j)
+		t.journal.recount(p, j)
 		return
 	}
 	r.rev++
-	t.journal.report(p, &j)
+	t.journal.report(p, j)
+}
+
+// weigh judges what was laid out. Of a judgement that is unread there are no facts
+// and no notes. It is valid until the next.
+func (t *Tracker) weigh(p *path, last, unread bool) (*judgement, bool) {
+	j := &t.finding
+	*j, p.unread = judgement{unread: unread}, unread
+	ok := decide(p, j, last)
+	if ok {
+		p.unhide(j)
+		p.tellLacks(j)
+	}
+	ok = ok && (!t.ending || p.cutShort(j))
+	j.final = last || (j.verdict == Delivered || j.verdict == Misdelivered) && !j.oneWay
+	return j, ok
 }
 
 // disown lets something go that is no request after all, untold.
@@ -179,7 +198,9 @@ func (t *Tracker) finality(req uint32, r *reqRecord, j *judgement) {
 		return
 	}
 	r.marks |= markUnfinal
-	t.extra(req).told = saying(j)
+	if t.journal.tells() {
+		t.extra(req).told = saying(j)
+	}
 	if r.marks&markWindow == 0 {
 		r.marks |= markWindow
 		t.rearm(max(t.now, r.lastNew)+int64(t.config.Window), req)
@@ -227,35 +248,41 @@ func (t *Tracker) armIdle(req uint32, r *reqRecord) {
 
 // spoke remembers a server that answers.
 func (t *Tracker) spoke(server decode.Tuple) {
-	const most = 4096
 	k := talker(server)
 	if k == t.lastTalker {
 		return // most requests are to few servers
 	}
 	t.lastTalker = k
-	if len(t.talkers) >= most {
-		clear(t.talkers)
-	}
-	t.talkers[k] = t.now
+	t.talkers.put(k, t.now)
 }
+
+// talkersKept bounds the servers that are remembered to have answered.
+const talkersKept = 8192
 
 func (t *Tracker) servedTuple(r *reqRecord) decode.Tuple {
 	return t.legs.slab.at(r.last).tuple
 }
 
-// plainlyDelivered reports whether a request was answered and nobody will read
-// more about it than its count: with hundreds of thousands of flows this is
-// what nearly all are.
+// plainlyDelivered reports whether a request was answered by the one it was meant
+// for, and nobody will read more about it than its count: with hundreds of
+// thousands of flows this is what nearly all are.
 func (t *Tracker) plainlyDelivered(req uint32, r *reqRecord) bool {
-	return r.answered != 0 && r.rev == 0 && r.marks&markHalfway == 0 && r.last != r.client && !t.journal.wantsDelivered()
+	if r.answered == 0 || r.last == r.client || r.marks&markHalfway != 0 || t.journal.reads(r) || t.journal.lists(Delivered) {
+		return false
+	}
+	if x := t.extras[req]; x != nil && x.stall != nil && x.stall.stuck {
+		return false
+	}
+	return t.world.engine() == nil || t.world.leadsTo(t.legs.slab.at(r.client).tuple, t.legs.slab.at(r.last).tuple)
 }
 
 // delivered counts a plainly delivered request.
-func (t *Tracker) delivered(req uint32, r *reqRecord, at int64) {
+func (t *Tracker) delivered(req uint32, r *reqRecord) {
 	t.conclude(req, r, Delivered)
+	r.marks &^= markUnfinal | markOneWay
 	r.rev++
 	c, l := t.legs.slab.at(r.client), t.legs.slab.at(r.last)
-	if c.tuple.Dst != l.tuple.Dst || c.tuple.DstPort != l.tuple.DstPort {
+	if r.rev == 1 && (c.tuple.Dst != l.tuple.Dst || c.tuple.DstPort != l.tuple.DstPort) {
 		t.journal.summary.Translated++
 	}
 }

@@ -191,7 +191,7 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 		return nil
 	}
 	var found *neighbourWatch
-	for ip := range p.t.neighbours {
+	for ip := range p.t.neighbours.all() {
 		n := p.t.unansweredNeighbour(ip, p.r.opened, p.now)
 		if n == nil || p.t.points[n.point].Role != capture.RoleBridge || ip.Is4() != p.tuple.Dst.Is4() {
 			continue

@@ -109,24 +109,37 @@ func (o *Order) hold(s stretch) {
 // come.
 func (o *Order) Release(until int64) {
 	n := 0
-	for n < len(o.held) && o.held[n].to <= until {
-		s := &o.held[n]
-		if !s.sorted || n+1 < len(o.held) && o.held[n+1].from <= s.to {
-			break
+	for n < len(o.held) && o.held[n].from <= until {
+		together := o.overlapping(n)
+		if s := &o.held[n]; together == 1 && s.sorted {
+			if s.to > until {
+				break // it waits as a whole
+			}
+			o.pass(s)
+			n++
+			continue
 		}
-		o.pass(s)
-		n++
+		o.held = slices.Delete(o.held, 0, n)
+		n = 0
+		o.sort(together, until)
 	}
 	o.held = slices.Delete(o.held, 0, n)
-	if len(o.held) > 0 && o.held[0].from <= until && (!o.held[0].sorted || len(o.held) > 1 && o.held[1].from <= o.held[0].to) {
-		o.sort(until)
-	}
 	if len(o.held) > 0 {
-		until = min(until, o.held[0].from-1) // a stretch that reaches beyond until waits as a whole
+		until = min(until, o.held[0].from-1)
 	}
 	if until != math.MaxInt64 {
 		o.tracker.Advance(until)
 	}
+}
+
+// overlapping is how many stretches from the n-th on overlap with it, or with
+// one that does.
+func (o *Order) overlapping(n int) int {
+	to, i := o.held[n].to, n+1
+	for ; i < len(o.held) && o.held[i].from <= to; i++ {
+		to = max(to, o.held[i].to)
+	}
+	return i - n
 }
 
 func (o *Order) pass(s *stretch) {
@@ -148,16 +161,16 @@ type single struct {
 	event  decode.Event
 }
 
-// sort passes on, in order, all that lies up to until of stretches that
-// overlap, and holds the rest. Events come before packets of the same time,
+// sort passes on, in order, all that lies up to until of the first stretches,
+// which overlap, and holds the rest. Events come before packets of the same time,
 // packets of the same time in the order of points and frames.
-func (o *Order) sort(until int64) {
+func (o *Order) sort(stretches int, until int64) {
 	var due []single
 	rest := &decode.Batch{}
 	kept := o.held[:0]
-	for _, s := range o.held {
+	for i, s := range o.held {
 		switch {
-		case s.from > until:
+		case i >= stretches || s.from > until:
 			kept = append(kept, s)
 		case s.packets == nil:
 			for _, e := range s.events {

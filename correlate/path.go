@@ -31,6 +31,7 @@ type path struct {
 	translator *decode.TraceStep // the rule that translated it; nil unless only the trace tells
 	lacks      []string          // what rulings would have had to know and is not in evidence
 	proven     bool              // the translation is told by conntrack, or there is none
+	unread     bool              // nobody reads more of the judgement than its verdict and cause
 }
 
 // stop is one point's sighting on a path.
@@ -40,7 +41,7 @@ type stop struct {
 	at  *point
 }
 
-// path lays out a request.
+// path lays out a request. The path is valid until the next is laid out.
 func (t *Tracker) path(req uint32, now int64) *path {
 	p := t.layOut(req, now)
 	if p.adoptEarlier() {
@@ -50,8 +51,8 @@ func (t *Tracker) path(req uint32, now int64) *path {
 }
 
 func (t *Tracker) layOut(req uint32, now int64) *path {
-	r := t.requests.at(req)
-	p := &path{t: t, req: req, r: r, x: t.extras[req], now: now, client: t.legs.slab.at(r.client)}
+	r, p := t.requests.at(req), &t.sheet
+	*p = path{t: t, req: req, r: r, x: t.extras[req], now: now, client: t.legs.slab.at(r.client), going: p.going[:0], coming: p.coming[:0]}
 	if p.x == nil {
 		p.x = &extra{}
 	}
@@ -198,13 +199,17 @@ func (p *path) proxied() bool { return p.r.marks&markProxied != 0 }
 // translated is the address behind the translation, or "" if none is in
 // evidence. A mapping alone is intent.
 func (p *path) translated() string {
-	if p.inner == nil && p.inside == nil && p.translator == nil && p.tuple == p.client.tuple && (p.x.conntrack == nil || p.x.conntrack.Reply.Reverse() == p.x.conntrack.Orig) {
-		return ""
-	}
-	if p.target == (decode.Tuple{}) || p.target.Dst == p.tuple.Dst && p.target.DstPort == p.tuple.DstPort {
+	if !p.isTranslated() {
 		return ""
 	}
 	return p.target.DstEnd()
+}
+
+func (p *path) isTranslated() bool {
+	if p.inner == nil && p.inside == nil && p.translator == nil && p.tuple == p.client.tuple && (p.x.conntrack == nil || p.x.conntrack.Reply.Reverse() == p.x.conntrack.Orig) {
+		return false
+	}
+	return p.target != (decode.Tuple{}) && (p.target.Dst != p.tuple.Dst || p.target.DstPort != p.tuple.DstPort)
 }
 
 // via says how the request went in, or was to go in: what is in evidence first,

@@ -23,7 +23,7 @@ func (p *path) incident(j *judgement) *Incident {
 		i.Blind = appendNew(slices.Clone(i.Blind), w)
 	}
 	if j.between[0] != "" {
-		i.Between = j.between[:]
+		i.Between = append(i.Between, j.between[:]...)
 	}
 	if c := p.container; c != nil {
 		i.Container, i.Project, i.Service = c.Name, c.Project, c.Service

@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"time"
+	"unsafe"
 
 	"dnatrace/decode"
 )
@@ -145,7 +146,7 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	t.carries(req, r, p)
 	t.after(&t.windows, t.config.Window, req)
 	r.marks |= markWindow
-	t.aging.push(deadline{at: p.Time, req: req, number: r.number})
+	t.aging.push(age{req, r.number})
 	t.expectProxy(req, r, g)
 	if e := t.foretold(g); e != nil {
 		t.extra(req).conntrack = e
@@ -471,23 +472,57 @@ func (t *Tracker) forget(req uint32) {
 	t.requests.put(req)
 }
 
-// makeRoom lets the oldest requests go when there are too many: those that
-// never end must not take the memory of the host.
+// makeRoom lets requests go when there are too many: those that are closed first,
+// then the oldest. Those that never end must not take the memory of the host.
 func (t *Tracker) makeRoom() {
-	for t.aging.size > 0 {
-		d := t.aging.front()
-		gone := t.requests.at(d.req).number != d.number
-		if !gone && t.requests.live() < t.config.Capacity {
+	if t.requests.live() < t.config.Capacity && t.bytes() < requestBytes {
+		t.forgetAges()
+		return
+	}
+	for !t.lingering.empty() {
+		t.touchNext(&t.lingering, true)
+		if d := t.lingering.pop(); t.requests.at(d.req).number == d.number {
+			t.forget(d.req)
 			return
 		}
-		t.aging.pop()
-		if gone {
+	}
+	for !t.aging.empty() {
+		a := t.aging.pop()
+		r := t.requests.at(a.req)
+		if r.number != a.number {
 			continue
 		}
-		if r := t.requests.at(d.req); r.phase != judged {
+		if r.phase != judged {
 			r.phase = judged
-			t.journal.evicted++
+			if r.marks&markMiddle == 0 { // delivered or not judged
+				t.journal.evicted++
+			}
 		}
-		t.forget(d.req)
+		t.forget(a.req)
+		return
+	}
+}
+
+// requestBytes bounds what requests take in all, however many legs and sightings
+// each of them has.
+const requestBytes = 160 << 20
+
+// extraBytes is about what an extra takes, with a connection tracking entry.
+const extraBytes = 512
+
+// bytes is about how much memory the requests that are held take.
+func (t *Tracker) bytes() int {
+	return t.legs.slab.live()*int(unsafe.Sizeof(leg{})) + t.legs.extra.live()*int(unsafe.Sizeof(extraSightings{})) +
+		t.requests.live()*int(unsafe.Sizeof(reqRecord{})) + len(t.extras)*extraBytes
+}
+
+// age is a request in the order in which they were opened.
+type age struct{ req, number uint32 }
+
+// forgetAges drops what aging holds of requests that are gone, now and then: one
+// connection that stays open must not have all later ones remembered.
+func (t *Tracker) forgetAges() {
+	if t.aging.size > 2*t.requests.live()+queueChunk {
+		t.aging.keep(func(a *age) bool { return t.requests.at(a.req).number == a.number })
 	}
 }

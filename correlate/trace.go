@@ -46,13 +46,10 @@ func (t *Tracker) traced(e *decode.TraceStep) {
 		return
 	}
 	key := passageKey{space, e.ID}
-	g := t.passages[key]
+	g := t.passages.use(key)
 	if g == nil || e.Time-g.last > int64(idsAreUsedAgain) {
-		if len(t.passages) >= passagesKept {
-			clear(t.passages)
-		}
 		g = &passage{netns: e.Netns, inner: space != 0}
-		t.passages[key] = g
+		t.passages.put(key, g)
 	}
 	g.last = e.Time
 	if len(g.steps) < stepsPerPassage {

@@ -75,20 +75,22 @@ type Tracker struct {
 	lingering queue[deadline]
 	idling    queue[deadline]
 	rearmed   deadlineHeap
-	aging     queue[deadline] // every request, in order of age
+	aging     queue[age] // every request, in order of age
 
 	numbers    uint32
 	proxied    []deadline // requests a docker-proxy may be serving, oldest first; at is when they were noted
 	world      world
-	neighbours map[decode.IP]*neighbourWatch
-	translated map[decode.Tuple]*decode.Conntrack // entries whose legs were not seen yet
-	pinned     map[decode.Tuple]*decode.Conntrack // untranslated UDP flows that are older than what was captured of them
-	passages   map[passageKey]*passage
-	drops      map[dropEnd]*decode.Drop
-	talkers    map[decode.Tuple]int64 // servers that answered someone; Src unset
-	lastTalker decode.Tuple           // of them the last
-	ending     bool                   // the input is over, and a request is judged that waited for more
+	neighbours recent[decode.IP, *neighbourWatch]
+	translated recent[decode.Tuple, *decode.Conntrack] // entries whose legs were not seen yet
+	pinned     map[decode.Tuple]*decode.Conntrack      // untranslated UDP flows that are older than what was captured of them
+	passages   recent[passageKey, *passage]
+	drops      recent[dropEnd, *decode.Drop]
+	talkers    recent[decode.Tuple, int64] // servers that answered someone; Src unset
+	lastTalker decode.Tuple                // of them the last
+	ending     bool                        // the input is over, and a request is judged that waited for more
 
+	sheet   path      // of the request that is being judged
+	finding judgement // about it
 	journal journal
 	hashes  [capture.BatchSize]uint32
 	warm    uint64 // keeps the touching reads of Packets alive
@@ -111,12 +113,12 @@ func New(c Config) *Tracker {
 		learned:    newLearned(),
 		extras:     map[uint32]*extra{},
 		due:        math.MaxInt64,
-		neighbours: map[decode.IP]*neighbourWatch{},
-		translated: map[decode.Tuple]*decode.Conntrack{},
+		neighbours: recent[decode.IP, *neighbourWatch]{most: neighboursKept},
+		translated: recent[decode.Tuple, *decode.Conntrack]{most: translatedKept},
 		pinned:     map[decode.Tuple]*decode.Conntrack{},
-		passages:   map[passageKey]*passage{},
-		drops:      map[dropEnd]*decode.Drop{},
-		talkers:    map[decode.Tuple]int64{},
+		passages:   recent[passageKey, *passage]{most: passagesKept},
+		drops:      recent[dropEnd, *decode.Drop]{most: dropsKept},
+		talkers:    recent[decode.Tuple, int64]{most: talkersKept},
 	}
 	t.world.init()
 	t.journal.init(c)
@@ -152,9 +154,21 @@ func (t *Tracker) touch(packets []decode.Packet) {
 	}
 	warm := uint64(0)
 	for i := range packets {
-		if n := slots[i]; n != 0 {
-			g := t.legs.slab.at(n - 1)
-			warm += uint64(g.req) + uint64(g.seen[1].first) + uint64(g.seen[3].count)
+		n := slots[i]
+		slots[i] = 0
+		if n == 0 {
+			continue
+		}
+		g := t.legs.slab.at(n - 1)
+		warm += uint64(g.seen[1].first) + uint64(g.seen[3].count)
+		if g.flags&legAnswered == 0 || packets[i].Flags&decode.FIN != 0 {
+			slots[i] = g.req // it will turn
+		}
+	}
+	for _, n := range slots[:len(packets)] {
+		if n != 0 {
+			r := t.requests.at(n - 1)
+			warm += uint64(r.number) + uint64(r.decided)
 		}
 	}
 	t.warm += warm

@@ -277,6 +277,12 @@ func (w *world) maps(t, behind decode.Tuple) bool {
 	if p := w.proxyFor(t); p != nil {
 		return decode.IPFrom(p.Container.Addr()) == behind.Dst && p.Container.Port() == behind.DstPort
 	}
+	return w.leadsTo(t, behind)
+}
+
+// leadsTo reports whether the mapping in force takes what t asks for to what
+// behind shows.
+func (w *world) leadsTo(t, behind decode.Tuple) bool {
 	c, b := w.mapping(w.engine(), t)
 	return c != nil && b.Container == behind.DstPort && w.containerAt(behind.Dst) == c
 }

@@ -20,7 +20,7 @@ const (
 
 // crowdSize bounds how many packets are held back, at most, by those who put
 // the stream in order: a capture whose times stand still promises something too.
-const crowdSize = 256 << 10
+const crowdSize = 128 << 10
 
 func dated(t int64) bool { return t >= 0 && t < never }
 

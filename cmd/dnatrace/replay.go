@@ -128,6 +128,7 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 		return nil, err
 	}
 	a.passedOver(in)
+	saving()
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
 	if tell := o.OnIncident; tell != nil && f.format != formatFlag(render.FormatJSONL) {

@@ -33,6 +33,7 @@ const (
 	groupSize  = 16
 	groupBytes = 1 << 20
 	depth      = 4
+	spares     = 256 // batches kept to be used again: as many as are released at once, where they had to wait for others
 )
 
 // Run judges a whole stream. It returns the document with an error of the
@@ -41,7 +42,7 @@ const (
 func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Document, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &decoder{out: make(chan []judge.Item, depth), free: make(chan *decode.Batch, 2*depth*groupSize), reader: judge.NewReader(), record: o.Record}
+	d := &decoder{out: make(chan []judge.Item, depth), free: make(chan *decode.Batch, spares), reader: judge.NewReader(), record: o.Record}
 	j, err := judge.New(o.counting(cancel), d.recycle)
 	if err != nil {
 		return nil, err
