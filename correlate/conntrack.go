@@ -209,7 +209,7 @@ func (t *Tracker) foretold(g *leg) *decode.Conntrack {
 	if e := t.pinned[g.tuple]; e != nil {
 		return e
 	}
-	if e := t.translated[g.tuple]; e != nil && e.Undated && e.Orig == g.tuple {
+	if e := t.translated.get(g.tuple); e != nil && e.Undated && e.Orig == g.tuple {
 		return e
 	}
 	return nil

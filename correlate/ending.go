@@ -96,7 +96,7 @@ func (g *journal) leaveOpen(t *Tracker, req uint32) {
 		return
 	}
 	g.open++
-	if len(g.opened) >= mostOpen || g.keepMost >= 0 && len(g.opened) >= g.keepMost {
+	if len(g.opened) >= mostOpen || g.keepMost >= 0 && !g.updates && len(g.opened) >= g.keepMost {
 		return
 	}
 	r := p.r

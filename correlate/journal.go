@@ -14,6 +14,7 @@ import (
 type journal struct {
 	keepMost   int // negative: all
 	onIncident func(*Incident)
+	updates    bool // onIncident is told whatever changes
 
 	opening *decode.Start
 	closing *decode.End
@@ -29,16 +30,20 @@ type journal struct {
 	opened  []OpenRequest // the first of them
 	evicted int
 	kept    map[Verdict][]*Incident // by verdict, earliest first
+	causes  map[Verdict]*firsts
+	known   map[outcome]uint16 // numbers of the outcomes there were
 	byID    map[uint32]*Incident
 }
 
 func (g *journal) init(c Config) {
-	g.keepMost, g.onIncident = c.Keep, c.OnIncident
+	g.keepMost, g.onIncident, g.updates = c.Keep, c.OnIncident, c.Updates
 	g.sources = map[string]capture.SourceState{}
 	g.losses = map[uint16]*losses{}
 	g.skips = map[string]int{}
 	g.unread = map[decode.Unread]int{}
 	g.kept = map[Verdict][]*Incident{}
+	g.causes = map[Verdict]*firsts{}
+	g.known = map[outcome]uint16{}
 	g.byID = map[uint32]*Incident{}
 }
 
@@ -101,8 +106,9 @@ func (s *Summary) counter(v Verdict) *int {
 	return &s.Undetermined
 }
 
-// tells reports whether judgements are told as they come.
-func (g *journal) tells() bool { return g.onIncident != nil }
+// tells reports whether judgements are told as they come, to somebody who waits for
+// the word that one is final.
+func (g *journal) tells() bool { return g.onIncident != nil && !g.updates }
 
 func (g *journal) count(v Verdict)   { *g.summary.counter(v)++ }
 func (g *journal) uncount(v Verdict) { *g.summary.counter(v)-- }
@@ -120,19 +126,26 @@ func (g *journal) lists(v Verdict) bool {
 
 // unchanged reports whether a new judgement says what the last one said.
 func (g *journal) unchanged(r *reqRecord, j *judgement) bool {
+	if g.updates {
+		return r.outcome == g.outcome(j)
+	}
 	was := g.byID[r.number]
 	return was != nil && was.Verdict == j.verdict && was.Stage == j.stage && was.Cause == j.cause
 }
 
 // recount brings what a listed incident counts up to date.
 func (g *journal) recount(p *path, j *judgement) {
-	was := g.byID[p.r.number]
-	if was == nil {
+	if g.byID[p.r.number] == nil && !g.updates {
 		return // it is not listed
 	}
 	now := p.incident(j)
-	now.Rev = was.Rev
-	*was = *now
+	if was := g.byID[p.r.number]; was != nil {
+		now.Rev = was.Rev
+		*was = *now
+	}
+	if g.updates {
+		g.onIncident(now)
+	}
 }
 
 // report lists and tells an incident. One that is unread is only counted.
@@ -140,6 +153,7 @@ func (g *journal) report(p *path, j *judgement) {
 	if p.r.rev == 1 && p.isTranslated() {
 		g.summary.Translated++
 	}
+	g.caused(p.r, j)
 	if p.unread {
 		return
 	}
@@ -164,8 +178,8 @@ func (g *journal) report(p *path, j *judgement) {
 // waits for that word.
 func (g *journal) finish(r *reqRecord) bool {
 	i := g.byID[r.number]
-	if g.onIncident == nil || i == nil {
-		return g.onIncident == nil
+	if !g.tells() || i == nil {
+		return !g.tells()
 	}
 	r.rev++
 	i.Rev, i.Final = int(r.rev), true
@@ -217,8 +231,8 @@ func (g *journal) worst() (Verdict, Cause) {
 		if v == Delivered {
 			cause = CauseNone
 		}
-		if list := g.kept[v]; len(list) > 0 {
-			cause = slices.MinFunc(list, func(a, b *Incident) int { return a.First.Compare(b.First) }).Cause
+		if c, ok := g.causes[v].earliest(); ok {
+			cause = c
 		}
 		return v, cause
 	}

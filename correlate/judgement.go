@@ -280,6 +280,8 @@ func (t *Tracker) plainlyDelivered(req uint32, r *reqRecord) bool {
 func (t *Tracker) delivered(req uint32, r *reqRecord) {
 	t.conclude(req, r, Delivered)
 	r.marks &^= markUnfinal | markOneWay
+	t.journal.uncaused(r)
+	r.outcome = 0
 	r.rev++
 	c, l := t.legs.slab.at(r.client), t.legs.slab.at(r.last)
 	if r.rev == 1 && (c.tuple.Dst != l.tuple.Dst || c.tuple.DstPort != l.tuple.DstPort) {

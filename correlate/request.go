@@ -21,6 +21,7 @@ type reqRecord struct {
 	last     uint32 // number of the leg joined last
 	point    uint16 // where it was seen first: the client's side
 	verdict  Verdict
+	outcome  uint16 // of the last judgement, as journal numbers it; 0 before
 	attempts uint32
 	end      uint32 // hash of the client's end, under which ends holds it
 	carried  uint32 // hash of what its last packet carried, likewise; 0 none

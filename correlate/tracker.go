@@ -26,6 +26,10 @@ type Config struct {
 	// with a higher Rev if it changes. It may be nil. The incident is the
 	// callee's.
 	OnIncident func(*Incident)
+	// Updates has OnIncident called, with the same Rev, also where nothing
+	// but what an incident counts has changed: who keeps the last of each has
+	// what the document would list.
+	Updates bool
 	// Capacity bounds the requests held at once; the oldest are let go and
 	// counted. Zero is DefaultCapacity.
 	Capacity int

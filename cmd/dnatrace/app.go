@@ -92,8 +92,19 @@ func knownCommand(c *cobra.Command, args []string) error {
 // printer writes the results of a command as its flags say.
 func (a *app) printer(f outputFlags) render.Printer {
 	look := a.look
-	look.Numeric = f.numeric
+	look.Numeric, look.Overflow = f.numeric, overflow
 	return render.New(a.out, render.Format(f.format), look)
+}
+
+// overflow opens a file for what a long result would take of memory. It has no
+// name where the system allows that: it is gone when this process is.
+func overflow() (*os.File, error) {
+	file, err := os.CreateTemp("", "dnatrace-")
+	if err != nil {
+		return nil, fmt.Errorf("create file for a long result: %w (set TMPDIR to a directory with room)", err)
+	}
+	os.Remove(file.Name()) // what cannot be removed while it is open stays until the system tidies up
+	return file, nil
 }
 
 // conclude ends the output of a run and settles the exit code. A run that ended

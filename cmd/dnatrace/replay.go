@@ -161,12 +161,12 @@ func (a *app) passedOver(in *inputs.Opened) {
 
 // tell makes a run report to a printer as it goes, where its format does.
 func (f *outputFlags) tell(o *pipeline.Options, p render.Printer) {
-	o.Keep, o.OnStart = -1, p.Start
-	if f.summary {
-		o.Keep = 100
+	o.Keep, o.OnStart = 100, p.Start
+	if f.summary && f.format == formatFlag(render.FormatJSON) {
+		return // those that are kept, and no others
 	}
-	if f.format != formatFlag(render.FormatJSON) {
-		o.OnIncident = p.Incident
-		o.Keep = 100 // told as they came; the document only has to name the worst
+	o.OnIncident = p.Incident // told as they came; the document only has to name the worst
+	if f.format == formatFlag(render.FormatJSON) {
+		o.Keep, o.Updates = 0, true // the printer holds them
 	}
 }

@@ -26,6 +26,7 @@ type Options struct {
 	Window     time.Duration             // zero: the recording's own, else correlate.DefaultWindow
 	Keep       int                       // incidents listed in the document, the worst; negative: all
 	OnIncident func(*correlate.Incident) // called for each judgement as soon as it stands; may be nil
+	Updates    bool                      // OnIncident is called for mere changes of an incident's numbers, too
 	OnStart    func(*correlate.Document) // called once, when packets begin; may be nil
 }
 
@@ -89,7 +90,7 @@ func (j *Judge) begin(start *decode.Start) {
 		}
 	}
 	j.tracker = correlate.New(correlate.Config{
-		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(),
+		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates,
 	})
 	j.order = correlate.NewOrder(j.tracker, j.recycle)
 }

@@ -6,18 +6,79 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"dnatrace/correlate"
 )
 
-// jsonPrinter writes the Document once, at the end.
-type jsonPrinter struct{ out *output }
+// jsonPrinter writes the Document once, at the end. The requests that it is told
+// of meanwhile are held in it as they will be written.
+type jsonPrinter struct {
+	out  *output
+	held *spool
+}
 
-func (*jsonPrinter) Start(*correlate.Document)    {}
-func (*jsonPrinter) Incident(*correlate.Incident) {}
+func (*jsonPrinter) Start(*correlate.Document) {}
 
+// Incident holds a request. What is not judged again is final when the document
+// is written.
+func (p *jsonPrinter) Incident(i *correlate.Incident) {
+	last := *i
+	last.Final = true
+	number, err := strconv.ParseUint(i.ID, 10, 64)
+	if err != nil {
+		number = p.held.most + 1 // of another tool
+	}
+	p.hold(number, &last)
+}
+
+func (p *jsonPrinter) hold(number uint64, i *correlate.Incident) {
+	b, err := encoded(cleaned(*i, Clean), "    ", "  ")
+	if err == nil {
+		err = p.held.put(number, b)
+	}
+	if err != nil {
+		p.out.fail(err)
+	}
+}
+
+// End writes the document. It lists the requests that were held, unless it has a
+// list of its own.
 func (p *jsonPrinter) End(d *correlate.Document) error {
-	encode(p.out, cleaned(*d, Clean), "  ")
+	defer p.held.close()
+	if len(d.Requests) > 0 {
+		p.held.empty()
+	}
+	for i := range d.Requests {
+		p.hold(uint64(i), &d.Requests[i])
+	}
+	rest := *d
+	rest.Requests = nil
+	b, err := encoded(cleaned(rest, Clean), "", "  ")
+	if err != nil {
+		p.out.fail(err)
+		return p.out.result()
+	}
+	const none = "\n  \"requests\": []"
+	head, tail, _ := bytes.Cut(b, []byte(none))
+	p.out.write(head)
+	before := strings.TrimSuffix(none, "]") + "\n    "
+	err = p.held.each(func(value []byte) error {
+		p.out.write([]byte(before))
+		p.out.write(value)
+		before = ",\n    "
+		return p.out.err
+	})
+	if err != nil {
+		p.out.fail(err)
+	}
+	if before[0] == ',' {
+		p.out.write([]byte("\n  ]"))
+	} else {
+		p.out.write([]byte(none))
+	}
+	p.out.write(append(tail, '\n'))
 	return p.out.result()
 }
 
@@ -99,16 +160,25 @@ func (p *jsonlPrinter) End(d *correlate.Document) error {
 	return p.out.result()
 }
 
-// encode writes v and a newline. HTML escaping is off: arrows and addresses in
-// brackets stay readable, and a browser is never the reader.
+// encode writes v and a newline.
 func encode(out *output, v any, indent string) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil {
+	b, err := encoded(v, "", indent)
+	if err != nil {
 		out.fail(err)
 		return
 	}
-	out.write(b.Bytes())
+	out.write(append(b, '\n'))
+}
+
+// encoded is v without a newline at its end. HTML escaping is off: arrows and
+// addresses in brackets stay readable, and a browser is never the reader.
+func encoded(v any, prefix, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent(prefix, indent)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

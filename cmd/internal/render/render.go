@@ -10,6 +10,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"dnatrace/correlate"
 )
@@ -53,6 +54,10 @@ type Options struct {
 	Color   bool // ANSI colours
 	UTF8    bool // glyphs and arrows; otherwise plain ASCII
 	Numeric bool // leave container names out where an address says the same
+
+	// Overflow opens an empty file of its own, for what a long result would take
+	// of memory; nil holds all of it there.
+	Overflow func() (*os.File, error)
 }
 
 // New returns the Printer of a format, writing to w.
@@ -60,7 +65,7 @@ func New(w io.Writer, f Format, o Options) Printer {
 	out := &output{w: w}
 	switch f {
 	case FormatJSON:
-		return &jsonPrinter{out}
+		return &jsonPrinter{out, newSpool(o.Overflow)}
 	case FormatJSONL:
 		return &jsonlPrinter{out: out}
 	case FormatMarkdown:
