@@ -173,7 +173,8 @@ type Summary struct {
 	Undetermined int `json:"undetermined"`
 	Open         int `json:"open"`
 	Evicted      int `json:"evicted"`
-	Translated   int `json:"translated"` // judged requests with a translation in evidence
+	Flooded      int `json:"flooded,omitempty"` // in the floods of the recording, and judged as nothing else
+	Translated   int `json:"translated"`        // judged requests with a translation in evidence
 }
 
 // Document is the result of a run, schema dnatrace/1.
@@ -200,6 +201,7 @@ type Recording struct {
 	Ended   time.Time      `json:"ended"`
 	Damage  []string       `json:"damage,omitempty"` // what could not be read of it
 	Filter  []string       `json:"filter,omitempty"` // tcpdump expressions that it was narrowed by
+	Floods  []FloodReport  `json:"floods,omitempty"` // requests that nobody waits for, told together
 }
 
 // PointReport is one point of a recording.

@@ -29,6 +29,7 @@ type journal struct {
 	open    int
 	opened  []OpenRequest // the first of them
 	evicted int
+	flooded []*flood
 	kept    map[Verdict][]*Incident // by verdict, earliest first
 	causes  map[Verdict]*firsts
 	known   map[outcome]uint16 // numbers of the outcomes there were
@@ -239,12 +240,15 @@ func (g *journal) worst() (Verdict, Cause) {
 	if g.open > 0 || g.evicted > 0 {
 		return Undetermined, CauseUnknown // some were seen
 	}
+	if g.summary.Flooded > 0 {
+		return Undetermined, CauseUnknown
+	}
 	return Absent, CauseNone
 }
 
 // recording says what was watched and what was lost.
 func (g *journal) recording(t *Tracker) Recording {
-	r := Recording{Damage: g.damage, Filter: g.filters.texts(), Started: unix(t.began), Ended: unix(t.now), Points: []PointReport{}, Rings: []RingReport{}}
+	r := Recording{Damage: g.damage, Filter: g.filters.texts(), Floods: g.floodReports(), Started: unix(t.began), Ended: unix(t.now), Points: []PointReport{}, Rings: []RingReport{}}
 	if g.opening != nil {
 		r.Started = unix(g.opening.Started)
 	}

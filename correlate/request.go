@@ -66,6 +66,7 @@ const (
 	markUnfinal    // the judgement was told before the window was over
 	markOneWay     // judged delivered, since no answer is called for
 	markHalfway    // first seen behind the host, on its way to a container
+	markBare       // one SYN, and nothing that followed it up
 )
 
 // extra is what few requests have.
@@ -148,6 +149,7 @@ func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	t.after(&t.windows, t.config.Window, req)
 	r.marks |= markWindow
 	t.aging.push(age{req, r.number})
+	t.bare(req, r, g)
 	t.expectProxy(req, r, g)
 	if e := t.foretold(g); e != nil {
 		t.extra(req).conntrack = e
@@ -248,11 +250,17 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 	switch {
 	case p.Flags&decode.SYN != 0:
 		t.attempt(req, r, p.Time)
+		if r.attempts > 1 {
+			t.followed(r)
+		}
 		if r.attempts > 1 && r.attempts <= mostRetries {
 			t.clientLeg(req).ipid = p.IPID
 			t.carries(req, r, p)
 		}
 		return
+	}
+	t.followed(r)
+	switch {
 	case p.Flags&decode.RST != 0 && t.challenged(req):
 		return // it ends the server's older connection, and will try again
 	case p.Flags&decode.RST != 0:
@@ -340,10 +348,12 @@ func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packe
 		t.answer(req, r, n, p.Time)
 	}
 	if p.Flags&decode.RST != 0 {
+		t.followed(r)
 		r.marks |= markServerRST
 		t.close(req, r, p.Time)
 	}
 	if p.Flags&decode.FIN != 0 {
+		t.followed(r)
 		r.marks |= markServerFIN
 		r.serverFIN = cmp.Or(r.serverFIN, p.Time)
 		if r.answered == 0 {
@@ -378,6 +388,7 @@ func (t *Tracker) answer(req uint32, r *reqRecord, n uint32, now int64) {
 	if r.answered != 0 {
 		return
 	}
+	t.followed(r)
 	r.answered = now
 	t.legs.slab.at(n).flags |= legAnswered
 	t.decide(req, r, now)
@@ -407,7 +418,7 @@ func (t *Tracker) decide(req uint32, r *reqRecord, now int64) {
 
 // settled judges a request whose deciding packet was seen a moment ago.
 func (t *Tracker) settled(req uint32, r *reqRecord, at int64) {
-	if r.phase == settlingDown {
+	if r.phase == settlingDown && !t.swept(req, r) {
 		t.judge(req, at, false)
 	}
 }
@@ -430,7 +441,9 @@ func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
 		t.finish(req, r, at)
 		return
 	}
-	t.judge(req, at, true)
+	if !t.swept(req, r) {
+		t.judge(req, at, true)
+	}
 }
 
 // patience is how long a request waits after its last new attempt.
@@ -459,10 +472,11 @@ func (t *Tracker) idled(req uint32, r *reqRecord, at int64) {
 // forget releases a request and its legs.
 func (t *Tracker) forget(req uint32) {
 	r := t.requests.at(req)
-	if r.phase != judged {
+	if r.phase != judged && !t.floods(r) {
 		t.judge(req, t.now, true)
 	}
 	t.finish(req, r, t.now)
+	t.followed(r)
 	t.unidentify(req, r)
 	for n := r.client + 1; n != 0; {
 		next := t.legs.slab.at(n - 1).next
@@ -480,6 +494,9 @@ func (t *Tracker) makeRoom() {
 		t.forgetAges()
 		return
 	}
+	if t.thin() {
+		return
+	}
 	for !t.lingering.empty() {
 		t.touchNext(&t.lingering, true)
 		if d := t.lingering.pop(); t.requests.at(d.req).number == d.number {
@@ -493,7 +510,7 @@ func (t *Tracker) makeRoom() {
 		if r.number != a.number {
 			continue
 		}
-		if r.phase != judged {
+		if r.phase != judged && !t.floods(r) {
 			r.phase = judged
 			if r.marks&markMiddle == 0 { // delivered or not judged
 				t.journal.evicted++

@@ -93,6 +93,10 @@ type Tracker struct {
 	lastTalker decode.Tuple                // of them the last
 	ending     bool                        // the input is over, and a request is judged that waited for more
 
+	crowds    recent[server, *crowd] // requests to each server that may be a flood
+	lastCrowd *crowd                 // of them the last
+	flooding  []*crowd               // of them those that are one
+
 	sheet   path      // of the request that is being judged
 	finding judgement // about it
 	journal journal
@@ -123,6 +127,7 @@ func New(c Config) *Tracker {
 		passages:   recent[passageKey, *passage]{most: passagesKept},
 		drops:      recent[dropEnd, *decode.Drop]{most: dropsKept},
 		talkers:    recent[decode.Tuple, int64]{most: talkersKept},
+		crowds:     recent[server, *crowd]{most: floodsKept},
 	}
 	t.world.init()
 	t.journal.init(c)

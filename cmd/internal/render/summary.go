@@ -16,6 +16,7 @@ func (t *table) End(raw *correlate.Document) error {
 	}
 	t.repeats(&b)
 	t.opened(&b, &d)
+	t.floods(&b, &d)
 	t.shortcomings(&b, &d)
 	b.WriteString(t.totals(&d) + "\n")
 	if n := d.Summary.Open; n > 0 && n == requests(&d.Summary) {
@@ -45,6 +46,31 @@ func (t *table) opened(b *strings.Builder, d *correlate.Document) {
 	if len(d.Open) > 0 {
 		b.WriteByte('\n')
 	}
+}
+
+// floods tells each flood in a line.
+func (t *table) floods(b *strings.Builder, d *correlate.Document) {
+	for i := range d.Recording.Floods {
+		b.WriteString(strings.Join(wrap(Flood(&d.Recording.Floods[i]), t.proseWidth()), "\n  ") + "\n")
+	}
+	if len(d.Recording.Floods) > 0 {
+		b.WriteByte('\n')
+	}
+}
+
+// Flood says what a flood was: "300000 SYNs from about 65100 addresses to
+// 198.51.100.1:8080 within 20.0 s that nobody followed up: told as one flood".
+func Flood(f *correlate.FloodReport) string {
+	to := f.To
+	if to == "" {
+		to = "several servers"
+	}
+	s := fmt.Sprintf("%d SYNs from about %s to %s within %.1f s that nobody followed up: told as one flood", f.Requests,
+		plural(f.Addresses, "address", "addresses"), to, f.Last.Sub(f.First).Seconds())
+	if f.Answered > 0 {
+		s += fmt.Sprintf("; %d were answered by a SYN-ACK", f.Answered)
+	}
+	return s
 }
 
 // openWords say how far an open request was seen to get, and what it waited for.
@@ -194,7 +220,7 @@ func counted(s *correlate.Summary) []count {
 		{s.Dropped, "dropped"}, {s.Misdelivered, "misdelivered"}, {s.Refused, "refused"},
 		{s.AnswerLost, "answer-lost"}, {s.Unanswered, "unanswered"}, {s.Stalled, "stalled"},
 		{s.Delivered, "delivered"}, {s.Undetermined, "undetermined"},
-		{s.Open, "still open"}, {s.Evicted, "not judged (memory bound)"},
+		{s.Open, "still open"}, {s.Evicted, "not judged (memory bound)"}, {s.Flooded, "in floods"},
 	}
 }
 
