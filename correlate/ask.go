@@ -29,7 +29,7 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	facing := t.facing(p, pt)
 	outward := pt.Role == capture.RoleNIC && facing == capture.DirOut
 	switch {
-	case !t.world.known():
+	case !t.world.addressed() && t.world.engine() == nil: // nobody says whose addresses are whose
 		return !outward && (pt.Role == capture.RoleLoopback || !t.ours(g.tuple.Src)) && !t.asksTheWorld(g, facing, pt)
 	case t.world.isHost(g.tuple.Dst) || t.world.containerAt(g.tuple.Dst) != nil:
 		return !t.mayBeProxys(g)
@@ -108,8 +108,8 @@ func (p *path) disowned() bool {
 		return false
 	case at.Role == capture.RoleNIC && t.ours(p.tuple.Src):
 		return true
-	case !t.world.known():
-		return at.Role == capture.RoleNIC && at.macs.usable() && p.r.to != [6]byte{} && p.r.to != at.macs.own
+	case at.Role == capture.RoleNIC && at.macs.usable() && p.r.to != [6]byte{} && p.r.to != at.macs.own:
+		return true
 	case !t.world.addressed():
 		return false
 	}

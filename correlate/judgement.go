@@ -60,7 +60,7 @@ func (p *path) claim(j *judgement, points ...*point) {
 		j.undetermined(p, "the capture began in the middle of the connection")
 		return
 	}
-	if s := p.side(request); p.tuple.Proto == decode.TCP && p.side(reply) == nil && s != nil && s.flags&decode.ACK != 0 {
+	if s := p.side(request); p.tuple.Proto == decode.TCP && p.side(reply) == nil && s != nil && s.flags&(decode.ACK|decode.RST) != 0 {
 		j.undetermined(p, fmt.Sprintf("the client acknowledges what was not seen at %s: not all of the connection was captured", p.clientPoint().Name))
 		return
 	}

@@ -133,12 +133,14 @@ func (p *path) judgeBackend(j *judgement) {
 		j.verdict, j.stage, j.cause, j.proof = Refused, "container", CauseServerReset, Inferred
 		j.why = fmt.Sprintf("The server in %s ended docker-proxy's connection without a byte of answer.", p.name())
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
+	case p.backendSaw(0) == nil && !p.entered() && p.next() == nil:
+		j.undetermined(p, "nothing behind "+p.furthest().at.Name+" was watched")
 	case p.backendSaw(0) == nil && !p.entered():
 		j.verdict, j.proof, j.cause = Dropped, Inferred, CauseUnknown
 		j.between = p.gapAfterLast()
 		j.why = fmt.Sprintf("docker-proxy's own connection to %s vanished on the way.", p.inner.tuple.DstEnd())
 		p.claim(j, p.wayIn()...)
-	default:
+	case !silentContainer(p, j):
 		p.silentIn(j)
 	}
 }
@@ -189,6 +191,9 @@ func (p *path) unresolved() *neighbourWatch {
 func (p *path) askedMeanwhile() *neighbourWatch {
 	if p.inner != nil || p.target != (decode.Tuple{}) && p.t.world.containerAt(p.target.Dst) != nil {
 		return nil
+	}
+	if at := p.clientPoint(); at.Role != capture.RoleNIC && at.Role != capture.RoleLoopback && !p.t.ours(p.tuple.Dst) {
+		return nil // it was seen on its way to somebody else
 	}
 	var found *neighbourWatch
 	for ip := range p.t.neighbours.all() {

@@ -225,7 +225,7 @@ func (p *path) via(j *judgement) string {
 		return "direct"
 	case w.containerAt(p.tuple.Dst) != nil:
 		return "" // what was asked for, before any point saw it, is not in evidence
-	case p.answeredByHost() && p.binding != nil && !p.untranslated():
+	case p.answeredByHost() && (p.binding != nil || w.engine() == nil || w.engine().Partial) && !p.untranslated():
 		return "" // a rule may have translated it where no point watched
 	case p.answeredByHost() && w.proxyFor(p.tuple) != nil:
 		return "proxy"

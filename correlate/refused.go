@@ -104,6 +104,10 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	case flag == decode.RST && p.invalid(j):
 	case !p.untranslated():
 		p.takenBySomeone(j)
+	case !p.t.world.known():
+		j.stage, j.cause = "host", CauseUnknown
+		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer; whose process did so is not in evidence.", word)
+		j.blind = append(j.blind, "whether docker-proxy holds the port is not in evidence")
 	default:
 		j.stage, j.cause = "host", CauseServerReset
 		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer.", word)

@@ -102,7 +102,7 @@ func ruleInContainer(p *path, j *judgement, e *icmpError) bool {
 
 // nobodyInContainer: the container's own kernel says that nobody takes it.
 func nobodyInContainer(p *path, j *judgement, e *icmpError) bool {
-	if !p.cameFromBehind(e) || !e.saysNobody(p.tuple.Proto) {
+	if !p.cameFromBehind(e) && p.sayer(e) != "container" || !e.saysNobody(p.tuple.Proto) {
 		return false
 	}
 	resetByContainer(p, j)
