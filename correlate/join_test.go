@@ -107,7 +107,7 @@ var joins = []row{
 		name:  "the same tuple in two namespaces is two flows: the host's own loopback is judged, the container's is not",
 		but:   withLoopbacks,
 		story: "0ms lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=100 in\n0.01ms web:lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=999\n0.02ms web:lo 127.0.0.1:8080 > 127.0.0.1:5000 S. seq=1 ack=1000\n0.03ms lo 127.0.0.1:8080 > 127.0.0.1:5000 R. ack=101 in",
-		want:  []string{"refused at host: unknown, inferred"},
+		want:  []string{"refused at host: rules-missing, proven"},
 		note:  "the way in from outside was not exercised",
 	},
 }

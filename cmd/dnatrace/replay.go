@@ -131,7 +131,7 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 	saving()
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
-	if tell := o.OnIncident; tell != nil && f.format != formatFlag(render.FormatJSONL) {
+	if tell := o.OnIncident; tell != nil && !o.Updates && f.format != formatFlag(render.FormatJSONL) {
 		// Nobody watches the clock: who reads wants the whole of each request.
 		o.OnIncident = func(i *correlate.Incident) {
 			if i.Final {

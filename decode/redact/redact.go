@@ -1,6 +1,7 @@
 // Package redact makes a stream safe to share without changing what is judged
 // of it. Addresses become keyed, prefix-preserving pseudonyms, names and ids
-// keyed ones; payload becomes zeros. What judging rests on stays: times,
+// keyed ones; payload becomes zeros, that of datagrams a keyed telltale of its first
+// bytes, by which requests are followed. What judging rests on stays: times,
 // lengths, ports, sequence numbers, flags, indexes, settings, the rules and what
 // they match, and whether a checksum was right.
 //
@@ -115,6 +116,10 @@ func (r *Redactor) record(rec capture.Record) (capture.Record, bool) {
 	rec.Netns = r.names.netns(rec.Netns)
 	switch rec.Origin {
 	case capture.OriginConntrack:
+		if rec.Kind == capture.KindText {
+			rec.Data = []byte(r.conntrackText(string(rec.Data)))
+			return rec, true
+		}
 		rec.Data = bytes.Clone(rec.Data)
 		r.conntrack(rec.Data)
 		return rec, true
