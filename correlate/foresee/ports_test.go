@@ -11,6 +11,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/capture/rules"
 	"dnatrace/capture/target"
 	"dnatrace/correlate"
 	"dnatrace/correlate/foresee"
@@ -27,6 +28,7 @@ func state(e *engine.Snapshot, hosts map[string]*host.State) *correlate.State {
 		s.Take(&decode.HostSample{Time: 1, Netns: netns, Sample: host.Sample{State: *h}})
 	}
 	s.Take(&decode.Source{SourceState: capture.SourceState{Name: "rules", State: "ok"}})
+	s.Take(&decode.Ruleset{Time: 1, Netns: capture.HostNetns, Ruleset: rules.Ruleset{Backend: "nft"}}) // read, and there are none
 	return s
 }
 
