@@ -113,8 +113,9 @@ type Start struct {
 	Program string   `json:"program"` // "dnatrace VERSION"
 	Target  string   `json:"target"`  // as given on the command line, targets joined by a space; "" for all published ports
 	Kernel  string   `json:"kernel,omitempty"`
-	Started int64    `json:"started"` // Unix ns: every source named is armed from here on
-	Window  int64    `json:"window"`  // judgement window, ns; 0 is the default
+	Host    string   `json:"host,omitempty"` // tells hosts apart, and nothing else; "" if unknown
+	Started int64    `json:"started"`        // Unix ns: every source named is armed from here on
+	Window  int64    `json:"window"`         // judgement window, ns; 0 is the default
 	Filter  []string `json:"filter,omitempty"`
 	Origin  string   `json:"origin,omitempty"` // of a fixture: live, recorded or composed
 	// Redacted says that names and addresses are pseudonyms and payload is gone.

@@ -63,6 +63,8 @@ const (
 
 // Incident is one request and what became of it, as the JSON document shows it.
 type Incident struct {
+	Host string `json:"host,omitempty"` // as in PointReport
+
 	ID    string `json:"id"`
 	Rev   int    `json:"rev"`
 	Final bool   `json:"final"` // false while the window is open: told at once, since it is proven
@@ -206,6 +208,7 @@ type Recording struct {
 
 // PointReport is one point of a recording.
 type PointReport struct {
+	Host      string `json:"host,omitempty"` // where recordings of several hosts are read; "" of one
 	Name      string `json:"name"`
 	Netns     string `json:"netns"`
 	Role      string `json:"role"`
@@ -215,6 +218,7 @@ type PointReport struct {
 
 // RingReport is one ring and what it lost.
 type RingReport struct {
+	Host      string           `json:"host,omitempty"` // as in PointReport
 	Netns     string           `json:"netns"`
 	Points    []string         `json:"points"`
 	Lost      uint64           `json:"lost"`

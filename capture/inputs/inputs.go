@@ -83,6 +83,14 @@ func open(fsys fs.FS, inputs []Input) (*Opened, error) {
 	if err := f.find(inputs); err != nil {
 		return nil, err
 	}
+	if len(f.hosts()) > 1 {
+		return nil, fmt.Errorf("read %s: %w: give those of one host at a time", inputs[0].Path, ErrHosts)
+	}
+	return f.open(inputs)
+}
+
+// open makes one stream of what was found.
+func (f *files) open(inputs []Input) (*Opened, error) {
 	o := &Opened{Unknown: f.unknown}
 	set := f.merged(o)
 	if len(f.captures)+len(f.dumps) == 0 {

@@ -3,3 +3,5 @@
 package live
 
 func runningKernel() string { return "" }
+
+func hostIdentity() string { return "" }

@@ -197,7 +197,7 @@ func (s *Session) opening() []capture.Record {
 	}
 	now := s.opened.UnixNano()
 	start := capture.Start{
-		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(),
+		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(), Host: hostIdentity(),
 		Started: s.armed.UnixNano(), Window: int64(s.config.Window), Origin: "live",
 	}
 	if f := s.config.Filter; f != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,11 +124,10 @@ func sameFile(a, b string) bool {
 
 // replay judges what files hold.
 func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
-	in, err := openInputs(f.files)
+	hosts, err := openApart(f.files)
 	if err != nil {
 		return nil, err
 	}
-	a.passedOver(in)
 	saving()
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
@@ -139,7 +139,55 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 			}
 		}
 	}
-	return pipeline.Run(ctx, in.Source, o)
+	if len(hosts) > 1 {
+		return a.apart(ctx, hosts, o)
+	}
+	a.passedOver(hosts[0].Opened)
+	return pipeline.Run(ctx, hosts[0].Source, o)
+}
+
+// apart judges recordings of several hosts one host after the other: nothing of
+// one says anything of another.
+func (a *app) apart(ctx context.Context, hosts []inputs.Host, o pipeline.Options) (*correlate.Document, error) {
+	var names []string
+	for _, h := range hosts {
+		names = append(names, render.Clean(h.Name))
+	}
+	fmt.Fprintf(a.err, "recordings of %d hosts, judged apart: %s\n", len(hosts), strings.Join(names, ", "))
+	var docs []*correlate.Document
+	var behind []int
+	told, last := o.OnIncident, 0
+	for i, h := range hosts {
+		a.passedOver(h.Opened)
+		before := last
+		count := func(id string) {
+			if n, err := strconv.Atoi(id); err == nil {
+				last = max(last, before+n)
+			}
+		}
+		if told != nil {
+			o.OnIncident = func(in *correlate.Incident) {
+				count(in.ID)
+				in.Of(names[i], before)
+				told(in)
+			}
+		}
+		d, err := pipeline.Run(ctx, h.Source, o)
+		if d != nil {
+			for k := range d.Requests {
+				count(d.Requests[k].ID)
+			}
+			docs, behind = append(docs, d), append(behind, before)
+		}
+		if err != nil && len(docs) == 0 {
+			return nil, err
+		}
+		if err != nil {
+			return correlate.Apart(names, docs, behind), err
+		}
+		o.OnStart = nil // it was told for the first
+	}
+	return correlate.Apart(names, docs, behind), nil
 }
 
 // passedOver says which files of folders, and parts of dumps, were of no use.

@@ -40,6 +40,18 @@ func openInputs(files []inputs.Input) (*inputs.Opened, error) {
 	return &inputs.Opened{Source: src, Info: info}, nil
 }
 
+// openApart is openInputs for recordings that may be of several hosts.
+func openApart(files []inputs.Input) ([]inputs.Host, error) {
+	if len(files) != 1 || !isStdin(files[0]) {
+		return inputs.OpenApart(files...)
+	}
+	in, err := openInputs(files)
+	if err != nil {
+		return nil, err
+	}
+	return []inputs.Host{{Opened: in}}, nil
+}
+
 // spooled copies standard input to a file without a name, for what is read
 // twice. done lets it go.
 func spooled(files []inputs.Input) (again []inputs.Input, done func(), err error) {

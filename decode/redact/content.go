@@ -57,6 +57,7 @@ func (r *Redactor) content(rec *capture.Record) ([]byte, bool) {
 		r.links[c.ID] = c.Link
 	case *capture.Start:
 		c.Target = r.targets(c.Target)
+		c.Host = ""
 		c.Redacted = true
 	case *drops.Drop:
 		r.ip(c.Packet)
@@ -160,7 +161,7 @@ var (
 // one away.
 var manners = map[string]manner{
 	"Start.Program": keepText, "Start.Target": keepText, "Start.Kernel": keepText, "Start.Filter": asText, "Start.Origin": keepText,
-	"SourceState.Name": keepText, "SourceState.State": keepText, "SourceState.Why": asText,
+	"SourceState.Name": keepText, "SourceState.State": keepText, "SourceState.Why": asText, "SourceState.Outside": asName,
 	"Damage.File": nothing, "Damage.Why": asText,
 	"Point.Name": asPoint, "Point.Netns": asName, "Point.MAC": asMAC, "Point.Container": asName,
 
