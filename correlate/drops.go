@@ -70,7 +70,7 @@ func (p *path) isEnd(d *decode.Drop, w way) bool {
 	}
 	ends := []decode.Tuple{p.tuple, p.client.tuple, p.served().tuple, p.target}
 	return slices.ContainsFunc(ends, func(t decode.Tuple) bool { return t.Dst == to.Dst && t.DstPort == to.DstPort }) ||
-		p.target == (decode.Tuple{}) && p.t.world.containerAt(to.Dst) != nil
+		p.target == (decode.Tuple{}) && p.containerAt(to.Dst) != nil
 }
 
 // netfilterDrop is the reason of whatever a hook of netfilter dropped: it does
@@ -190,7 +190,7 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 // queueDropped: a queueing discipline of an interface threw a packet away.
 func (p *path) queueDropped(j *judgement, d *decode.Drop, w way) {
 	link := ""
-	if now := p.latestHost(); now != nil {
+	if now := p.sampleThen(capture.HostNetns); now != nil {
 		link = now.LinkName(d.Link)
 	}
 	words := cmp.Or(link, "an interface")

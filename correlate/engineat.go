@@ -122,6 +122,9 @@ func mappingsLack(e *engine.Snapshot) string {
 // owner is the running container that owns an address. Where not all containers
 // are in evidence, that no known one does says nothing.
 func (w *world) owner(e *engine.Snapshot, ip netip.Addr) known.Answer[*engine.Container] {
+	if !ip.IsValid() {
+		return known.Unknown[*engine.Container]("which address it is for is not in evidence")
+	}
 	if e == nil {
 		return known.Unknown[*engine.Container]("who owns " + ip.String() + " is not in evidence: the engine is not")
 	}

@@ -95,7 +95,7 @@ func (p *path) wentIn() bool {
 		return true
 	}
 	return p.x.conntrack != nil && p.translated() != "" &&
-		(p.t.world.containerAt(p.target.Dst) != nil || p.t.world.addressed() && !p.t.world.isHost(p.target.Dst))
+		(p.containerAt(p.target.Dst) != nil || p.t.world.addressed() && !p.t.world.isHost(p.target.Dst))
 }
 
 // goneIn reports whether the request is known to have been handed to a container,

@@ -261,8 +261,8 @@ func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
 // docker-proxy: the host's own on its loopback, and what containers ask of the
 // host (before engine 29).
 func (p *path) proxyServes() bool {
-	e := p.latestEngine()
-	return e != nil && e.Proxy != "off" && (p.tuple.Dst.Addr().IsLoopback() || p.t.world.containerAt(p.tuple.Src) != nil)
+	e := p.engineThen()
+	return e != nil && e.Proxy != "off" && (p.tuple.Dst.Addr().IsLoopback() || p.containerAt(p.tuple.Src) != nil)
 }
 
 // maybeRejected reports that a reset on behalf of the host may be a rule's

@@ -29,9 +29,9 @@ func filteredInside(p *path, j *judgement, inner *leg) bool {
 // addressGone: no interface in the container has the address that the request was
 // sent to.
 func addressGone(p *path, j *judgement, inner *leg) bool {
-	s := p.latestInside()
+	s := p.sampleThen(p.home)
 	to := inner.tuple.Dst
-	if p.heard() || !lacks(s, to) || p.container == nil || p.t.world.containerAt(to) == nil {
+	if p.heard() || !lacks(s, to) || p.container == nil || p.containerAt(to) == nil {
 		return false // or it may be a router, with the address behind it
 	}
 	j.cause = CauseContainerAddress

@@ -89,7 +89,7 @@ func (p *path) untranslated() bool {
 
 // failedToGet is the container that was to publish the port and could not.
 func (p *path) failedToGet() *engine.Container {
-	e := p.latestEngine()
+	e := p.engineThen()
 	if e == nil {
 		return nil
 	}

@@ -84,7 +84,7 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 	elsewhere, led := p.routedElsewhere(now)
 	switch {
 	case route.None():
-		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && p.wayOfAnswers(old).None()),
+		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && p.wayOfAnswers(old).None() && p.wayOfAnswers(p.t.world.namespace(capture.HostNetns)).None()),
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
 			fix:  []string{"ip route add " + way},
 			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
@@ -189,7 +189,7 @@ func (p *path) unresolved() *neighbourWatch {
 // one address on a bridge that was asked for, in vain, while the request
 // waited.
 func (p *path) askedMeanwhile() *neighbourWatch {
-	if p.inner != nil || p.target != (decode.Tuple{}) && p.t.world.containerAt(p.target.Dst) != nil {
+	if p.inner != nil || p.target != (decode.Tuple{}) && p.containerAt(p.target.Dst) != nil {
 		return nil
 	}
 	if at := p.clientPoint(); at.Role != capture.RoleNIC && at.Role != capture.RoleLoopback && !p.t.ours(p.tuple.Dst) {
@@ -244,7 +244,7 @@ func neighbourGone(p *path, j *judgement) {
 			j.rule, j.fix = &hit, hit.removal()
 			j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, hit.Text)
 		}
-		j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && ownerOf(p.earlierEngine(), ip) == "")
+		j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && ownerOf(p.earlierEngine(), ip) == "" && ownerOf(p.latestEngine(), ip) == "")
 		return
 	}
 	j.cause, j.proof = CauseNeighbourUnresolved, Inferred
@@ -252,12 +252,9 @@ func neighbourGone(p *path, j *judgement) {
 	j.fix = p.unplugged(where)
 }
 
-// nobodyOwns reports whether it is known that no running container has an address:
+// nobodyOwns reports whether it is known that no running container had an address then:
 // the engine was asked for all there are.
-func (p *path) nobodyOwns(ip decode.IP) bool {
-	e := p.latestEngine()
-	return e != nil && !e.Partial && p.t.world.containerAt(ip) == nil
-}
+func (p *path) nobodyOwns(ip decode.IP) bool { return p.owner(ip.Addr()).None() }
 
 // ownerOf names the running container with an address, "" if none has it.
 func ownerOf(e *engine.Snapshot, ip netip.Addr) string {
@@ -392,7 +389,7 @@ func (p *path) dropCause(j *judgement, in *point) {
 		f := notForwarded(in.Name, key)
 		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
 		j.fact("host", p.now, "%s = 0 before and after", key)
-		j.proof = proofOf(old != nil && old.Sysctls[key] == "0")
+		j.proof = proofOf(old != nil && old.Sysctls[key] == "0" && p.latestHost().Sysctls[key] == "0")
 		return
 	}
 	p.lack(off.Why())
@@ -452,7 +449,7 @@ func (p *path) reversePathAt(in *point) finding {
 
 // strictFact is what checkedAway rests on: of a dump, no counters.
 func (p *path) strictFact(link string) string {
-	if s := p.latestHost(); s.Undated {
+	if s := p.sampleThen(capture.HostNetns); s.Undated {
 		return fmt.Sprintf("rp_filter is strict at %s, and the way back is another", link)
 	}
 	return fmt.Sprintf("rp_filter is strict at %s, and IPReversePathFilter grew meanwhile", link)

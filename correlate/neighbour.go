@@ -50,7 +50,7 @@ func sharedAddress(p *path, j *judgement, _ *leg) bool { return p.wrongOwner(j) 
 // misremembered: the host sends to a link-layer address that the container does
 // not have.
 func misremembered(p *path, j *judgement, inner *leg) bool {
-	now := p.latestHost()
+	now := p.sampleThen(capture.HostNetns)
 	ip := inner.tuple.Dst.Addr()
 	if now == nil || p.container == nil || p.container.Name != p.home {
 		return false
@@ -60,7 +60,7 @@ func misremembered(p *path, j *judgement, inner *leg) bool {
 		if n.IP != ip || n.MAC == "" || mine == "" || strings.ToLower(n.MAC) == mine {
 			continue
 		}
-		if s := p.latestInside(); s != nil && slices.ContainsFunc(s.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, n.MAC) }) {
+		if s := p.sampleThen(p.home); s != nil && slices.ContainsFunc(s.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, n.MAC) }) {
 			return false // it has changed its own
 		}
 		dev := now.LinkName(n.Link)
@@ -86,7 +86,7 @@ func macOf(c *engine.Container, ip netip.Addr) string {
 
 // ownerOfMAC names the container with a link-layer address, "" if none has it.
 func (p *path) ownerOfMAC(mac string) string {
-	e := p.latestEngine()
+	e := p.engineThen()
 	if e == nil {
 		return ""
 	}
@@ -107,7 +107,7 @@ func macText(m [6]byte) string {
 // the client's address lies in the container's own network.
 func lookedFor(p *path, j *judgement, inner *leg) bool {
 	n := p.t.unansweredNeighbour(inner.tuple.Src, p.r.opened, p.now)
-	if n == nil || p.t.world.containerAt(inner.tuple.Src) != nil || p.t.world.isHost(inner.tuple.Src) {
+	if n == nil || p.containerAt(inner.tuple.Src) != nil || p.t.world.isHost(inner.tuple.Src) {
 		return false
 	}
 	client := inner.tuple.Src.Addr()
@@ -169,7 +169,7 @@ func (p *path) comesAsItself() *stop {
 // notForThisMAC: the frames came by the host's card, for its address, and bear the
 // link-layer address of somebody else: the kernel passes over them.
 func (p *path) notForThisMAC(j *judgement) bool {
-	now, at, to := p.latestHost(), p.clientPoint(), p.r.to
+	now, at, to := p.sampleThen(capture.HostNetns), p.clientPoint(), p.r.to
 	if now == nil || at.Role != capture.RoleNIC || at.Netns != capture.HostNetns || to == [6]byte{} || to[0]&1 != 0 || len(p.coming) > 0 || !p.t.world.isHost(p.tuple.Dst) {
 		return false
 	}

@@ -103,7 +103,7 @@ func (p *path) collect() {
 // identify finds what the request is meant for.
 func (p *path) identify() {
 	w := &p.t.world
-	e := w.engine()
+	e := p.engineThen()
 	p.container, p.binding = w.mapping(e, p.tuple)
 	switch {
 	case p.inner != nil:
@@ -113,12 +113,12 @@ func (p *path) identify() {
 	case p.traced():
 	case p.tuple != p.client.tuple: // translated before any point saw it
 		p.target = p.client.tuple
-	case w.containerAt(p.tuple.Dst) != nil:
+	case p.containerAt(p.tuple.Dst) != nil:
 		p.target = p.tuple
 	case p.container != nil && p.binding != nil:
 		p.target = p.mapped()
 	}
-	if c := w.containerAt(p.target.Dst); c != nil {
+	if c := p.containerAt(p.target.Dst); c != nil {
 		p.container = c
 	}
 	if p.container != nil {
@@ -135,7 +135,7 @@ func (p *path) identify() {
 // that does not know yet where an address is sends to all its ports.
 func (p *path) leaveOutFlooded() {
 	_, door := p.t.world.wayTo(p.home, p.target.Dst)
-	if door == "" || p.t.world.containerAt(p.tuple.Src) != nil {
+	if door == "" || p.containerAt(p.tuple.Src) != nil {
 		return
 	}
 	p.going = slices.DeleteFunc(p.going, func(s stop) bool {
@@ -158,7 +158,7 @@ func (p *path) traced() bool {
 // ends. It is another than the owner of the address where containers share a
 // namespace, or use the host's.
 func (p *path) servingContainer() *engine.Container {
-	e := p.t.world.engine()
+	e := p.engineThen()
 	if e == nil {
 		return nil
 	}
@@ -325,9 +325,9 @@ func (p *path) fromItsStart() bool {
 		return e.Reply.Reverse() == e.Orig
 	}
 	at := p.clientPoint()
-	client := p.t.world.containerAt(p.tuple.Src)
+	client := p.containerAt(p.tuple.Src)
 	if client == nil && p.t.ours(p.tuple.Src) { // no point sees what OUTPUT translates, and conntrack does
-		h := p.latestHost()
+		h := p.sampleThen(capture.HostNetns)
 		return p.t.journal.sources[capture.OriginConntrack].State == "ok" && h != nil && !h.Undated
 	}
 	switch at.Role {
@@ -344,7 +344,7 @@ func (p *path) fromItsStart() bool {
 // inContainer reports whether a stop lies beyond the host's own stack, on the
 // server's side.
 func (p *path) inContainer(s *stop) bool {
-	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.t.world.containerAt(p.client.tuple.Dst) != nil ||
+	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.containerAt(p.client.tuple.Dst) != nil ||
 		s.at.Netns == capture.HostNetns && (s.at.Role == capture.RoleBridge || s.at.Role == capture.RoleVeth) &&
-			p.t.world.containerAt(p.client.tuple.Dst) != nil && p.t.world.containerAt(p.tuple.Src) == nil
+			p.containerAt(p.client.tuple.Dst) != nil && p.containerAt(p.tuple.Src) == nil
 }

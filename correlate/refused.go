@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -22,7 +24,8 @@ func resetByContainer(p *path, j *judgement) {
 	p.leftBehind(&c)
 	j.cause, j.why, j.fix = c.cause, c.why, c.fix
 	j.proof = Inferred
-	if c.proof == Proven && p.proven && was.InEvidence() && p.socketCause(to, was).cause == c.cause {
+	now := p.socketCause(to, p.t.world.namespace(p.home))
+	if c.proof == Proven && p.proven && was.InEvidence() && now.cause == c.cause && !now.listens && p.socketCause(to, was).cause == c.cause {
 		j.proof = Proven
 	}
 	if c.fact != "" {
@@ -39,7 +42,7 @@ func resetByHost(p *path, j *judgement) {
 	if p.redirected(j) {
 		return
 	}
-	if mayGoIn := p.binding != nil || p.latestEngine() == nil || p.isDirect(); mayGoIn && !p.untranslated() {
+	if mayGoIn := p.binding != nil || p.engineThen() == nil || p.isDirect(); mayGoIn && !p.untranslated() {
 		if p.wentIn() {
 			resetByContainer(p, j)
 			return
@@ -47,13 +50,12 @@ func resetByHost(p *path, j *judgement) {
 		p.saidBySomeone(j)
 		return
 	}
-	f := p.orRejected(p.hostCause(p.latestEngine(), p.onHost()))
+	f := p.orRejected(p.hostCause(p.engineThen(), p.onHost()))
 	j.cause, j.why, j.fix, j.proof = f.cause, f.why, f.fix, f.proof
 	if f.fact != "" {
 		j.fact("engine", p.now, "%s", f.fact)
 	}
-	was := p.earlierEngine()
-	if f.proof == Proven && (was == nil || p.hostCause(was, p.t.world.inState(capture.HostNetns, p.earlierHost())).cause != f.cause) {
+	if was := p.earlierEngine(); f.proof == Proven && (was == nil || p.otherCause(f, was, p.earlierHost()) || p.otherCause(f, p.latestEngine(), p.latestHost())) {
 		j.proof = Inferred
 	}
 	if !p.surelyPassed() {
@@ -63,6 +65,13 @@ func resetByHost(p *path, j *judgement) {
 	if !p.t.world.known() {
 		j.blind = append(j.blind, "what the engine publishes is not in evidence")
 	}
+}
+
+// otherCause reports whether the host would refuse for another reason in another
+// state.
+func (p *path) otherCause(f finding, e *engine.Snapshot, h *host.Sample) bool {
+	q := *p // whom it was meant for stays
+	return q.hostCause(e, p.t.world.inState(capture.HostNetns, h)).cause != f.cause
 }
 
 // orRejected takes back a cause that rests on no rule having said no, where the

@@ -19,7 +19,7 @@ import (
 func (p *path) wayHome() (string, bool) {
 	client, at := p.tuple.Src.Addr(), p.clientPoint().Name
 	to := fmt.Sprintf("%s/%d", client, client.BitLen())
-	now := p.latestHost()
+	now := p.sampleThen(capture.HostNetns)
 	if now == nil || p.r.from == [6]byte{} {
 		return to + " via GATEWAY", false
 	}
@@ -115,7 +115,7 @@ func (p *path) admission(f filtering) ([]string, bool) {
 		to = f.to
 	}
 	family, table, _ := strings.Cut(h.Table, " ")
-	c := p.t.world.containerAt(to.Dst)
+	c := p.containerAt(to.Dst)
 	if !f.engine || f.stage != "forward" || c == nil || to.Dst == p.tuple.Dst || !hasPorts(to.Proto) {
 		return nil, false
 	}

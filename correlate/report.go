@@ -31,7 +31,7 @@ func (p *path) incident(j *judgement) *Incident {
 	} else if p.inner != nil || p.inside != nil {
 		i.Container = p.ownerSeen()
 	}
-	if c := p.t.world.containerAt(p.tuple.Src); c != nil {
+	if c := p.containerAt(p.tuple.Src); c != nil {
 		i.ClientContainer = c.Name
 	}
 	if g := p.served(); g != p.client && (g.tuple.Src != p.tuple.Src || g.tuple.SrcPort != p.tuple.SrcPort) {

@@ -46,7 +46,7 @@ func silentHost(p *path, j *judgement) bool {
 	return true
 }
 
-func (p *path) isDirect() bool { return p.t.world.containerAt(p.tuple.Dst) != nil }
+func (p *path) isDirect() bool { return p.containerAt(p.tuple.Dst) != nil }
 
 // acknowledged reports whether a point saw all request bytes acknowledged.
 func (p *path) acknowledged(g *leg, point uint16) bool {
@@ -66,7 +66,7 @@ func silentContainer(p *path, j *judgement) bool {
 	if !p.entered() || len(p.replies()) > 0 {
 		return false
 	}
-	if p.tuple.Proto == decode.UDP && p.t.talkers.get(talker(p.served().tuple)) == 0 && p.latestInside() == nil && !p.paused() {
+	if p.tuple.Proto == decode.UDP && p.t.talkers.get(talker(p.served().tuple)) == 0 && !listener(p.homeNamespace(), p.served().tuple).Known() && !p.paused() {
 		j.undetermined(p, "whether the protocol answers at all is not in evidence, nor the sockets of "+p.name())
 		return true
 	}
@@ -116,7 +116,7 @@ func (p *path) paused() bool {
 }
 
 func (p *path) stateOf(id string) string {
-	if e := p.latestEngine(); e != nil {
+	if e := p.engineThen(); e != nil {
 		for i := range e.Containers {
 			if e.Containers[i].ID == id {
 				return e.Containers[i].State
@@ -134,7 +134,7 @@ func pausedContainer(p *path, j *judgement, _ *leg) bool {
 	j.why = fmt.Sprintf("%s is paused: its kernel accepts, its processes do not run.", p.name())
 	j.fix = []string{"docker unpause " + shell(p.name())}
 	j.fact("engine", p.now, "%s is paused", p.name())
-	if e := p.earlierEngine(); e != nil && slices.ContainsFunc(e.Containers, sameState(p.container.ID, "paused")) {
+	if e := p.earlierEngine(); e != nil && slices.ContainsFunc(e.Containers, sameState(p.container.ID, "paused")) && slices.ContainsFunc(p.latestEngine().Containers, sameState(p.container.ID, "paused")) {
 		j.proof = proofOf(p.proven)
 	}
 	return true
@@ -176,7 +176,7 @@ func noRouteBack(p *path, j *judgement, inner *leg) bool {
 	j.why = fmt.Sprintf("%s has no route back to %s, so its answers go nowhere.", p.name(), back)
 	j.fix = p.defaultRouteFix()
 	j.fact("host", p.now, "no route in %s leads to %s", p.name(), back)
-	if was := p.t.world.inState(p.home, p.earlierInside()); p.wayBack(was, inner.tuple).None() {
+	if was := p.t.world.inState(p.home, p.earlierInside()); p.wayBack(was, inner.tuple).None() && p.wayBack(p.t.world.namespace(p.home), inner.tuple).None() {
 		j.proof = proofOf(p.proven)
 	}
 	return true
@@ -188,7 +188,7 @@ func (p *path) wayBack(n known.Namespace, t decode.Tuple) known.Answer[host.Rout
 }
 
 func backlogFull(p *path, j *judgement, inner *leg) bool {
-	s, old := p.latestInside(), p.earlierInside()
+	s, old := p.t.world.host(p.home), p.earlierInside()
 	if s == nil || p.tuple.Proto != decode.TCP {
 		return false
 	}
@@ -230,7 +230,7 @@ func (p *path) boundSocket(server decode.Tuple) (*host.Socket, bool) {
 	if !p.entered() {
 		netns, old = capture.HostNetns, p.earlierHost()
 	}
-	now, ok := listener(p.namespace(netns), server).Get()
+	now, ok := listener(p.t.world.namespace(netns), server).Get() // what it did to the queue shows later
 	if !ok {
 		return nil, false
 	}

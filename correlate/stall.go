@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dnatrace/capture"
 	"dnatrace/decode"
 )
 
@@ -122,7 +123,7 @@ func (p *path) tooLarge(j *judgement, w way) bool {
 		j.fact("packets", e.time, "ICMP from %s at %s: at most %d bytes", e.from.Addr(), p.t.pointName(e.point), e.mtu)
 		return true
 	}
-	now := p.latestHost()
+	now := p.sampleThen(capture.HostNetns)
 	if now == nil {
 		return false
 	}

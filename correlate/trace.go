@@ -302,7 +302,7 @@ func (p *path) filterCause(f filtering) Cause {
 // fromOutside reports whether it is known that the request does not come from one
 // of the engine's networks.
 func (p *path) fromOutside() bool {
-	return p.clientPoint().Role == capture.RoleNIC || len(p.latestEngine().Networks) > 0
+	return p.clientPoint().Role == capture.RoleNIC || len(p.engineThen().Networks) > 0
 }
 
 // isIsolation reports whether the engine kept two of its networks apart.
@@ -329,7 +329,7 @@ func (p *path) filterFix(f filtering) []string {
 		if f.means == ruleset.MeaningICC {
 			return []string{"connect both to a network that was made without com.docker.network.bridge.enable_icc=false"}
 		}
-		return []string{fmt.Sprintf("docker network connect %s %s", shell(p.t.world.network(p.target.Dst)), shell(ownerOf(p.latestEngine(), p.tuple.Src.Addr())))}
+		return []string{fmt.Sprintf("docker network connect %s %s", shell(p.t.world.network(p.target.Dst)), shell(ownerOf(p.engineThen(), p.tuple.Src.Addr())))}
 	}
 	if fix, ok := p.admission(f); ok {
 		return fix

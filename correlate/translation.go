@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/ruleset"
@@ -28,14 +29,14 @@ func misdelivered(p *path, j *judgement) {
 // translatedElsewhere: a rule other than that of the mapping in force sent the
 // request to another server, which answered.
 func (p *path) translatedElsewhere(j *judgement) {
-	if p.latestEngine() == nil || p.intended(p.latestEngine()) || p.intended(p.earlierEngine()) {
+	if p.latestEngine() == nil || p.intended(p.latestEngine()) || p.intended(p.engineThen()) || p.intended(p.earlierEngine()) {
 		return
 	}
-	meant, _ := p.t.world.mapping(p.latestEngine(), p.tuple)
+	meant, _ := p.t.world.mapping(p.engineThen(), p.tuple)
 	hit, known := p.translatingRule()
 	_, step := p.tracedTranslation()
 	leftover := known && hit.Owner == ruleset.OwnerDocker
-	taker := p.t.world.containerAt(p.target.Dst)
+	taker := p.containerAt(p.target.Dst)
 	switch {
 	case meant == nil && mappingsLack(p.latestEngine()) != "":
 		return // what is not in evidence may publish it
@@ -167,7 +168,7 @@ func (p *path) invalid(j *judgement) bool {
 // remembered is how long the host's connection tracking keeps an idle TCP
 // connection; 0 if that is not known.
 func (p *path) remembered() time.Duration {
-	now := p.latestHost()
+	now := p.sampleThen(capture.HostNetns)
 	if now == nil {
 		return 0
 	}
@@ -204,7 +205,7 @@ func (p *path) tableFull(j *judgement) bool {
 // leftBehind says so where the container's own servers are in a namespace that
 // it has left, or that its owner has.
 func (p *path) leftBehind(f *finding) {
-	e := p.latestEngine()
+	e := p.engineThen()
 	if e == nil || p.container == nil || f.cause != CauseNoListener && f.cause != CauseWrongContainerPort {
 		return
 	}
@@ -222,6 +223,6 @@ func (p *path) leftBehind(f *finding) {
 // lives reports whether a process of c has a socket in the namespace where the
 // request ended.
 func (p *path) lives(c *engine.Container) bool {
-	s := p.latestInside()
+	s := p.sampleThen(p.home)
 	return s == nil || slices.ContainsFunc(s.Sockets, func(k host.Socket) bool { return k.Container == c.ID })
 }

@@ -251,8 +251,8 @@ func (p *path) sayer(e *icmpError) string {
 // to, if nothing is plugged into it: then not even a question is seen there. ""
 // if something is, or if that is not known.
 func (p *path) withoutCarrier() string {
-	now := p.latestHost()
-	if now == nil || p.inner != nil || p.t.world.containerAt(p.target.Dst) == nil {
+	now := p.sampleThen(capture.HostNetns)
+	if now == nil || p.inner != nil || p.containerAt(p.target.Dst) == nil {
 		return ""
 	}
 	bridge, _ := p.t.world.wayTo(p.home, p.target.Dst)
