@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -269,7 +270,7 @@ func (p *path) proxyServes() bool {
 // doing. A connection that reaches the host's own stack is tracked; one that a
 // rule rejects on its way is not.
 func (p *path) maybeRejected() bool {
-	if p.x.conntrack != nil {
+	if p.x.conntrack != nil || p.now == math.MaxInt64 { // nothing was seen of it: its way through the rules is followed
 		return false
 	}
 	if _, _, translated := p.ruledTranslation(); translated {

@@ -117,7 +117,11 @@ func (p *path) remarks(i *Incident) {
 		i.Notes = append(i.Notes, "the host itself made this request: the way in from outside was not exercised")
 	}
 	if i.Via == "proxy" && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
-		i.Notes = append(i.Notes, "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's")
+		note := "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's"
+		if away, ok := w.elsewhere(p.engineThen(), p.onHost()).Get(); ok {
+			note = "the engine's port driver served this request, and the server does not see the client's address: " + away
+		}
+		i.Notes = append(i.Notes, note)
 	}
 	i.Notes = append(i.Notes, p.slowness(i.Timing)...)
 	if e := p.latestEngine(); e != nil && i.Verdict == Delivered {
