@@ -10,7 +10,14 @@ import (
 // untranslated, on a port that a container publishes.
 func heldByHost(p *path, j *judgement) bool {
 	e := p.x.conntrack
-	if e == nil || e.Reply.Reverse() != e.Orig || p.binding == nil || p.entered() || p.r.synAck != 0 || p.proxied() || p.t.world.proxyFor(p.tuple) != nil || !p.t.world.isHost(p.tuple.Dst) {
+	if e == nil || e.Reply.Reverse() != e.Orig || p.entered() || p.r.synAck != 0 || p.proxied() || p.t.world.proxyFor(p.tuple) != nil {
+		return false
+	}
+	if lack := p.nobodysHost(); lack != "" {
+		j.undetermined(p, lack) // it passed the rules, and what took it is not told
+		return true
+	}
+	if p.binding == nil || !p.t.world.own(p.onHost(), p.tuple.Dst.Addr()).Is() {
 		return false
 	}
 	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
@@ -27,6 +34,17 @@ func heldByHost(p *path, j *judgement) bool {
 	}
 	p.claim(j, p.clientPoint())
 	return true
+}
+
+// nobodysHost says what is missing for telling who on the host was to take an
+// untranslated request; "" if nothing is, or it is not for the host.
+func (p *path) nobodysHost() string {
+	if own := p.t.world.own(p.onHost(), p.tuple.Dst.Addr()); !own.Known() {
+		return own.Why()
+	} else if own.None() || p.binding != nil {
+		return ""
+	}
+	return mappingsLack(p.engineThen())
 }
 
 // heldByEngine: without docker-proxy the engine holds the port and serves

@@ -2,9 +2,8 @@ package correlate
 
 import (
 	"fmt"
-	"slices"
 
-	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -29,30 +28,19 @@ func filteredInside(p *path, j *judgement, inner *leg) bool {
 // addressGone: no interface in the container has the address that the request was
 // sent to.
 func addressGone(p *path, j *judgement, inner *leg) bool {
-	s := p.sampleThen(p.home)
 	to := inner.tuple.Dst
-	if p.heard() || !lacks(s, to) || p.container == nil || p.containerAt(to) == nil {
+	lacks := func(n known.Namespace) bool { return n.Local(to.Addr()).None() }
+	if p.heard() || !lacks(p.homeNamespace()) || p.container == nil || p.containerAt(to) == nil {
 		return false // or it may be a router, with the address behind it
 	}
 	j.cause = CauseContainerAddress
 	j.why = fmt.Sprintf("No interface in %s has the address %s that the request is translated to: its kernel passes over what is not its own.", p.name(), to.Addr())
 	j.fix = []string{"docker restart " + shell(p.name()), "see what took the address away: " + p.insideFix([]string{"ip addr"})[0]}
 	j.fact("host", p.now, "%s is on no interface of %s", to.Addr(), p.name())
-	if lacks(p.earlierInside(), to) {
+	if lacks(p.t.world.inState(p.home, p.earlierInside())) && lacks(p.t.world.namespace(p.home)) {
 		j.proof = proofOf(p.proven)
 	}
 	return true
-}
-
-// lacks reports whether a namespace is known not to have an address. A dump may be
-// of one family alone.
-func lacks(s *host.Sample, ip decode.IP) bool {
-	if s == nil || slices.ContainsFunc(s.Addrs, func(a host.Addr) bool { return a.Prefix.Addr() == ip.Addr() }) {
-		return false
-	}
-	return slices.ContainsFunc(s.Addrs, func(a host.Addr) bool {
-		return !s.Undated || !a.Prefix.Addr().IsLoopback() && a.Prefix.Addr().Is4() == ip.Is4()
-	})
 }
 
 // gatewaySilent: the container looks for its gateway among its neighbours, in

@@ -19,14 +19,17 @@ var insides = []row{
 		name: "a dump of one family says nothing of the other",
 		but: func(s *scene) {
 			s.samples["web"].Undated = true
+			s.samples["web"].Given = host.Given{"links": "", "addrs6": ""}
 			s.samples["web"].Addrs = []host.Addr{{Link: 2, Prefix: prefix("fd00:17::2/64")}}
 		},
 		story: syn + translated,
 		want:  []string{"unanswered at container: unknown, via dnat to 172.17.0.2:80, inferred"},
 	},
 	{
-		name:  "no addresses in the dump at all",
-		but:   func(s *scene) { s.samples["web"].Addrs = nil },
+		name: "no addresses in the dump at all",
+		but: func(s *scene) {
+			s.samples["web"].Addrs, s.samples["web"].Given = nil, host.Given{"links": "", "routes4": "", "tcp": ""}
+		},
 		story: syn + translated,
 		want:  []string{"unanswered at container: unknown, via dnat to 172.17.0.2:80, inferred"},
 	},
