@@ -141,7 +141,7 @@ func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
 	x.errors = append(x.errors, e)
 	r.lastSeen = p.Time
 	if n == r.client && w == request && pt.same == r.point && e.refuses() && r.answered == 0 {
-		t.followed(r)
+		t.followed(req, r)
 		t.decide(req, r, p.Time)
 	}
 }

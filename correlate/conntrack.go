@@ -89,7 +89,7 @@ func (t *Tracker) translatedBeforeSeen(e *decode.Conntrack, n uint32) {
 			p.Kind, p.Flags = decode.Datagram, 0
 		}
 		t.begin(n, &p, &t.points[s.point])
-		t.followed(t.requests.at(g.req - 1)) // what its leg has seen is told only now
+		t.unbare(t.requests.at(g.req - 1)) // what its leg has seen is told only now
 		t.adoptInside(g.req-1, g)
 		t.catchUp(g.req-1, g)
 	}

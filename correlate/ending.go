@@ -23,6 +23,9 @@ func (t *Tracker) settleAll() {
 		if r.number == 0 {
 			continue
 		}
+		if t.floods(i, r) {
+			continue
+		}
 		if r.phase == settlingDown {
 			t.judge(i, t.now, false)
 		}

@@ -13,12 +13,14 @@ import (
 // A client whose SYN is not answered sends it again after a second (RFC 6298
 // §5.7), and one that is answered goes on at once. Requests that consist of one
 // SYN, in great numbers and to one port of one server, are made up: nobody waits
-// for what becomes of them. They are told as one flood, and no longer held.
+// for what becomes of them. They are told as one flood, and are the first to go
+// where there is no room.
 
 const (
-	floodLeast   = 1000 // SYNs that nobody has followed up, waiting at once
-	floodsKept   = 4096 // servers whose SYNs are counted
-	floodsTold   = 64   // floods told one by one; the others are told together
+	floodLeast   = 1000        // SYNs that nobody followed up, of one moment
+	floodTry     = time.Second // when a client tries again
+	floodsKept   = 4096        // servers whose SYNs are counted
+	floodsTold   = 64          // floods told one by one; the others are told together
 	sketchedBits = 1 << 18
 )
 
@@ -31,7 +33,8 @@ type server struct {
 // crowd counts the requests to one server that consist of one SYN so far.
 type crowd struct {
 	server  server
-	waiting int        // of those held
+	held    int        // of them
+	waiting int        // that are not counted in a flood yet
 	bare    queue[age] // they, in order of age, and others that were once
 	flood   *flood     // while there is one; nil otherwise
 }
@@ -41,18 +44,7 @@ type flood struct {
 	to          netip.AddrPort
 	first, last int64 // Unix ns, as kept
 	requests    int
-	answered    int // SYN-ACKs left
 	sources     sketch
-}
-
-// swept lets a request go if it is one of a flood.
-func (t *Tracker) swept(req uint32, r *reqRecord) bool {
-	if !t.floods(r) {
-		return false
-	}
-	r.phase = judged
-	t.forget(req)
-	return true
 }
 
 // bare notes a request that has just been begun by a SYN.
@@ -62,13 +54,10 @@ func (t *Tracker) bare(req uint32, r *reqRecord, g *leg) {
 	}
 	c := t.crowdAt(g, true)
 	r.marks |= markBare
+	c.held++
 	c.waiting++
 	c.bare.push(age{req, r.number})
-	if c.flood == nil && c.waiting >= floodLeast {
-		c.flood = t.journal.flood(netip.AddrPortFrom(g.tuple.Dst.Addr(), g.tuple.DstPort))
-		t.flooding = append(t.flooding, c)
-	}
-	if c.bare.size > 2*c.waiting+queueChunk {
+	if c.bare.size > 2*c.held+queueChunk {
 		c.bare.keep(func(a *age) bool { return t.isBare(*a) })
 	}
 }
@@ -96,56 +85,120 @@ func (t *Tracker) crowdAt(g *leg, made bool) *crowd {
 	return c
 }
 
+// inFlood reports whether a request was counted in a flood.
+func inFlood(r *reqRecord) bool { return r.marks&markBare != 0 && r.phase == judged && r.rev == 0 }
+
 // followed notes that something came of a request beyond its SYN and the answer
-// to that.
-func (t *Tracker) followed(r *reqRecord) {
+// to that. If it was counted in a flood, it is not of that, and waits as others do.
+func (t *Tracker) followed(req uint32, r *reqRecord) {
 	if r.marks&markBare == 0 {
 		return
 	}
+	late := inFlood(r)
+	t.unbare(r)
+	if !late {
+		return
+	}
+	t.journal.summary.Flooded--
+	t.journal.flood(addrPort(t.legs.slab.at(r.client).tuple)).requests--
+	if r.phase = waiting; r.marks&markWindow == 0 {
+		r.marks |= markWindow
+		t.rearm(t.now+int64(t.config.Window), req)
+	}
+}
+
+func addrPort(t decode.Tuple) netip.AddrPort { return netip.AddrPortFrom(t.Dst.Addr(), t.DstPort) }
+
+// unbare takes a request out of its crowd.
+func (t *Tracker) unbare(r *reqRecord) {
+	if r.marks&markBare == 0 {
+		return
+	}
+	counted := inFlood(r)
 	r.marks &^= markBare
 	c := t.crowdAt(t.legs.slab.at(r.client), false)
 	if c == nil {
 		return // it was let go of meanwhile
 	}
-	if c.waiting--; c.waiting <= 0 {
-		t.flooding = slices.DeleteFunc(t.flooding, func(o *crowd) bool { return o == c })
-		*c = crowd{server: c.server} // what is left of a flood is not judged as anything else
+	c.held--
+	if !counted {
+		t.waitsNoMore(c)
 	}
 }
 
-// floods reports whether a request is one of a flood, and takes it into the count
-// of that.
-func (t *Tracker) floods(r *reqRecord) bool {
-	if r.marks&markBare == 0 {
+func (t *Tracker) waitsNoMore(c *crowd) {
+	if c.waiting--; c.waiting <= 0 && c.flood != nil {
+		c.flood = nil // what was left of it has been counted, too
+		t.flooding = slices.DeleteFunc(t.flooding, func(o *crowd) bool { return o == c })
+	}
+}
+
+// floods reports whether a request that is due is one of a flood, and counts it
+// there. Should anything come of it, it is taken out again.
+func (t *Tracker) floods(req uint32, r *reqRecord) bool {
+	if r.marks&markBare == 0 || r.rev > 0 || r.phase == judged {
 		return false
 	}
 	g := t.legs.slab.at(r.client)
 	c := t.crowdAt(g, false)
-	if c == nil || c.flood == nil {
+	if c == nil || c.flood == nil && !t.overdue(c) {
 		return false
 	}
-	f := c.flood
+	f := t.flooded(c)
 	f.requests++
 	f.first, f.last = min(f.first, r.opened), max(f.last, r.opened)
-	if r.synAck != 0 {
-		f.answered++
-	}
 	f.sources.add(g.tuple.Src)
 	t.journal.summary.Flooded++
-	t.followed(r)
+	r.phase = judged
+	t.armIdle(req, r)
+	t.waitsNoMore(c)
 	return true
 }
 
-// thin makes room by one request of a flood: the oldest, as nobody waits for it.
-func (t *Tracker) thin() bool {
-	var largest *crowd
-	for _, c := range t.flooding {
-		if largest == nil || c.waiting > largest.waiting {
-			largest = c
+// overdue reports whether so many of a crowd should have tried again, or gone on,
+// that they are a flood.
+func (t *Tracker) overdue(c *crowd) bool {
+	n := 0
+	for i := 0; i < c.bare.size && c.waiting >= floodLeast; i++ {
+		a := *c.bare.peek(i)
+		if !t.isBare(a) {
+			continue
+		}
+		if t.requests.at(a.req).opened > t.now-int64(floodTry) {
+			break
+		}
+		if n++; n == floodLeast {
+			return true
 		}
 	}
-	for largest != nil && !largest.bare.empty() {
-		if a := largest.bare.pop(); t.isBare(a) {
+	return false
+}
+
+// flooded makes a crowd a flood, if it is none yet.
+func (t *Tracker) flooded(c *crowd) *flood {
+	if c.flood == nil {
+		c.flood = t.journal.flood(netip.AddrPortFrom(c.server.ip.Addr(), c.server.port))
+		t.flooding = append(t.flooding, c)
+	}
+	return c.flood
+}
+
+// thin makes room by the oldest request of a crowd that takes half of all room:
+// nobody waits for it.
+func (t *Tracker) thin() bool {
+	half := max(floodLeast, t.requests.live()/2)
+	large := t.lastCrowd
+	if large == nil || large.held <= half {
+		i := slices.IndexFunc(t.flooding, func(c *crowd) bool { return c.held > half })
+		if i < 0 {
+			return false
+		}
+		large = t.flooding[i]
+	}
+	for !large.bare.empty() {
+		if a := large.bare.pop(); t.isBare(a) {
+			t.flooded(large)
+			t.floods(a.req, t.requests.at(a.req))
 			t.forget(a.req)
 			return true
 		}
@@ -176,7 +229,6 @@ type FloodReport struct {
 	To        string    `json:"to"` // the server that they asked for; "" several
 	Protocol  string    `json:"protocol"`
 	Requests  int       `json:"requests"`
-	Answered  int       `json:"answered"`  // of them by a SYN-ACK
 	Addresses int       `json:"addresses"` // that they came from, about
 	First     time.Time `json:"first"`
 	Last      time.Time `json:"last"`
@@ -189,7 +241,7 @@ func (g *journal) floodReports() []FloodReport {
 		if f.requests == 0 {
 			continue
 		}
-		r := FloodReport{Protocol: "tcp", Requests: f.requests, Answered: f.answered, Addresses: min(f.sources.count(), f.requests), First: unix(f.first), Last: unix(f.last)}
+		r := FloodReport{Protocol: "tcp", Requests: f.requests, Addresses: min(f.sources.count(), f.requests), First: unix(f.first), Last: unix(f.last)}
 		if f.to.IsValid() {
 			r.To = f.to.String()
 		}

@@ -111,9 +111,7 @@ func sameState(id, state string) func(engine.Container) bool {
 func (t *Tracker) judge(req uint32, at int64, last bool) {
 	r := t.requests.at(req)
 	first := r.rev == 0
-	if t.floods(r) {
-		r.phase = judged // nobody waits for it
-		t.after(&t.lingering, linger, req)
+	if t.floods(req, r) {
 		return
 	}
 	if t.plainlyDelivered(req, r) {
@@ -232,8 +230,8 @@ func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
 	if r.rev > 0 {
 		t.journal.uncount(r.verdict)
 	}
+	t.unbare(r)
 	r.phase, r.verdict = judged, v
-	t.followed(r)
 	t.journal.count(v)
 	tcp := t.legs.slab.at(r.client).tuple.Proto == decode.TCP
 	if r.answered != 0 {

@@ -249,17 +249,17 @@ const chunkAbort = 6
 func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bool) {
 	switch {
 	case p.Flags&decode.SYN != 0:
-		t.attempt(req, r, p.Time)
-		if r.attempts > 1 {
-			t.followed(r)
+		if r.attempts > 0 {
+			t.followed(req, r)
 		}
+		t.attempt(req, r, p.Time)
 		if r.attempts > 1 && r.attempts <= mostRetries {
 			t.clientLeg(req).ipid = p.IPID
 			t.carries(req, r, p)
 		}
 		return
 	}
-	t.followed(r)
+	t.followed(req, r)
 	switch {
 	case p.Flags&decode.RST != 0 && t.challenged(req):
 		return // it ends the server's older connection, and will try again
@@ -348,12 +348,12 @@ func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packe
 		t.answer(req, r, n, p.Time)
 	}
 	if p.Flags&decode.RST != 0 {
-		t.followed(r)
+		t.followed(req, r)
 		r.marks |= markServerRST
 		t.close(req, r, p.Time)
 	}
 	if p.Flags&decode.FIN != 0 {
-		t.followed(r)
+		t.followed(req, r)
 		r.marks |= markServerFIN
 		r.serverFIN = cmp.Or(r.serverFIN, p.Time)
 		if r.answered == 0 {
@@ -388,7 +388,7 @@ func (t *Tracker) answer(req uint32, r *reqRecord, n uint32, now int64) {
 	if r.answered != 0 {
 		return
 	}
-	t.followed(r)
+	t.followed(req, r)
 	r.answered = now
 	t.legs.slab.at(n).flags |= legAnswered
 	t.decide(req, r, now)
@@ -418,7 +418,7 @@ func (t *Tracker) decide(req uint32, r *reqRecord, now int64) {
 
 // settled judges a request whose deciding packet was seen a moment ago.
 func (t *Tracker) settled(req uint32, r *reqRecord, at int64) {
-	if r.phase == settlingDown && !t.swept(req, r) {
+	if r.phase == settlingDown {
 		t.judge(req, at, false)
 	}
 }
@@ -441,9 +441,7 @@ func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
 		t.finish(req, r, at)
 		return
 	}
-	if !t.swept(req, r) {
-		t.judge(req, at, true)
-	}
+	t.judge(req, at, true)
 }
 
 // patience is how long a request waits after its last new attempt.
@@ -472,11 +470,11 @@ func (t *Tracker) idled(req uint32, r *reqRecord, at int64) {
 // forget releases a request and its legs.
 func (t *Tracker) forget(req uint32) {
 	r := t.requests.at(req)
-	if r.phase != judged && !t.floods(r) {
+	if r.phase != judged && !t.floods(req, r) {
 		t.judge(req, t.now, true)
 	}
 	t.finish(req, r, t.now)
-	t.followed(r)
+	t.unbare(r)
 	t.unidentify(req, r)
 	for n := r.client + 1; n != 0; {
 		next := t.legs.slab.at(n - 1).next
@@ -488,7 +486,8 @@ func (t *Tracker) forget(req uint32) {
 }
 
 // makeRoom lets requests go when there are too many: those that are closed first,
-// then the oldest. Those that never end must not take the memory of the host.
+// then those that are judged, then the oldest. Those that never end must not take
+// the memory of the host.
 func (t *Tracker) makeRoom() {
 	if t.requests.live() < t.config.Capacity && t.bytes() < requestBytes {
 		t.forgetAges()
@@ -504,13 +503,25 @@ func (t *Tracker) makeRoom() {
 			return
 		}
 	}
+	for !t.idling.empty() {
+		t.touchNext(&t.idling, true)
+		d := t.idling.pop()
+		r := t.requests.at(d.req)
+		if r.number != d.number {
+			continue
+		}
+		if r.marks &^= markIdle; r.phase == judged {
+			t.forget(d.req)
+			return
+		}
+	}
 	for !t.aging.empty() {
 		a := t.aging.pop()
 		r := t.requests.at(a.req)
 		if r.number != a.number {
 			continue
 		}
-		if r.phase != judged && !t.floods(r) {
+		if r.phase != judged && !t.floods(a.req, r) {
 			r.phase = judged
 			if r.marks&markMiddle == 0 { // delivered or not judged
 				t.journal.evicted++

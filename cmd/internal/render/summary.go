@@ -65,12 +65,8 @@ func Flood(f *correlate.FloodReport) string {
 	if to == "" {
 		to = "several servers"
 	}
-	s := fmt.Sprintf("%d SYNs from about %s to %s within %.1f s that nobody followed up: told as one flood", f.Requests,
+	return fmt.Sprintf("%d SYNs from about %s to %s within %.1f s that nobody followed up: told as one flood", f.Requests,
 		plural(f.Addresses, "address", "addresses"), to, f.Last.Sub(f.First).Seconds())
-	if f.Answered > 0 {
-		s += fmt.Sprintf("; %d were answered by a SYN-ACK", f.Answered)
-	}
-	return s
 }
 
 // openWords say how far an open request was seen to get, and what it waited for.
