@@ -23,6 +23,11 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	if pt.Netns != capture.HostNetns && (pt.Role == capture.RoleLoopback || g.tuple.Dst.Addr().IsLoopback()) {
 		return false // a container talking to itself
 	}
+	if p.Kind == decode.Datagram && carriesNetworks(g.tuple.DstPort) {
+		if _, published := t.world.mapping(t.world.engine(), g.tuple); published == nil {
+			return false // of a tunnel, whose packets the capture cut, or that is not opened here
+		}
+	}
 	if p.Tunneled && t.world.containerAt(g.tuple.Dst) == nil {
 		return false // of a network between hosts, whose containers may be elsewhere
 	}
@@ -42,6 +47,10 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 	// the way in translates: disowned looks again.
 	return pt.Role == capture.RoleNIC && !outward && !t.ours(g.tuple.Src) && !t.world.isContainerNet(g.tuple.Src)
 }
+
+// carriesNetworks reports whether a UDP port is that of a tunnel between hosts:
+// VXLAN's (IANA's, and the one that Linux had before), and Geneve's.
+func carriesNetworks(port uint16) bool { return port == 4789 || port == 8472 || port == 6081 }
 
 // asksTheWorld reports, where nothing tells whose addresses are whose, whether a
 // packet seen on the containers' side goes out: from private addresses (RFC 1918,

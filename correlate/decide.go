@@ -30,6 +30,12 @@ func decide(p *path, j *judgement, last bool) bool {
 	if answerStopped(p, j) || answered(p, j) {
 		return true
 	}
+	if p.x.leaves {
+		if last {
+			j.undetermined(p, "it left the host: what became of it outside was not watched")
+		}
+		return last
+	}
 	if p.r.marks&markMiddle != 0 {
 		return false // joined in the middle: delivered or not judged
 	}
@@ -197,11 +203,21 @@ func oneWay(p *path, j *judgement) bool {
 	if sock == nil || grown || len(p.coming) > 0 {
 		return false
 	}
+	if own := sock.Process != "" && sock.Process != "docker-proxy" && sock.Process != "dockerd" && sock.Process != "rootlesskit"; !p.entered() && !own && !p.keptByHost() {
+		return false // the rules may have sent it on, or stopped it: docker-proxy is bound all the same
+	}
 	j.deliver(p)
 	j.proof, j.oneWay = Inferred, true
 	j.fact("host", p.now, "%s is bound to %s and its queue is not growing", processName(sock), sock.Local)
 	j.note("no answer was seen; the protocol may have none")
 	return true
+}
+
+// keptByHost reports whether connection tracking says that the request went to the
+// host itself.
+func (p *path) keptByHost() bool {
+	e := p.x.conntrack
+	return e != nil && e.Reply.Reverse() == e.Orig
 }
 
 // talker is how a server that answers is remembered.

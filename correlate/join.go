@@ -425,7 +425,7 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 	switch {
 	case waiting == 0:
 		return false
-	case waiting == 1 && t.ours(g.tuple.Src):
+	case waiting == 1 && t.ours(g.tuple.Src) && t.world.known(): // the mapping agrees
 		t.requests.at(found.req).marks |= markProxied
 		t.belong(n, found.req)
 	default:

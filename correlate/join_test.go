@@ -225,3 +225,33 @@ var strangers = []row{
 }
 
 func TestStrangers(t *testing.T) { check(t, strangers) }
+
+// takenUp are about what a bound socket says of datagrams that nobody answers
+// (rules 3, 20).
+var takenUp = []row{
+	{
+		name: "docker-proxy is bound whether or not a rule sends the datagram on: nothing says that it was taken up",
+		but: func(s *scene) {
+			s.unwatch("docker0", "veth1", "web:eth0")
+			s.dockerProxy("udp", "0.0.0.0:8053", "172.17.0.2:53")
+		},
+		story: "0ms eth0 C > U udp seq=5 len=30\n",
+		want:  []string{"undetermined: unknown, inferred"},
+	},
+	{
+		name: "a server of the host's own takes them",
+		but: func(s *scene) {
+			s.unwatch("docker0", "veth1", "web:eth0")
+			s.hostListens("udp", "0.0.0.0:514", "rsyslogd")
+		},
+		story: "0ms eth0 C > 198.51.100.1:514 udp seq=5 len=30\n",
+		want:  []string{"delivered, inferred"},
+	},
+	{
+		name:  "what carries other packets is no request of its own, cut as it may be",
+		scene: packetsOnly,
+		story: "0ms eth0 C > 198.51.100.1:4789 udp seq=5 len=1400\n",
+	},
+}
+
+func TestTakenUp(t *testing.T) { check(t, takenUp) }

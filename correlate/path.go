@@ -233,6 +233,8 @@ func (p *path) via(j *judgement) string {
 		return "host"
 	case j.stage == "raw" || j.stage == "ingress" || j.stage == "prerouting" || j.stage == "host":
 		return "" // it ended before anything could send it anywhere
+	case j.verdict == Delivered:
+		return "" // by which way is not in evidence
 	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC && p.target != (decode.Tuple{}) && p.target.Dst.Is4() == p.tuple.Dst.Is4():
 		return "dnat"
 	}

@@ -65,7 +65,7 @@ func (i *Incident) fill() {
 
 // ownerSeen names the container by the points that saw the request.
 func (p *path) ownerSeen() string {
-	for _, s := range p.going {
+	for _, s := range slices.Backward(p.going) { // the first ones may be its client's
 		if owner := p.t.containerOf(s.at); owner != "" && p.isServersDoor(s.at) {
 			return owner
 		}

@@ -103,6 +103,9 @@ func (n Namespace) Leaves(q Lookup) Answer[string] {
 }
 
 func (n Namespace) linkIndex(ip netip.Addr) int {
+	if n.state == nil {
+		return 0 // loopback addresses are local, whatever else is known
+	}
 	for _, a := range n.state.Addrs {
 		if a.Prefix.Addr().Unmap() == ip {
 			return a.Link
