@@ -203,6 +203,13 @@ var strangers = []row{
 		want:  []string{"undetermined: unknown, inferred", "delivered, via proxy to 172.17.0.2:53, inferred"},
 	},
 	{
+		name:  "a request that was acknowledged and never answered is unanswered, whoever serves the port",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0", "lo") },
+		story: outside,
+		want:  []string{"unanswered: server-silent, inferred"},
+	},
+	{
 		name:  "what was not captured of the answers is not claimed to be missing",
 		scene: packetsOnly,
 		story: "0ms eth0 C > H S seq=100\n0.2ms eth0 C > H . seq=101 ack=501\n0.3ms eth0 C > H P. seq=101 ack=501 len=50\n",

@@ -21,8 +21,19 @@ func silentServer(p *path, j *judgement) bool {
 	case p.untranslated():
 		return silentHost(p, j)
 	default:
-		j.undetermined(p, "nothing behind "+p.clientPoint().Name+" was watched: an answer may have been lost there")
+		return silentSomeone(p, j)
 	}
+	return true
+}
+
+// silentSomeone: somebody took the request and does not answer; whose process that
+// is was not watched.
+func silentSomeone(p *path, j *judgement) bool {
+	j.verdict, j.cause, j.proof = Unanswered, CauseServerSilent, Inferred
+	j.why = fmt.Sprintf("The server on port %d accepted the connection, acknowledged the request and sent no answer.", p.tuple.DstPort)
+	j.fix = []string{"see what the server is waiting for: its log, its own connections"}
+	j.blind = appendNew(j.blind, "nothing behind "+p.clientPoint().Name+" was watched: whether the host or a container serves the port is not in evidence")
+	p.claim(j, p.clientPoint())
 	return true
 }
 
