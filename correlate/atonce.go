@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"container/heap"
 	"slices"
 
 	"dnatrace/capture"
@@ -56,11 +57,18 @@ func (g *passage) dropped() bool {
 	return last.Verdict.Code == decode.VerdictDrop && (last.Type == decode.TraceRule || last.Type == decode.TracePolicy)
 }
 
-// droppedAtOnce has a request judged soon, of which the kernel dropped a packet.
-func (t *Tracker) droppedAtOnce(req uint32) {
-	if r := t.requests.at(req); r.synAck == 0 && r.answered == 0 && r.marks&markClosed == 0 {
-		t.decide(req, r, t.now)
+// droppedAtOnce has a request judged soon, of which the kernel told at a time that
+// it dropped a packet. Such records come out of order: what counts is the time they
+// bear, and of several the earliest, so that a recording is judged as the live run
+// was.
+func (t *Tracker) droppedAtOnce(req uint32, at int64) {
+	r := t.requests.at(req)
+	if r.synAck != 0 || r.answered != 0 || r.marks&markClosed != 0 || !r.decidable() && !(r.phase == settlingDown && at < r.decided) {
+		return
 	}
+	r.decided, r.phase = at, settlingDown
+	heap.Push(&t.hurried, deadline{at: at + int64(settle), req: req, number: r.number})
+	t.due = min(t.due, at+int64(settle))
 }
 
 // findDropped is the request whose packet the kernel dropped. Behind a translation
@@ -91,6 +99,6 @@ func (t *Tracker) dropTellsOf(d *decode.Drop) {
 		return
 	}
 	if req, ok := t.findDropped(d); ok {
-		t.droppedAtOnce(req)
+		t.droppedAtOnce(req, d.Time)
 	}
 }

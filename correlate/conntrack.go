@@ -127,7 +127,7 @@ func (p *path) adoptEarlier() bool {
 			continue
 		}
 		g := p.t.legs.slab.at(n)
-		if both := g.flags & p.client.flags & legISN; g.req != 0 || numbered(g.tuple.Proto) && both != 0 && g.isn[request] != p.client.isn[request] {
+		if both := g.flags & p.client.flags & legISN; g.req != 0 || g.flags&legUnplaced != 0 || numbered(g.tuple.Proto) && both != 0 && g.isn[request] != p.client.isn[request] {
 			continue // it has a story of its own
 		}
 		p.t.belong(n, p.req)

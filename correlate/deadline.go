@@ -69,6 +69,7 @@ const (
 	settleDeadline
 	windowDeadline
 	movedDeadline
+	hurriedDeadline
 	lingerDeadline
 	idleDeadline
 	orphanDeadline
@@ -87,6 +88,9 @@ func (t *Tracker) earliest() (deadlineKind, int64) {
 	consider(idleDeadline, &t.idling)
 	if len(t.rearmed) > 0 && t.rearmed[0].at < at {
 		kind, at = movedDeadline, t.rearmed[0].at
+	}
+	if len(t.hurried) > 0 && t.hurried[0].at < at {
+		kind, at = hurriedDeadline, t.hurried[0].at
 	}
 	if !t.orphans.empty() && t.orphans.front().at < at {
 		kind, at = orphanDeadline, t.orphans.front().at
@@ -155,6 +159,8 @@ func (t *Tracker) meet(k deadlineKind) {
 	case idleDeadline:
 		t.touchNext(&t.idling, true)
 		d = t.idling.pop()
+	case hurriedDeadline:
+		d = heap.Pop(&t.hurried).(deadline)
 	case movedDeadline:
 		d = heap.Pop(&t.rearmed).(deadline)
 	case orphanDeadline:
@@ -166,7 +172,7 @@ func (t *Tracker) meet(k deadlineKind) {
 		return // closed and forgotten meanwhile
 	}
 	switch k {
-	case settleDeadline:
+	case settleDeadline, hurriedDeadline:
 		t.settled(d.req, r, d.at)
 	case lingerDeadline:
 		t.forget(d.req)

@@ -203,7 +203,7 @@ func oneWay(p *path, j *judgement) bool {
 	if sock == nil || grown || len(p.coming) > 0 {
 		return false
 	}
-	if own := sock.Process != "" && sock.Process != "docker-proxy" && sock.Process != "dockerd" && sock.Process != "rootlesskit"; !p.entered() && !own && !p.keptByHost() {
+	if own := sock.Process != "" && !p.enginesOwn(sock); !p.entered() && !own && !p.keptByHost() {
 		return false // the rules may have sent it on, or stopped it: docker-proxy is bound all the same
 	}
 	j.deliver(p)

@@ -15,9 +15,22 @@ import (
 // in front of the namespace that its networks are in.
 var portDrivers = []string{"rootlesskit", "rootlesskit-doc", "slirp4netns", "pasta", "passt"}
 
-// EnginesOwn reports whether a socket's process has the name of one of an engine's.
-func EnginesOwn(k *host.Socket) bool {
-	return k.Process == "dockerd" || k.Process == "docker-proxy" || slices.Contains(portDrivers, k.Process)
+// enginesOwn reports whether the process of a host's socket may be one of the
+// engine's. A port driver is none where the engine is known to have root and to
+// work in this namespace: then the name is somebody else's.
+func (w *world) enginesOwn(e *engine.Snapshot, n known.Namespace, k *host.Socket) bool {
+	switch {
+	case k.Process == "dockerd" || k.Process == "docker-proxy":
+		return true
+	case !slices.Contains(portDrivers, k.Process):
+		return false
+	}
+	return e == nil || e.Rootless || !w.elsewhere(e, n).None()
+}
+
+// enginesOwn reports whether a socket of the host's may be one of the engine's.
+func (p *path) enginesOwn(k *host.Socket) bool {
+	return p.t.world.enginesOwn(p.engineThen(), p.onHost(), k)
 }
 
 // proxyAt is the engine's own process that serves what t asks for: docker-proxy by

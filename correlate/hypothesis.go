@@ -222,7 +222,7 @@ func (s *State) Taken(h Hypothesis) (Finding, bool) {
 	if c == nil {
 		c = p.failedToGet()
 	}
-	if !listens || c == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" || strings.HasPrefix(c.Mode, "host") {
+	if !listens || c == nil || k.Process == "" || p.enginesOwn(k) || strings.HasPrefix(c.Mode, "host") {
 		return Finding{}, false
 	}
 	return Finding{Verdict: Misdelivered, Stage: "host", Cause: CausePortTaken, Container: c,

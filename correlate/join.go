@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dnatrace/capture"
+	"dnatrace/capture/engine"
 	"dnatrace/decode"
 )
 
@@ -87,7 +88,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		t.orphan(n, p.Time)
 	case t.proxies(n, g, p, pt, middle):
 	case !middle && pt.Role == capture.RoleNIC && t.learned.leaving.has(t.carriedHash(p), p.Time):
-		t.learned.address(g.tuple.Src, p.Time, pt.same, "it takes the place of a container's address")
+		t.learned.address(g.tuple.Src)
 		t.orphan(n, p.Time)
 	case t.asks(g, p, pt) && t.selected(g.tuple):
 		t.begin(n, p, pt)
@@ -360,42 +361,46 @@ func (t *Tracker) translatedSource(fits, alike []uint32, g *leg, p *decode.Packe
 }
 
 // mappedFrom is the request that the engine's mapping, as it is in force, takes
-// to where g goes.
+// to where g goes. On a host of very many addresses that is not looked for, and of
+// two none is taken.
 func (t *Tracker) mappedFrom(g *leg, p *decode.Packet, at *point) (uint32, bool) {
 	const most = 64
-	if numbered(g.tuple.Proto) && g.flags&legMiddle == 0 {
+	if numbered(g.tuple.Proto) && g.flags&legMiddle == 0 || len(t.world.local) > most {
 		return 0, false // its number would have told
 	}
 	c := t.world.containerAt(g.tuple.Dst)
 	if c == nil {
 		return 0, false
 	}
-	tried := 0
+	found, count := uint32(0), 0
 	for i := range c.Mappings {
 		b := &c.Mappings[i]
 		if b.Container != g.tuple.DstPort || b.Proto != g.tuple.Proto.String() {
 			continue
 		}
 		for local := range t.world.local {
-			if tried++; tried > most {
-				return 0, false
-			}
-			if !bindsTo(b.HostIP, local) {
-				continue
-			}
-			outer := g.tuple
-			outer.Dst, outer.DstPort = decode.IPFrom(local), b.HostPort
-			n, w, ok := t.legs.lookup(outer, 0)
-			if !ok || w != request {
-				continue
-			}
-			l := t.legs.slab.at(n)
-			if l.req != 0 && t.requests.at(l.req-1).client == n && t.admits(l.req-1, g, p, at) {
-				return l.req - 1, true
+			if req, ok := t.askedAt(g, local, b); ok && t.admits(req, g, p, at) && (count == 0 || req != found) {
+				found = req
+				count++
 			}
 		}
 	}
-	return 0, false
+	return found, count == 1
+}
+
+// askedAt is the request of g's client to a mapping on an address of the host.
+func (t *Tracker) askedAt(g *leg, local netip.Addr, b *engine.Binding) (uint32, bool) {
+	if !bindsTo(b.HostIP, local) {
+		return 0, false
+	}
+	outer := g.tuple
+	outer.Dst, outer.DstPort = decode.IPFrom(local), b.HostPort
+	n, w, ok := t.legs.lookup(outer, 0)
+	if !ok || w != request {
+		return 0, false
+	}
+	req := t.legs.slab.at(n).req
+	return req - 1, req != 0 && t.requests.at(req-1).client == n
 }
 
 // proxies joins leg g to the request whose docker-proxy opened it: an address of

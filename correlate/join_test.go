@@ -167,6 +167,12 @@ var strangers = []row{
 		want:  []string{"undetermined: unknown, inferred", "undetermined: unknown, inferred"},
 	},
 	{
+		name: "of two that the mapping takes there, neither is taken",
+		story: "0ms eth0 C > U udp len=30\n0.01ms eth0 C > 172.17.0.1:8053 udp len=30\n0.05ms docker0 veth1 web:eth0 C > V udp len=30\n" +
+			"0.1ms web:eth0 veth1 docker0 V > C udp len=60\n",
+		want: []string{"undetermined: unknown, inferred", "undetermined: unknown, inferred"},
+	},
+	{
 		name:  "the IP identification tells them apart",
 		scene: packetsOnly,
 		story: "0ms eth0 C > 198.51.100.1:53 udp seq=7 ipid=1 len=30\n0.01ms eth0 C > 198.51.100.2:53 udp seq=7 ipid=2 len=30 in\n0.05ms docker0 veth1 web:eth0 C > V udp seq=7 ipid=2 len=30\n",

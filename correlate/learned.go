@@ -11,8 +11,7 @@ import (
 // other, weaker than what the host tells of itself: it is asked where that is
 // not given.
 type learned struct {
-	addrs   map[decode.IP]learnedAddr // addresses of the host
-	version uint32                    // grows with each of them
+	addrs   map[decode.IP]bool // addresses of the host
 	servers serverEnds
 	asking  map[broadcastKey]int64 // questions to everyone, Unix ns of the last
 	leaving leaving
@@ -20,38 +19,25 @@ type learned struct {
 	asker   askers
 }
 
-// learnedAddr is how an address of the host came to be known.
-type learnedAddr struct {
-	time  int64  // Unix ns of the packet that shows it
-	point uint16 // where that was seen
-	why   string
-}
-
 // mostLearned bounds each kind of what is learned: a sender of made-up
 // addresses must not fill the memory.
 const mostLearned = 1 << 10
 
 func newLearned() learned {
-	return learned{addrs: map[decode.IP]learnedAddr{}, asking: map[broadcastKey]int64{}}
+	return learned{addrs: map[decode.IP]bool{}, asking: map[broadcastKey]int64{}}
 }
 
 // address enters an address of the host.
-func (l *learned) address(ip decode.IP, at int64, point uint16, why string) {
-	if _, ok := l.addrs[ip]; ok || len(l.addrs) >= mostLearned {
-		return
+func (l *learned) address(ip decode.IP) {
+	if len(l.addrs) < mostLearned {
+		l.addrs[ip] = true
 	}
-	l.addrs[ip] = learnedAddr{at, point, why}
-	l.version++
 }
 
 // ours reports whether ip is known to be an address of the host: it is given, or
 // learned.
 func (t *Tracker) ours(ip decode.IP) bool {
-	if t.world.isHost(ip) {
-		return true
-	}
-	_, ok := t.learned.addrs[ip]
-	return ok
+	return t.world.isHost(ip) || t.learned.addrs[ip]
 }
 
 // learnFromJoin takes from two legs of one request which addresses are the
@@ -65,13 +51,13 @@ func (t *Tracker) learnFromJoin(req uint32, g *leg, p *decode.Packet, pt *point)
 		return
 	}
 	if at.Role == capture.RoleNIC && c.tuple.Dst != g.tuple.Dst && c.tuple.Src == g.tuple.Src {
-		t.learned.address(c.tuple.Dst, p.Time, at.same, "what was sent to it was translated")
+		t.learned.address(c.tuple.Dst)
 		if pt.Role == capture.RoleBridge && p.SrcMAC != p.DstMAC {
 			pt.macs.learned(p.SrcMAC, p.DstMAC, p.SrcMAC)
 		}
 	}
 	if c.tuple.Src != g.tuple.Src && pt.Role == capture.RoleNIC {
-		t.learned.address(g.tuple.Src, p.Time, pt.same, "it takes the place of a container's address")
+		t.learned.address(g.tuple.Src)
 	}
 }
 
@@ -92,7 +78,7 @@ func (t *Tracker) learnFromARP(p *decode.Packet, pt *point) {
 		return
 	}
 	if p.Dir == capture.DirOut || pt.macs.usable() && p.SrcMAC == pt.macs.own {
-		t.learned.address(p.Src, p.Time, pt.same, "the bridge asks for it")
+		t.learned.address(p.Src)
 	}
 }
 
@@ -105,10 +91,10 @@ func (t *Tracker) learnFromState(e *decode.HostSample) {
 	for i := range e.Routes {
 		r := &e.Routes[i]
 		if r.Src.IsValid() {
-			t.learned.address(decode.IPFrom(r.Src), e.Time, 0, "a route prefers it as source")
+			t.learned.address(decode.IPFrom(r.Src))
 		}
 		if r.Type == "local" && r.Dst.IsSingleIP() {
-			t.learned.address(decode.IPFrom(r.Dst.Addr()), e.Time, 0, "a route says that it is local")
+			t.learned.address(decode.IPFrom(r.Dst.Addr()))
 		}
 	}
 }
@@ -117,7 +103,7 @@ func (t *Tracker) learnFromState(e *decode.HostSample) {
 // in for a source is its own.
 func (t *Tracker) learnFromConntrack(e *decode.Conntrack) {
 	if e.Reply.Dst != e.Orig.Src {
-		t.learned.address(e.Reply.Dst, e.Time, 0, "connection tracking puts it in place of a source")
+		t.learned.address(e.Reply.Dst)
 	}
 }
 

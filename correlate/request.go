@@ -408,12 +408,18 @@ func (t *Tracker) close(req uint32, r *reqRecord, now int64) {
 // decide notes the deciding packet. The judgement follows when what the kernel
 // tells of it late has had time to come.
 func (t *Tracker) decide(req uint32, r *reqRecord, now int64) {
-	if r.phase != waiting && !(r.phase == judged && (r.verdict != Delivered || r.marks&markOneWay != 0)) {
+	if !r.decidable() {
 		return
 	}
 	r.decided = now
 	r.phase = settlingDown
 	t.after(&t.settling, settle, req)
+}
+
+// decidable reports whether a packet, or what the kernel tells of one, can still
+// decide about a request: it waits, or was judged by what did not come.
+func (r *reqRecord) decidable() bool {
+	return r.phase == waiting || r.phase == judged && (r.verdict != Delivered || r.marks&markOneWay != 0)
 }
 
 // settled judges a request whose deciding packet was seen a moment ago.

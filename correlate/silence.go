@@ -50,7 +50,7 @@ func silentHost(p *path, j *judgement) bool {
 	case p.t.world.proxyFor(p.tuple) != nil:
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = "docker-proxy accepted the connection and got no answer from the container."
-	case k == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy":
+	case k == nil || k.Process == "" || p.enginesOwn(k):
 		j.cause = CauseUnknown // the engine's own serve nothing themselves
 	}
 	p.claim(j, p.clientPoint())

@@ -138,6 +138,11 @@ func (s *State) Owner(ip netip.Addr) known.Answer[*engine.Container] {
 // MappingsLack says why no container's publishing a port says nothing; "" if it does.
 func (s *State) MappingsLack() string { return mappingsLack(s.Engine()) }
 
+// EnginesOwn reports whether a socket of the host's may be one of the engine's.
+func (s *State) EnginesOwn(k *host.Socket) bool {
+	return s.t.world.enginesOwn(s.Engine(), s.Namespace(capture.HostNetns), k)
+}
+
 // EngineElsewhere says, in words, that the engine's networks are not in the host's
 // namespace that is in evidence; none if they are.
 func (s *State) EngineElsewhere() known.Answer[string] {

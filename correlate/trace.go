@@ -59,7 +59,7 @@ func (t *Tracker) traced(e *decode.TraceStep) {
 		t.bind(g, e, space)
 	}
 	if g.bound && g.dropped() && t.requests.at(g.req).number == g.number {
-		t.droppedAtOnce(g.req)
+		t.droppedAtOnce(g.req, e.Time)
 	}
 }
 

@@ -79,7 +79,8 @@ type Tracker struct {
 	lingering queue[deadline]
 	idling    queue[deadline]
 	rearmed   deadlineHeap
-	aging     queue[age] // every request, in order of age
+	hurried   deadlineHeap // what the kernel told of a drop
+	aging     queue[age]   // every request, in order of age
 
 	numbers    uint32
 	proxied    []deadline // requests a docker-proxy may be serving, oldest first; at is when they were noted

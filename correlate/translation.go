@@ -96,7 +96,7 @@ func (p *path) takenByProcess(j *judgement) {
 		return
 	}
 	k := p.hostListener()
-	if k == nil || k.Process == "" || k.Process == "dockerd" || k.Process == "docker-proxy" {
+	if k == nil || k.Process == "" || p.enginesOwn(k) {
 		return
 	}
 	c := p.container

@@ -66,7 +66,7 @@ func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
 		w.finish(f, Drop)
 		return
 	}
-	if lack := w.s.MappingsLack(); lack != "" && correlate.EnginesOwn(k) {
+	if lack := w.s.MappingsLack(); lack != "" && w.s.EnginesOwn(k) {
 		w.hole(lack + ", and " + k.Process + " serves what it does")
 	}
 	if k.Process == "dockerd" {
