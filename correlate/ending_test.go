@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"dnatrace/capture"
 	"dnatrace/correlate"
 	"dnatrace/decode"
@@ -239,5 +241,56 @@ func TestWhatIsProvenIsToldAtOnce(t *testing.T) {
 			}
 			diff(t, r.want, slices.Clone(telling(tell(s, r.story), r.until...)))
 		})
+	}
+}
+
+// notForwarding is a host that does not forward: what is told of a drop says when
+// its setting was read.
+func notForwarding() *scene {
+	s := dockerHost()
+	s.samples[capture.HostNetns].Sysctls["net.ipv4.ip_forward"] = "0"
+	return s
+}
+
+func TestTheEndOfALiveRunIsJudgedAsThatOfItsRecording(t *testing.T) {
+	judged := func(promise time.Duration) *correlate.Document {
+		st := tell(notForwarding(), "0ms eth0 C > H S seq=100\n5ms dropped C > W IP_INADDRERRORS\n1.5s eth0 C > H S seq=100")
+		tr := correlate.New(st.scene.config)
+		o := correlate.NewOrder(tr, nil)
+		for _, e := range append(st.opening, st.lines[1].event) {
+			o.Event(e)
+		}
+		b := &decode.Batch{}
+		for _, l := range []happening{st.lines[0], st.lines[2]} {
+			b.Packets = append(b.Packets, l.pack(b))
+		}
+		o.Packets(b)
+		o.Release(st.lines[2].at + int64(promise))
+		return tr.Finish()
+	}
+	recording, live := judged(0), judged(70*time.Microsecond)
+	if len(live.Requests) != 1 || live.Requests[0].Cause != correlate.CauseForwardingDisabled {
+		t.Fatalf("judged %+v", live.Requests)
+	}
+	if d := cmp.Diff(recording.Requests, live.Requests); d != "" {
+		t.Errorf("a recording (-), live (+):\n%s", d)
+	}
+}
+
+func TestADropThatIsToldLateIsJudgedAtTheTimeItBears(t *testing.T) {
+	told := func(late bool) []correlate.Incident {
+		var out []correlate.Incident
+		s := notForwarding()
+		s.config.OnIncident = func(i *correlate.Incident) { out = append(out, *i) }
+		st := tell(s, "0ms eth0 C > H S seq=100\n5ms dropped C > W IP_INADDRERRORS\n5.06ms eth0 D > 198.51.100.1:22 S seq=7")
+		f := feeding{batch: 1, lines: slices.Clone(st.lines)}
+		if late {
+			f.lines[1], f.lines[2] = f.lines[2], f.lines[1]
+		}
+		st.run(f)
+		return out
+	}
+	if d := cmp.Diff(told(false), told(true)); d != "" {
+		t.Errorf("in order (-), late (+):\n%s", d)
 	}
 }

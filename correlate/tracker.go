@@ -61,6 +61,7 @@ type Tracker struct {
 	config Config
 	clock  clock // how the times of the stream are kept
 	now    int64 // latest event time, Unix ns
+	heard  int64 // likewise, of what was told; promises of sources go beyond it
 	began  int64 // earliest event time
 
 	points   []point
@@ -190,7 +191,7 @@ func (t *Tracker) packet(p *decode.Packet, hash uint32, quotes []decode.Quote) {
 	if t.clock != clockAsIs {
 		p = t.movedPacket(p)
 	}
-	if p.Time > t.now {
+	if p.Time > t.heard {
 		t.advance(p.Time)
 	}
 	if int(p.Point) >= len(t.points) {
@@ -336,6 +337,7 @@ func (t *Tracker) advance(now int64) {
 	if t.began == 0 {
 		t.began = now
 	}
+	t.heard = max(t.heard, now)
 	t.pass(now)
 }
 
@@ -388,8 +390,10 @@ func (t *Tracker) Document() *Document { return t.journal.document(t) }
 // Finish judges what can be judged and returns the document. The Tracker is
 // spent.
 func (t *Tracker) Finish() *Document {
-	end := t.now
-	t.fire(end + 1)
+	t.fire(t.now + 1)
+	// Sources promised that nothing came until later than the last they told. A
+	// recording holds no promises, and is to be judged alike.
+	t.now = t.heard
 	t.settleAll()
 	return t.journal.document(t)
 }
