@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"dnatrace/capture"
+	"dnatrace/capture/host"
 	"dnatrace/correlate"
 )
 
@@ -27,5 +28,20 @@ func TestWhatChangedAfterARequestDoesNotExplainIt(t *testing.T) {
 				t.Errorf("judged %+v, want cause %s", d.Requests, c.want)
 			}
 		})
+	}
+}
+
+// An engine that works in another namespace has its port driver listen here. No
+// bridge of its own is here that could tell of a translation.
+func TestThePortDriverOfARootlessEngineServes(t *testing.T) {
+	s := packetsOnly()
+	s.unwatch("docker0", "veth1", "web:eth0", "lo")
+	s.engine, s.samples = theEngine(), map[string]*host.Sample{capture.HostNetns: hostState()}
+	h := s.samples[capture.HostNetns]
+	h.Links, h.Addrs, h.Routes = h.Links[:2], h.Addrs[:3], h.Routes[:1]
+	s.hostListens("tcp", "0.0.0.0:8080", "rootlesskit")
+	d := tell(s, "0ms eth0 C > H S seq=100\n0.1ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H P. seq=101 ack=501 len=5\n0.3ms eth0 H > C P. seq=501 ack=106 len=9").run(feeding{batch: 256})
+	if len(d.Requests) != 1 || d.Requests[0].Verdict != correlate.Delivered || d.Requests[0].Via != "proxy" || d.Requests[0].Container != "web" {
+		t.Errorf("judged %+v", d.Requests)
 	}
 }
