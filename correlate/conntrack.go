@@ -85,6 +85,9 @@ func (t *Tracker) translatedBeforeSeen(e *decode.Conntrack, n uint32) {
 	if g.req == 0 {
 		s := g.seen[0]
 		p := decode.Packet{Time: s.first, Frame: uint64(s.firstFrame), Tuple: g.tuple, Seq: g.isn[request], Flags: decode.SYN, Kind: decode.Segment}
+		if s.way == request {
+			p.Dir = s.facing()
+		}
 		if g.tuple.Proto != decode.TCP {
 			p.Kind, p.Flags = decode.Datagram, 0
 		}

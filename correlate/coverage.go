@@ -64,7 +64,7 @@ func (p *path) wayIn() []*point {
 			found[0] = append(found[0], pt)
 		case pt.Netns == capture.HostNetns && pt.Role == capture.RoleVeth && (veth == "" || pt.Name == veth) && p.mayBeDoor(pt):
 			found[1] = append(found[1], pt)
-		case pt.Role == capture.RoleContainer && (p.container == nil || pt.Netns == p.home):
+		case pt.Role == capture.RoleContainer && (p.container == nil || pt.Netns == p.home && p.bears(pt)):
 			found[2] = append(found[2], pt)
 		}
 	}

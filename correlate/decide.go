@@ -113,7 +113,7 @@ func closedByClient(p *path, j *judgement) bool {
 	m := p.r.marks
 	switch {
 	case p.r.shaken == 0:
-		if m&markClientRST == 0 || m&(markServerRST|markServerFIN) != 0 || p.r.asked != 0 || p.proxied() && p.backendRefused() {
+		if p.halfway() || m&markClientRST == 0 || m&(markServerRST|markServerFIN) != 0 || p.r.asked != 0 || p.proxied() && p.backendRefused() {
 			return false
 		}
 		j.deliver(p)

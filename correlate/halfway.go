@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dnatrace/capture"
 	"dnatrace/decode"
@@ -18,10 +19,11 @@ func (t *Tracker) leavesHost(p *decode.Packet, pt *point) bool {
 	if !inside && pt.Role != capture.RoleBridge && pt.Role != capture.RoleVeth || t.world.isHost(p.Tuple.Src) {
 		return false
 	}
-	if p.Dir == capture.DirUnknown {
+	facing := t.facing(p, pt)
+	if facing == capture.DirUnknown {
 		return !t.world.isContainerNet(p.Tuple.Src)
 	}
-	return (p.Dir == capture.DirIn) == inside
+	return (facing == capture.DirIn) == inside
 }
 
 // halfway reports whether the request was first seen behind the host: then nobody
@@ -113,13 +115,55 @@ func (p *path) atServer() *leg {
 	return p.served()
 }
 
+// bears reports whether a point in the container's namespace is the interface that
+// has the address the request goes to, as far as is known: no other has to see it.
+func (p *path) bears(pt *point) bool {
+	s := p.homeNamespace().State()
+	if s == nil || p.target == (decode.Tuple{}) {
+		return true
+	}
+	link := s.LinkWith(p.target.Dst.Addr())
+	return link == "" || pt.Name == link || strings.HasSuffix(pt.Name, ":"+link)
+}
+
+// otherWaysOut reports whether the answer may have left the container by another
+// interface than the request came in by, with nobody watching.
+func (p *path) otherWaysOut() bool {
+	if p.container == nil {
+		return false
+	}
+	if slices.ContainsFunc(p.t.points, func(pt point) bool { return pt.Role == capture.RoleContainer && pt.Netns == p.home }) {
+		return false // all of its interfaces are watched
+	}
+	return !p.doorsWatched()
+}
+
+// doorsWatched reports whether the host's ends of all of the container's links are
+// watched.
+func (p *path) doorsWatched() bool {
+	if p.container == nil {
+		return true
+	}
+	doors := 0
+	for i := range p.t.points {
+		pt := &p.t.points[i]
+		if pt.same == pt.ID && pt.Role == capture.RoleVeth && p.t.containerOf(pt) == p.home {
+			doors++
+		}
+	}
+	return max(doors, 1) >= len(p.container.Endpoints)
+}
+
 // maybeTaken reports whether a process of the host may have taken the request and
 // kept silent, where nothing says that the request was to go on: a socket for
 // datagrams, or the engine's own that holds a port for the rules to serve. Of another
 // for connections the kernel would have answered.
 func (p *path) maybeTaken() bool {
-	if p.gotThrough() || p.translated() != "" || p.t.world.addressed() && !p.t.world.isHost(p.tuple.Dst) {
+	if p.translated() != "" || p.t.world.addressed() && !p.t.world.isHost(p.tuple.Dst) {
 		return false
+	}
+	if p.gotThrough() {
+		return p.x.conntrack != nil // as it came: to the host, if the address is the host's
 	}
 	k := p.hostListener()
 	if p.tuple.Proto == decode.UDP {
@@ -127,6 +171,17 @@ func (p *path) maybeTaken() bool {
 	}
 	_, _, on := p.ruledTranslation()
 	return !on && k != nil && k.Process == "dockerd"
+}
+
+// reachedHost reports whether it is known that a datagram got to the host's own
+// socket, and that the socket serves by itself: no rule stopped it, and it is not one
+// of the engine's.
+func (p *path) reachedHost() bool {
+	k := p.hostListener()
+	if p.latestEngine() == nil || k == nil || k.Process == "dockerd" || k.Process == "docker-proxy" {
+		return false
+	}
+	return p.surelyPassed()
 }
 
 // saidBySomeone: it was refused, and by whom was not watched: the host, or the

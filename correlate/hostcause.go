@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -270,13 +269,17 @@ func (p *path) proxyServes() bool {
 // doing. A connection that reaches the host's own stack is tracked; one that a
 // rule rejects on its way is not.
 func (p *path) maybeRejected() bool {
-	if p.x.conntrack != nil || p.now == math.MaxInt64 { // nothing was seen of it: its way through the rules is followed
+	if p.x.conntrack != nil || p.supposed {
 		return false
 	}
 	if _, _, translated := p.ruledTranslation(); translated {
 		return true
 	}
-	return p.rulesLack(capture.HostNetns) != "" || p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns)
+	if p.rulesLack(capture.HostNetns) != "" || p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns) {
+		return true
+	}
+	_, followed := p.evaluate(request, false, p.now) // what translates it would be known
+	return !followed && p.t.world.hasRules(capture.HostNetns) || !p.surelyPassed()
 }
 
 func declaredOnly(p *path, e *engine.Snapshot) (finding, bool) {

@@ -37,7 +37,7 @@ type Finding struct {
 
 // path lays out a hypothesis as if it had been seen at one nameless point.
 func (s *State) path(h Hypothesis) *path {
-	p := &path{t: s.t, r: &reqRecord{}, x: &extra{}, now: math.MaxInt64, tuple: h.Tuple, client: &leg{tuple: h.Tuple},
+	p := &path{t: s.t, r: &reqRecord{}, x: &extra{}, now: math.MaxInt64, supposed: true, tuple: h.Tuple, client: &leg{tuple: h.Tuple},
 		container: h.Container, binding: h.Binding, home: h.Home, target: h.Target}
 	if h.Target != (decode.Tuple{}) && h.Target != h.Tuple {
 		p.inner = &leg{tuple: h.Target}

@@ -25,6 +25,10 @@ func answerLost(p *path, j *judgement) bool {
 	if p.tunnelled(j, back) {
 		return true
 	}
+	if asked := p.side(request); p.tuple.Proto == decode.TCP && asked != nil && asked.flags&decode.ACK != 0 {
+		j.undetermined(p, "the client acknowledges an answer, and none was seen coming out at "+p.clientPoint().Name)
+		return true
+	}
 	lastBack := back[len(back)-1]
 	j.verdict, j.proof = AnswerLost, Inferred
 	j.between = [2]string{lastBack.at.Name, p.clientPoint().Name}

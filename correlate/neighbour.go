@@ -128,6 +128,10 @@ func (p *path) tunnelled(j *judgement, back []stop) bool {
 			return false
 		}
 	}
+	if !p.doorsWatched() {
+		j.undetermined(p, fmt.Sprintf("the answer left %s by another of its networks, where nothing else was watched", p.name()))
+		return true
+	}
 	p.silentIn(j)
 	if j.verdict != Unanswered || j.cause == CauseContainerPaused || j.cause == CauseContainerFirewall {
 		return true

@@ -50,6 +50,10 @@ func resetByHost(p *path, j *judgement) {
 		p.saidBySomeone(j)
 		return
 	}
+	if p.isDirect() && p.x.conntrack != nil {
+		resetByContainer(p, j) // it passed the rules as it came
+		return
+	}
 	f := p.orRejected(p.hostCause(p.engineThen(), p.onHost()))
 	j.cause, j.why, j.fix, j.proof = f.cause, f.why, f.fix, f.proof
 	if f.fact != "" {

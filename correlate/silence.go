@@ -103,6 +103,10 @@ func (p *path) silentIn(j *judgement) {
 			return
 		}
 	}
+	if p.otherWaysOut() {
+		j.undetermined(p, fmt.Sprintf("%s is on several networks, and whether the answer left by another of them was not watched", p.name()))
+		return
+	}
 	j.cause = CauseUnknown
 	j.why = fmt.Sprintf("The request reached %s and nothing came back; why is not in evidence.", p.name())
 	j.fix = []string{fmt.Sprintf("see whether the server in %s hangs, and whether a firewall runs inside it", p.name())}
@@ -250,5 +254,5 @@ func (p *path) boundSocket(server decode.Tuple) (*host.Socket, bool) {
 }
 
 func (p *path) boundOnHost() bool {
-	return p.inner == nil && p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && listener(p.onHost(), p.tuple).Is()
+	return p.inner == nil && p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && listener(p.onHost(), p.tuple).Is() && p.reachedHost()
 }

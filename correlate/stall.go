@@ -192,7 +192,7 @@ func (t *Tracker) resent(req, n uint32, s *sighting, at int64) {
 // delivered, if its answer has begun and is not acknowledged, or its client has
 // closed its window.
 func (t *Tracker) answering(r *reqRecord, g *leg) (asked, back *sighting, ok bool) {
-	if g.tuple.Proto != decode.TCP || r.verdict != Delivered || r.marks&(markClosed|markMiddle) != 0 || g.flags&legReplyISN == 0 {
+	if g.tuple.Proto != decode.TCP || r.verdict != Delivered || r.marks&markClosed != 0 || g.flags&legReplyISN == 0 && r.marks&markMiddle == 0 {
 		return nil, nil, false
 	}
 	asked, back = t.legs.at(g, r.point, request), t.legs.at(g, r.point, reply)
@@ -244,6 +244,10 @@ func answerStopped(p *path, j *judgement) bool {
 		return false
 	}
 	asked, back := p.side(request), p.side(reply)
+	if p.r.marks&markMiddle != 0 || p.halfway() {
+		j.undetermined(p, "the answer was sent again and again and got no further, and how the connection began was not seen")
+		return true
+	}
 	j.verdict, j.stage, j.cause, j.proof = Stalled, "reply-nic", CauseUnknown, Inferred
 	at := p.clientPoint().Name
 	switch {

@@ -71,6 +71,9 @@ func (p *path) routedElsewhere(n known.Namespace) (string, bool) {
 		p.lack(route.Why())
 		return "", false
 	}
+	if n.State().LinkNamed(p.clientPoint().Name) == nil {
+		return "", false // a point that goes by another name than the host has for it
+	}
 	link := n.State().LinkName(r.Link)
 	return link, link != "" && link != p.clientPoint().Name && r.Type != "local"
 }

@@ -213,6 +213,7 @@ func (g *passage) base() *decode.TraceStep {
 // blame writes a filter's decision about packets of one direction into a
 // judgement, the engine's own rules included.
 func (p *path) blame(j *judgement, f filtering, w way) {
+	f.reject = f.reject || j.verdict == Refused && f.hit.Text == "" // what it does is not in evidence, but for that
 	j.rule, j.stage, j.ruledAt = &f.hit, f.stage, f.at
 	j.cause = p.filterCause(f)
 	j.proof = proofOf(f.proven)

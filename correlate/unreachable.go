@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dnatrace/capture"
+	"dnatrace/decode"
 )
 
 // refusedByICMP: an ICMP error came back to the client's point. A rule is blamed
@@ -204,6 +205,9 @@ func (p *path) errorsAt(e *icmpError) int {
 
 // rejected: nothing else says such a thing but a rule.
 func rejected(p *path, j *judgement, e *icmpError) bool {
+	if e.netUnreachable() && p.target == (decode.Tuple{}) {
+		return false // a route may be missing for where it was translated to, which is not in evidence
+	}
 	if !e.rejectable() || p.foreign(e) || p.passed() || (e.hostUnreachable() || e.netUnreachable()) && !p.canReach() {
 		return false
 	}
