@@ -64,7 +64,7 @@ func (n Namespace) decided(q Lookup) Answer[host.Route] {
 	q.Src, q.Dst = q.Src.Unmap(), q.Dst.Unmap()
 	family := Family(q.Dst)
 	if why := n.Lacks(host.PartRoutes, family); why != "" {
-		if local := n.Local(q.Dst); local.Is() {
+		if local := n.Local(q.Dst); local.Is() && n.state != nil {
 			return Is(host.Route{Table: tableLocal, Type: "local", Dst: netip.PrefixFrom(q.Dst, q.Dst.BitLen()), Link: n.linkIndex(q.Dst)})
 		}
 		return Unknown[host.Route](why)

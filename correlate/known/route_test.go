@@ -192,3 +192,13 @@ func TestPolicyRulesAskForSomeMarks(t *testing.T) {
 		}
 	}
 }
+
+// Of a namespace that is not in evidence at all nothing is known, not even by which
+// interface it talks to itself.
+func TestNothingIsKnownOfANamespaceNotInEvidence(t *testing.T) {
+	q := known.Lookup{Src: netip.MustParseAddr("172.17.0.2"), Dst: netip.MustParseAddr("127.0.0.1")}
+	var n known.Namespace
+	if n.Route(q).Known() || n.Denied(q).Known() || n.Leaves(q).Known() {
+		t.Error("a route is known of a namespace that was never read")
+	}
+}
