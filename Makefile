@@ -16,7 +16,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse leftovers e2e fixes cross readme examples install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse less leftovers e2e fixes cross readme examples install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 truth: ## over a million drawn requests with known truth, in views of any points and dumps: no judgement may contradict it (TRUTHFLAGS="-shrink 3 -keep DIR")
 	$(GO) test ./fixtures/truth -run '^TestTruth$$' -count=1 -v -timeout 120m -args -requests 1000000 $(TRUTHFLAGS)
+
+less: ## judge every fixture without each part of its evidence and each two, and among 100,000 requests of strangers: nothing may be told otherwise
+	$(GO) test ./fixtures/less -count=1 -timeout 6h -args -long -strangers 100000
 
 accuse: ## 100,000 clean requests watched every hard way: nobody may be accused (root)
 	@[ "$$(id -u)" = 0 ] || { echo "accuse needs root: sudo make accuse"; exit 1; }
