@@ -69,6 +69,7 @@ func (f flow) told(message []byte) bool {
 var (
 	published = ring.Want{
 		Ports:     []ring.Port{{Proto: 6, Port: 8080}, {Proto: 17, Port: 8080}},
+		Ranges:    []ring.Range{{Proto: 6, First: 10000, Last: 19999}},
 		Endpoints: []ring.Endpoint{{Addr: netip.MustParseAddr("127.0.0.2"), Ports: []ring.Port{{Proto: 6, Port: 80}, {Proto: 17, Port: 80}}}},
 	}
 	last = flow{"tcp", "127.0.0.1", 8080}
@@ -126,6 +127,7 @@ func TestAFilterPassesTheTargetsEventsAndNoOthers(t *testing.T) {
 		{"ip4:icmp", "127.0.0.1", 0}: true, {"ip6:ipv6-icmp", "::1", 0}: true,
 		{"udp", "127.0.0.1", 8080}: true, {"tcp", "::1", 8080}: true, {"udp", "::1", 8080}: true,
 		{"tcp", "127.0.0.2", 80}: true, {"udp", "127.0.0.2", 80}: true,
+		{"tcp", "127.0.0.1", 10000}: true, {"tcp", "::1", 19999}: true, {"udp", "127.0.0.1", 10000}: false, {"tcp", "127.0.0.1", 20000}: false,
 		{"tcp", "127.0.0.1", 8081}: false, {"udp", "127.0.0.1", 8081}: false, {"tcp", "::1", 8081}: false, {"udp", "::1", 8081}: false,
 		{"tcp", "127.0.0.2", 443}: false, {"udp", "127.0.0.2", 443}: false, {"tcp", "127.0.0.3", 80}: false, {"udp", "::1", 80}: false,
 	}

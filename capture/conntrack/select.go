@@ -3,6 +3,7 @@ package conntrack
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"dnatrace/capture/ring"
 )
@@ -12,6 +13,7 @@ import (
 type selection struct {
 	all       bool
 	ports     map[ring.Port]bool
+	ranges    []ring.Range
 	endpoints map[endpoint]bool
 	hosts     map[netip.Addr]bool
 }
@@ -22,7 +24,7 @@ type endpoint struct {
 }
 
 func newSelection(w ring.Want) selection {
-	s := selection{all: w.All, ports: map[ring.Port]bool{}, endpoints: map[endpoint]bool{}, hosts: map[netip.Addr]bool{}}
+	s := selection{all: w.All, ranges: w.Ranges, ports: map[ring.Port]bool{}, endpoints: map[endpoint]bool{}, hosts: map[netip.Addr]bool{}}
 	for _, p := range w.Ports {
 		s.ports[p] = true
 	}
@@ -69,8 +71,14 @@ func (s selection) wants(body []byte) bool {
 	asked, askedOK := end(orig, ctaIPv4Dst, ctaIPv6Dst, ctaProtoDstPort)
 	client, clientOK := end(orig, ctaIPv4Src, ctaIPv6Src, ctaProtoSrcPort)
 	server, serverOK := end(reply, ctaIPv4Src, ctaIPv6Src, ctaProtoSrcPort)
-	return !askedOK || !clientOK || !serverOK || s.ports[asked.port] || s.ports[client.port] ||
+	return !askedOK || !clientOK || !serverOK || s.port(asked.port) || s.port(client.port) ||
 		s.has(asked) || s.has(client) || s.has(server)
+}
+
+func (s selection) port(p ring.Port) bool {
+	return s.ports[p] || slices.ContainsFunc(s.ranges, func(r ring.Range) bool {
+		return r.Proto == p.Proto && r.First <= p.Port && p.Port <= r.Last
+	})
 }
 
 func (s selection) has(e endpoint) bool { return s.hosts[e.addr] || s.endpoints[e] }

@@ -7,7 +7,10 @@
 // ours.
 package drops
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Drop is one packet that was thrown away (JSON of KindEvent).
 type Drop struct {
@@ -22,19 +25,34 @@ type Drop struct {
 // Want says which drops are of interest.
 type Want struct {
 	Everything bool         `json:"everything,omitempty"`
-	Inodes     []uint64     `json:"inodes"` // of the network namespaces
-	Ports      []uint16     `json:"ports"`  // as source or destination, whatever the protocol
-	Hosts      []netip.Addr `json:"hosts"`  // as source or destination, whatever the port
+	Inodes     []uint64     `json:"inodes"`           // of the network namespaces
+	Ports      []uint16     `json:"ports"`            // as source or destination, whatever the protocol
+	Ranges     [][2]uint16  `json:"ranges,omitempty"` // of ports, from the first to the last
+	Hosts      []netip.Addr `json:"hosts"`            // as source or destination, whatever the port
 }
 
-// Most of a kind that a Want may have; more are left out, see Bounded.
+// Most of a kind that a Want may have, but for the ports of ranges; more are left
+// out, see Bounded.
 const Most = 4096
 
 // Bounded cuts w to what can be watched, and says whether that was less.
 func (w Want) Bounded() (Want, bool) {
-	cut := len(w.Inodes) > Most || len(w.Ports) > Most || len(w.Hosts) > Most
+	cut := len(w.Inodes) > Most || len(w.Ports) > Most || len(w.Ranges) > Most || len(w.Hosts) > Most
 	w.Inodes = w.Inodes[:min(len(w.Inodes), Most)]
 	w.Ports = w.Ports[:min(len(w.Ports), Most)]
+	w.Ranges = w.Ranges[:min(len(w.Ranges), Most)]
 	w.Hosts = w.Hosts[:min(len(w.Hosts), Most)]
 	return w, cut
+}
+
+// AllPorts are those of w, each once, with those of its ranges spelled out.
+func (w Want) AllPorts() []uint16 {
+	all := slices.Clone(w.Ports)
+	for _, r := range w.Ranges {
+		for p := int(r[0]); p <= int(r[1]); p++ {
+			all = append(all, uint16(p))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

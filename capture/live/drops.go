@@ -60,6 +60,11 @@ func (s *Session) dropsOf(resolved *target.Resolved) drops.Want {
 	for _, p := range w.Ports {
 		d.Ports = append(d.Ports, p.Port)
 	}
+	for _, r := range w.Ranges {
+		d.Ranges = append(d.Ranges, [2]uint16{r.First, r.Last})
+	}
+	slices.SortFunc(d.Ranges, func(a, b [2]uint16) int { return slices.Compare(a[:], b[:]) })
+	d.Ranges = slices.Compact(d.Ranges) // of several protocols
 	for _, e := range w.Endpoints {
 		for _, p := range e.Ports {
 			d.Ports = append(d.Ports, p.Port)

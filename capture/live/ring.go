@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -144,37 +143,6 @@ func (s *Session) filter(resolved *target.Resolved) ([]ring.Instruction, error) 
 		}
 	}
 	return ring.Both(narrow, wanted), nil
-}
-
-// want is what the targets stand for now, in ports and addresses.
-func (s *Session) want(resolved *target.Resolved) ring.Want {
-	w := ring.Want{Echo: true, Neighbours: true, SnapLen: s.config.SnapLen}
-	for _, q := range resolved.Requests {
-		w.Ports = append(w.Ports, ports(q.Proto, q.Port)...)
-	}
-	byAddr := map[netip.Addr]int{}
-	for _, b := range resolved.Backends {
-		if b.Port == 0 {
-			w.Hosts = append(w.Hosts, b.Addr)
-			continue
-		}
-		i, ok := byAddr[b.Addr]
-		if !ok {
-			i = len(w.Endpoints)
-			byAddr[b.Addr] = i
-			w.Endpoints = append(w.Endpoints, ring.Endpoint{Addr: b.Addr})
-		}
-		w.Endpoints[i].Ports = append(w.Endpoints[i].Ports, ports(b.Proto, b.Port)...)
-	}
-	return w
-}
-
-// ports spells out a port of any protocol.
-func ports(proto uint8, port uint16) []ring.Port {
-	if proto != 0 {
-		return []ring.Port{{Proto: proto, Port: port}}
-	}
-	return []ring.Port{{Proto: 6, Port: port}, {Proto: 17, Port: port}, {Proto: 132, Port: port}}
 }
 
 // mostInside bounds the rings inside containers; beyond it the host-side veths

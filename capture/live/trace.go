@@ -33,7 +33,7 @@ func (s *Session) traced(resolved *target.Resolved) ruletrace.Want {
 		return ruletrace.Want{}
 	}
 	w := s.want(resolved)
-	return ruletrace.Want{Ports: w.Ports, Endpoints: w.Endpoints, Hosts: w.Hosts}
+	return ruletrace.Want{Ports: w.Ports, Ranges: w.Ranges, Endpoints: w.Endpoints, Hosts: w.Hosts}
 }
 
 // trace listens first and marks packets then. It is the zero trace where none

@@ -18,6 +18,12 @@ type Port struct {
 	Port  uint16
 }
 
+// Range is the ports of a protocol from the first to the last.
+type Range struct {
+	Proto       uint8
+	First, Last uint16
+}
+
 // Endpoint is the ports of one address, the container's side of a translation.
 type Endpoint struct {
 	Addr  netip.Addr
@@ -33,6 +39,8 @@ type Want struct {
 	// Ports pass as source or destination, whatever the addresses: published
 	// ports.
 	Ports []Port
+	// Ranges pass as Ports do. However long, each is one comparison.
+	Ranges []Range
 	// Endpoints pass where the address and one of its ports are the source, or
 	// the destination. ARP about the address passes as well (sender or target),
 	// and neighbour discovery (target).
@@ -115,7 +123,7 @@ type endpoint struct {
 
 // newPlan plans for w, or for something wider.
 func newPlan(w Want, width Width) plan {
-	p := plan{all: w.All || width == WideOpen, echo: w.Echo, anybody: w.Neighbours, snap: maxSnapLen, ports: newPortSet(w.Ports)}
+	p := plan{all: w.All || width == WideOpen, echo: w.Echo, anybody: w.Neighbours, snap: maxSnapLen, ports: newPortSet(w.Ports, w.Ranges...)}
 	if w.SnapLen > 0 {
 		p.snap = uint32(min(w.SnapLen, maxSnapLen))
 	}

@@ -51,6 +51,9 @@ func web() Want {
 	}
 }
 
+// ranged is a range of TCP ports.
+func ranged(first, last uint16) Want { return Want{Ranges: []Range{{protoTCP, first, last}}} }
+
 func TestFilter(t *testing.T) {
 	withEcho, withHosts := web(), web()
 	withEcho.Echo = true
@@ -115,6 +118,15 @@ func TestFilter(t *testing.T) {
 		{"everything of a wanted IPv6 host passes", withHosts, "gre 2001:db8::1 > 2001:db8::77", true},
 		{"ARP for a wanted host passes", withHosts, "arp 198.51.100.1 > 198.51.100.77", true},
 		{"what is not a wanted host's is judged as before", withHosts, "tcp 198.51.100.78:1 > 198.51.100.1:8081", false},
+		{"the first port of a range passes", ranged(8000, 17999), "tcp 198.51.100.100:50110 > 198.51.100.1:8000", true},
+		{"… the last", ranged(8000, 17999), "tcp 198.51.100.100:50110 > 198.51.100.1:17999", true},
+		{"… one between", ranged(8000, 17999), "tcp 198.51.100.100:50110 > 198.51.100.1:12345", true},
+		{"… its answer", ranged(8000, 17999), "tcp 198.51.100.1:12345 > 198.51.100.100:50110", true},
+		{"… over IPv6", ranged(8000, 17999), "tcp [2001:db8::100]:50110 > [2001:db8::1]:12345", true},
+		{"the port behind a range does not", ranged(8000, 17999), "tcp 198.51.100.100:50110 > 198.51.100.1:18000", false},
+		{"… nor the one before", ranged(8000, 17999), "tcp 198.51.100.100:50110 > 198.51.100.1:7999", false},
+		{"… nor another protocol", ranged(8000, 17999), "udp 198.51.100.100:50110 > 198.51.100.1:12345", false},
+		{"the range of all ports passes the last one there is", ranged(1, 65535), "tcp 198.51.100.100:50110 > 198.51.100.1:65535", true},
 		{"nothing wanted lets no connection pass", Want{}, "tcp 198.51.100.100:50110 > 198.51.100.1:8080", false},
 		{"everything wanted lets everything pass", Want{All: true}, "gre 198.51.100.100 > 198.51.100.1", true},
 	} {

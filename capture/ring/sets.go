@@ -12,14 +12,23 @@ type span struct{ lo, hi uint32 }
 
 // spansOf sorts values and joins those that follow each other.
 func spansOf(values []uint32) []span {
-	slices.Sort(values)
-	var out []span
-	for _, v := range values {
-		if n := len(out); n > 0 && (v == out[n-1].hi || v == out[n-1].hi+1) {
-			out[n-1].hi = v
+	spans := make([]span, len(values))
+	for i, v := range values {
+		spans[i] = span{v, v}
+	}
+	return united(spans)
+}
+
+// united sorts spans and joins those that overlap or follow each other.
+func united(spans []span) (out []span) {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.lo, b.lo) })
+	for _, s := range spans {
+		// No sum: the last address there is has none behind it.
+		if n := len(out); n > 0 && (s.lo <= out[n-1].hi || s.lo-1 == out[n-1].hi) {
+			out[n-1].hi = max(out[n-1].hi, s.hi)
 			continue
 		}
-		out = append(out, span{v, v})
+		out = append(out, s)
 	}
 	return out
 }
@@ -50,14 +59,17 @@ type protoPorts struct {
 	spans []span
 }
 
-func newPortSet(ports []Port) portSet {
-	byProto := map[uint8][]uint32{}
+func newPortSet(ports []Port, ranges ...Range) portSet {
+	byProto := map[uint8][]span{}
 	for _, p := range ports {
-		byProto[p.Proto] = append(byProto[p.Proto], uint32(p.Port))
+		byProto[p.Proto] = append(byProto[p.Proto], span{uint32(p.Port), uint32(p.Port)})
+	}
+	for _, r := range ranges {
+		byProto[r.Proto] = append(byProto[r.Proto], span{uint32(r.First), uint32(max(r.First, r.Last))})
 	}
 	var set portSet
-	for proto, values := range byProto {
-		set = append(set, protoPorts{proto, spansOf(values)})
+	for proto, spans := range byProto {
+		set = append(set, protoPorts{proto, united(spans)})
 	}
 	slices.SortFunc(set, func(a, b protoPorts) int { return cmp.Compare(a.proto, b.proto) })
 	return set

@@ -35,7 +35,7 @@ func Arm(w Want) (f *os.File, note string, err error) {
 	if f, err = multicast.Join(unix.NETLINK_NETFILTER, 1<<20); err != nil {
 		return nil, "", fmt.Errorf("trace rules: %w", err)
 	}
-	if err = using(f, func(c conn) error { return c.arm(w.sets(), families) }); err != nil {
+	if err = using(f, func(c conn) error { return c.arm(w.wanted(), families) }); err != nil {
 		f.Close()
 		return nil, "", fmt.Errorf("trace rules: %w", err)
 	}
@@ -49,7 +49,7 @@ func Update(f *os.File, w Want) error {
 	if err := w.Check(); err != nil {
 		return err
 	}
-	if err := using(f, func(c conn) error { return c.update(w.sets()) }); err != nil {
+	if err := using(f, func(c conn) error { return c.update(w.wanted()) }); err != nil {
 		return fmt.Errorf("trace other packets: %w", err)
 	}
 	return nil
@@ -90,7 +90,7 @@ func allowed() (families []byte, note string, err error) {
 func (c conn) nameOf() string { return fmt.Sprintf("%s%08x", rules.OwnPrefix, c.port) }
 
 // arm makes the tables. Where there is no family inet, ip and ip6 do.
-func (c conn) arm(sets []set, families []byte) error {
+func (c conn) arm(w wanted, families []byte) error {
 	// What cannot be enlarged is large enough for all but the largest.
 	_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer)
 	have, err := c.list(c.nameOf())
@@ -103,27 +103,27 @@ func (c conn) arm(sets []set, families []byte) error {
 	if have.bridge {
 		families = append(slices.Clone(families), unix.NFPROTO_BRIDGE)
 	}
-	err = c.create(sets, families)
+	err = c.create(w, families)
 	if err == nil || families[0] != unix.NFPROTO_INET {
 		return err
 	}
-	if c.create(sets, append([]byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}, families[1:]...)) == nil {
+	if c.create(w, append([]byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}, families[1:]...)) == nil {
 		return nil
 	}
 	return err
 }
 
-func (c conn) create(sets []set, families []byte) error {
+func (c conn) create(w wanted, families []byte) error {
 	b := newBatch()
 	for _, family := range families {
-		b.table(family, c.nameOf(), sets)
+		b.table(family, c.nameOf(), w)
 	}
 	return c.commit(b)
 }
 
 // update refills the tables there are, and follows when someone begins to filter
 // bridged frames.
-func (c conn) update(sets []set) error {
+func (c conn) update(w wanted) error {
 	have, err := c.list(c.nameOf())
 	if err != nil {
 		return err
@@ -133,10 +133,10 @@ func (c conn) update(sets []set) error {
 	}
 	b := newBatch()
 	for _, family := range have.ours {
-		b.refill(family, c.nameOf(), sets)
+		b.refill(family, c.nameOf(), w)
 	}
 	if have.bridge && !slices.Contains(have.ours, unix.NFPROTO_BRIDGE) {
-		b.table(unix.NFPROTO_BRIDGE, c.nameOf(), sets)
+		b.table(unix.NFPROTO_BRIDGE, c.nameOf(), w)
 	}
 	return c.commit(b)
 }

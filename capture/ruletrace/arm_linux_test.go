@@ -145,6 +145,30 @@ func onlyTheTargets(t *testing.T, others ...ring.Port) {
 	}
 }
 
+func TestARangeOfTenThousandPortsIsTraced(t *testing.T) {
+	path := netnstest.New(t)
+	f := listen(t, path)
+	defer f.Close()
+	arm(t, path, ruletrace.Want{Ranges: []ring.Range{{Proto: unix.IPPROTO_TCP, First: 10000, Last: 19999}, {Proto: unix.IPPROTO_UDP, First: 21000, Last: 30999}}})
+	for _, r := range []struct {
+		name, network, addr string
+		traced              bool
+	}{
+		{"the first port", "tcp4", "127.0.0.1:10000", true},
+		{"the last port", "tcp4", "127.0.0.1:19999", true},
+		{"one between, over IPv6", "tcp6", "[::1]:12345", true},
+		{"the port behind it", "tcp4", "127.0.0.1:20000", false},
+		{"the port before it", "tcp4", "127.0.0.1:9999", false},
+		{"a datagram to that number", "udp4", "127.0.0.1:12345", false},
+		{"a datagram to the other range", "udp4", "127.0.0.1:21001", true},
+	} {
+		connect(t, path, r.network, r.addr)
+		if n := heard(t, f); n > 0 != r.traced {
+			t.Errorf("%s: %d messages", r.name, n)
+		}
+	}
+}
+
 func TestEstablishedConnectionsAreNotTraced(t *testing.T) {
 	path := netnstest.New(t)
 	f := listen(t, path)

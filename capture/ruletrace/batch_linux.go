@@ -65,42 +65,42 @@ func (b *batch) message(name string, kind int, family byte, flags netlink.Header
 }
 
 // table adds a whole table of a family.
-func (b *batch) table(family byte, table string, sets []set) {
+func (b *batch) table(family byte, table string, w wanted) {
 	b.message("make table", unix.NFT_MSG_NEWTABLE, family, netlink.Create|netlink.Excl, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_TABLE_NAME, table)
 		ae.Uint32(unix.NFTA_TABLE_FLAGS, tableOwner)
 	})
-	for i, s := range sets {
+	for i, s := range w.sets {
 		b.set(family, table, i, s)
 	}
 	for _, c := range called {
 		b.chain(family, table, c, nil)
 	}
-	b.rules(family, table, rest(sets))
+	b.rules(family, table, rest(w))
 	for _, c := range base {
 		b.chain(family, table, c.name, &c.hook)
-		b.rules(family, table, entry(c.name, sets))
+		b.rules(family, table, entry(c.name, w))
 	}
-	b.elements(family, table, sets)
+	b.elements(family, table, w.sets)
 }
 
 // refill replaces what is in the chains and sets.
-func (b *batch) refill(family byte, table string, sets []set) {
+func (b *batch) refill(family byte, table string, w wanted) {
 	for _, c := range base {
 		b.empty(family, table, c.name)
-		b.rules(family, table, entry(c.name, sets))
+		b.rules(family, table, entry(c.name, w))
 	}
 	for _, c := range called {
 		b.empty(family, table, c)
 	}
-	b.rules(family, table, rest(sets))
-	for _, s := range sets {
+	b.rules(family, table, rest(w))
+	for _, s := range w.sets {
 		b.message("empty set "+s.name, unix.NFT_MSG_DELSETELEM, family, 0, func(ae *netlink.AttributeEncoder) {
 			ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
 			ae.String(unix.NFTA_SET_ELEM_LIST_SET, s.name)
 		})
 	}
-	b.elements(family, table, sets)
+	b.elements(family, table, w.sets)
 }
 
 func (b *batch) set(family byte, table string, i int, s set) {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/ring"
 )
 
 // Chains of the table. The base chains let go at once of nearly everything, as
@@ -57,12 +59,18 @@ const few = 8
 
 // entry is what the base chain does. It depends on what is wanted, so that
 // nobody pays for what is not.
-func entry(chain string, sets []set) (rs []rule) {
+func entry(chain string, w wanted) (rs []rule) {
+	sets := w.sets
 	established := newRule(chain, proto(unix.IPPROTO_TCP), flags(synOrReset, expr.CmpOpEq), verdict(expr.VerdictReturn, ""))
 	keys := len(sets[setPorts].keys) + len(sets[setEndpoints4].keys) + len(sets[setEndpoints6].keys)
 	hosts := len(sets[setHosts4].keys) + len(sets[setHosts6].keys)
-	if keys <= few {
-		rs = append(byPort(chain, true, sets), byPort(chain, false, sets)...)
+	for _, to := range []bool{true, false} {
+		if keys <= few {
+			rs = append(rs, byPort(chain, to, sets)...)
+		}
+		for _, r := range w.ranges {
+			rs = append(rs, newRule(chain, inRange(to, r), trace))
+		}
 	}
 	if keys > few || hosts > 0 {
 		rs = append(rs, established)
@@ -100,11 +108,23 @@ func byPort(chain string, to bool, sets []set) (rs []rule) {
 
 // theirs matches the port and protocol of a key, and of TCP only what is traced.
 func theirs(to bool, key []byte) []expr.Any {
-	exprs := slices.Concat(port(to, reg), equal(key[4:6]), proto(key[0]))
-	if key[0] == unix.IPPROTO_TCP {
-		exprs = append(exprs, flags(synOrReset, expr.CmpOpNeq)...)
+	return slices.Concat(port(to, reg), equal(key[4:6]), proto(key[0]), traced(key[0]))
+}
+
+// inRange matches as theirs does, the ports of a range.
+func inRange(to bool, r ring.Range) []expr.Any {
+	return slices.Concat(port(to, reg), []expr.Any{
+		&expr.Cmp{Op: expr.CmpOpGte, Register: reg, Data: binary.BigEndian.AppendUint16(nil, r.First)},
+		&expr.Cmp{Op: expr.CmpOpLte, Register: reg, Data: binary.BigEndian.AppendUint16(nil, r.Last)},
+	}, proto(r.Proto), traced(r.Proto))
+}
+
+// traced matches of TCP only what is traced.
+func traced(p byte) []expr.Any {
+	if p == unix.IPPROTO_TCP {
+		return flags(synOrReset, expr.CmpOpNeq)
 	}
-	return exprs
+	return nil
 }
 
 var mark = verdict(expr.VerdictGoto, chainMark)
@@ -112,10 +132,11 @@ var mark = verdict(expr.VerdictGoto, chainMark)
 // rest is what the other chains do. It is the same whatever is wanted, as that is
 // in the sets; but where nothing is, nothing may be able to mark a packet: that
 // alone makes the kernel prepare for a trace in every chain of every namespace.
-func rest(sets []set) []rule {
-	if !slices.ContainsFunc(sets, func(s set) bool { return len(s.keys) > 0 }) {
+func rest(w wanted) []rule {
+	if w.nothing() {
 		return nil
 	}
+	sets := w.sets
 	rs := []rule{newRule(chainICMP, proto(unix.IPPROTO_ICMPV6), neighbourDiscovery(), verdict(expr.VerdictReturn, ""))}
 	for _, to := range []bool{true, false} {
 		rs = append(rs, newRule(chainSelect, meta(expr.MetaKeyL4PROTO, reg), port(to, reg4), in(sets, setPorts), mark))

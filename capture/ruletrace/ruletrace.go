@@ -30,6 +30,8 @@ type Want struct {
 	// Ports are traced as destination and as source, whatever the addresses:
 	// published ports.
 	Ports []ring.Port
+	// Ranges are traced as Ports are.
+	Ranges []ring.Range
 	// Endpoints are traced where address and port are the destination or the
 	// source, the containers' side of a translation. ICMP to and from the
 	// address is traced as well.
@@ -49,11 +51,18 @@ const Rate, Burst = 25, 50
 // be meant.
 const most = 4096
 
+// mostRanges bounds the ranges: each is a rule that every packet of the host
+// meets.
+const mostRanges = 32
+
 // Check refuses to trace too much.
 func (w Want) Check() error {
 	n := len(w.Ports) + len(w.Hosts)
 	for _, e := range w.Endpoints {
 		n += max(1, len(e.Ports))
+	}
+	if len(w.Ranges) > mostRanges {
+		return fmt.Errorf("trace rules: %d ranges of ports are more than %d", len(w.Ranges), mostRanges)
 	}
 	if n > most {
 		return fmt.Errorf("trace rules: %d ports and addresses are more than %d", n, most)

@@ -41,6 +41,20 @@ const (
 	setNumbers // of any port in the sets above: what has none of them is not looked at further
 )
 
+// wanted is what the rules look for: what is in the sets, and ranges of ports,
+// which are compared.
+type wanted struct {
+	sets   []set
+	ranges []ring.Range
+}
+
+// nothing is what no packet is marked for.
+func (w wanted) nothing() bool {
+	return len(w.ranges) == 0 && !slices.ContainsFunc(w.sets, func(s set) bool { return len(s.keys) > 0 })
+}
+
+func (w Want) wanted() wanted { return wanted{sets: w.sets(), ranges: w.Ranges} }
+
 // sets puts what is wanted into sets.
 func (w Want) sets() []set {
 	s := []set{

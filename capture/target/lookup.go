@@ -26,26 +26,45 @@ func (b *builder) owner(c *engine.Container) *engine.Container {
 
 // find returns the containers a target names, at least one.
 func (b *builder) find(t Target) ([]*engine.Container, error) {
-	if t.Service == "" {
-		found := b.lookup(t.Name)
-		switch len(found) {
-		case 0:
-			return nil, unknown(t, b.s)
-		case 1:
-			return found, nil
-		}
+	found := Find(t, b.s)
+	switch {
+	case len(found) == 0:
+		return nil, unknown(t, b.s)
+	case len(found) > 1 && t.Service == "" && found[0].Project != t.Name:
 		return nil, fmt.Errorf("container id %s is ambiguous: %s", t.Name, names(found))
 	}
-	var found []*engine.Container
-	for i := range b.s.Containers {
-		if c := &b.s.Containers[i]; c.Project == t.Project && c.Service == t.Service {
-			found = append(found, c)
+	return found, nil
+}
+
+// Find returns the containers that a target names: those of a compose service or
+// project, or the one of a name. A name is that of a container, else of a
+// compose project, else the beginning of an id, which may be that of several.
+func Find(t Target, s *engine.Snapshot) []*engine.Container {
+	if t.Service != "" {
+		return matching(s, func(c *engine.Container) bool {
+			return c.Service != "" && c.Project == t.Project && (c.Service == t.Service || t.Service == EveryService)
+		})
+	}
+	if t.Name == "" {
+		return nil
+	}
+	b := builder{s: s}
+	if found := b.lookup(t.Name); len(found) == 1 && (found[0].Name == t.Name || found[0].ID == t.Name) {
+		return found
+	}
+	if found := matching(s, func(c *engine.Container) bool { return c.Project == t.Name }); len(found) > 0 {
+		return found
+	}
+	return b.lookup(t.Name)
+}
+
+func matching(s *engine.Snapshot, is func(*engine.Container) bool) (found []*engine.Container) {
+	for i := range s.Containers {
+		if is(&s.Containers[i]) {
+			found = append(found, &s.Containers[i])
 		}
 	}
-	if len(found) == 0 {
-		return nil, unknown(t, b.s)
-	}
-	return found, nil
+	return found
 }
 
 // lookup finds a container by name, else by the beginning of its id.

@@ -16,8 +16,9 @@ func (m mapping) hostPorts() []uint16 {
 	return all
 }
 
-func (m mapping) hasHostPort(port uint16) bool {
-	return m.HostPort != 0 && m.HostPort <= port && port <= m.last()
+// meets reports whether a host port of the mapping is the target's.
+func (m mapping) meets(t Target) bool {
+	return m.HostPort != 0 && t.Port <= m.last() && m.HostPort <= max(t.Port, t.Last)
 }
 
 // mappings are those in force, and those asked for: the latter tell what should

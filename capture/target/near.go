@@ -18,7 +18,11 @@ type UnknownError struct {
 
 func (e *UnknownError) Error() string {
 	what := "container"
-	if e.Target.Service != "" {
+	switch e.Target.Service {
+	case "":
+	case EveryService:
+		what = "compose project"
+	default:
 		what = "compose service"
 	}
 	switch {
@@ -31,10 +35,13 @@ func (e *UnknownError) Error() string {
 }
 
 func (e *UnknownError) name() string {
-	if e.Target.Service != "" {
-		return fmt.Sprintf("%q", e.Target.Project+"/"+e.Target.Service)
+	switch e.Target.Service {
+	case "":
+		return fmt.Sprintf("%q", e.Target.Name)
+	case EveryService:
+		return fmt.Sprintf("%q", e.Target.Project)
 	}
-	return fmt.Sprintf("%q", e.Target.Name)
+	return fmt.Sprintf("%q", e.Target.Project+"/"+e.Target.Service)
 }
 
 // maxNear is the number of names an UnknownError lists.
@@ -43,7 +50,7 @@ const maxNear = 5
 func unknown(t Target, s *engine.Snapshot) error {
 	want := t.Name
 	if t.Service != "" {
-		want = t.Project + "/" + t.Service
+		want = strings.TrimSuffix(t.Project+"/"+t.Service, "/"+EveryService)
 	}
 	names := candidates(s)
 	near := nearest(want, names)
@@ -60,7 +67,7 @@ func candidates(s *engine.Snapshot) []string {
 	for _, c := range s.Containers {
 		names = append(names, c.Name)
 		if c.Service != "" {
-			names = append(names, c.Project+"/"+c.Service)
+			names = append(names, c.Project, c.Project+"/"+c.Service)
 		}
 	}
 	for i, n := range names {

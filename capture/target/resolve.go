@@ -82,22 +82,22 @@ func (b *builder) addPublished() {
 // addNumber selects a port, and looks for the containers that could be meant:
 // behind a mapping of it, or declaring it themselves.
 func (b *builder) addNumber(t Target) {
-	b.out.Requests = append(b.out.Requests, Request{Proto: t.Proto, Addr: t.Addr, Port: t.Port, Anywhere: true})
+	b.out.Requests = append(b.out.Requests, Request{Proto: t.Proto, Addr: t.Addr, Loopback: t.Loopback, Port: t.Port, Last: t.Last, Anywhere: true})
 	for i := range b.s.Containers {
 		c := &b.s.Containers[i]
 		for _, m := range mappings(c) {
 			switch {
-			case m.hasHostPort(t.Port) && wants(t.Proto, m.Proto):
-				b.addBackends(c, protoNumber(m.Proto), m.Container, false)
+			case m.meets(t) && wants(t.Proto, m.Proto):
+				b.addBackends(c, protoNumber(m.Proto), m.Container, 0, false)
 				b.addContainer(c, true)
-			case m.Container == t.Port && wants(t.Proto, m.Proto):
-				b.addBackends(c, protoNumber(m.Proto), m.Container, false)
+			case t.Has(m.Container) && wants(t.Proto, m.Proto):
+				b.addBackends(c, protoNumber(m.Proto), m.Container, 0, false)
 				b.addContainer(c, false)
 			}
 		}
 		for _, p := range c.Exposed {
-			if p.Port == t.Port && wants(t.Proto, p.Proto) {
-				b.addBackends(c, protoNumber(p.Proto), p.Port, false)
+			if t.Has(p.Port) && wants(t.Proto, p.Proto) {
+				b.addBackends(c, protoNumber(p.Proto), p.Port, 0, false)
 				b.addContainer(c, false)
 			}
 		}
@@ -123,7 +123,7 @@ func (b *builder) addName(t Target) error {
 
 // addWhole selects everything a named container can be asked for.
 func (b *builder) addWhole(c, owner *engine.Container) {
-	b.addBackends(owner, 0, 0, true)
+	b.addBackends(owner, 0, 0, 0, true)
 	for _, m := range mappings(owner) {
 		b.addMapping(owner, m, true)
 	}
@@ -135,13 +135,13 @@ func (b *builder) addWhole(c, owner *engine.Container) {
 // addPort selects one port of a named container: a container port, or, where
 // none such is mapped but a host port of that number is, that one.
 func (b *builder) addPort(c, owner *engine.Container, t Target) {
-	b.addBackends(owner, t.Proto, t.Port, true)
+	b.addBackends(owner, t.Proto, t.Port, t.Last, true)
 	var mapped, published []mapping
 	for _, m := range mappings(owner) {
-		if wants(t.Proto, m.Proto) && m.Container == t.Port {
+		if wants(t.Proto, m.Proto) && t.Has(m.Container) {
 			mapped = append(mapped, m)
 		}
-		if wants(t.Proto, m.Proto) && m.hasHostPort(t.Port) {
+		if wants(t.Proto, m.Proto) && m.meets(t) {
 			published = append(published, m)
 		}
 	}
@@ -151,8 +151,8 @@ func (b *builder) addPort(c, owner *engine.Container, t Target) {
 	for _, m := range mapped {
 		b.addMapping(owner, m, true)
 	}
-	if len(mapped) == 0 || owner.Mode == "host" {
-		b.addDeclared(owner, t.Proto, t.Port)
+	if len(mapped) == 0 || owner.Mode == "host" || t.Last > 0 {
+		b.addDeclaredRange(owner, t)
 	}
 }
 
@@ -162,7 +162,7 @@ func (b *builder) addPort(c, owner *engine.Container, t Target) {
 func (b *builder) addMapping(c *engine.Container, m mapping, asked bool) {
 	proto := protoNumber(m.Proto)
 	b.addContainer(c, true)
-	b.addBackends(c, proto, m.Container, asked)
+	b.addBackends(c, proto, m.Container, 0, asked)
 	for _, port := range m.hostPorts() {
 		addr := netip.Addr{}
 		if b.shared(c, proto, port) {
@@ -176,12 +176,37 @@ func (b *builder) addMapping(c *engine.Container, m mapping, asked bool) {
 // port of the host: clients ask there for what is only exposed, and in host mode
 // it is the real one. Not if that host port is another container's.
 func (b *builder) addDeclared(c *engine.Container, proto uint8, port uint16) {
-	mapped := c.Mode != "host" && slices.ContainsFunc(mappings(c), func(m mapping) bool {
-		return m.Container == port && wants(proto, m.Proto)
-	})
-	if !mapped && !b.shared(c, proto, port) {
-		b.out.Requests = append(b.out.Requests, Request{Proto: proto, Port: port})
+	b.addDeclaredRange(c, Target{Proto: proto, Port: port})
+}
+
+// addDeclaredRange is addDeclared for the ports of a target.
+func (b *builder) addDeclaredRange(c *engine.Container, t Target) {
+	taken := map[uint16]bool{}
+	for _, m := range mappings(c) {
+		taken[m.Container] = taken[m.Container] || c.Mode != "host" && wants(t.Proto, m.Proto)
 	}
+	var first, last int // of a run of ports, 0 if there is none
+	end := func() {
+		if first != 0 {
+			q := Request{Proto: t.Proto, Port: uint16(first)}
+			if last > first {
+				q.Last = uint16(last)
+			}
+			b.out.Requests = append(b.out.Requests, q)
+		}
+		first = 0
+	}
+	for p := int(t.Port); p <= int(max(t.Port, t.Last)); p++ {
+		if taken[uint16(p)] || b.shared(c, t.Proto, uint16(p)) {
+			end()
+			continue
+		}
+		if first == 0 {
+			first = p
+		}
+		last = p
+	}
+	end()
 }
 
 // shared reports whether a container other than c publishes the host port.
@@ -200,10 +225,10 @@ func (b *builder) shared(c *engine.Container, proto uint8, port uint16) bool {
 	return false
 }
 
-func (b *builder) addBackends(c *engine.Container, proto uint8, port uint16, asked bool) {
+func (b *builder) addBackends(c *engine.Container, proto uint8, port, last uint16, asked bool) {
 	owner := b.owner(c)
 	for _, a := range addresses(owner) {
-		b.out.Backends = append(b.out.Backends, Backend{Proto: proto, Addr: a, Port: port, Container: owner.ID, Asked: asked})
+		b.out.Backends = append(b.out.Backends, Backend{Proto: proto, Addr: a, Port: port, Last: last, Container: owner.ID, Asked: asked})
 	}
 }
 

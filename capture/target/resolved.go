@@ -17,6 +17,7 @@ type Resolved struct {
 	Containers []Container
 
 	byPort  map[uint16][]Request
+	ranges  []Request                // those of more than one port
 	byAddr  map[netip.Addr][]Backend // those with Asked
 	foreign map[netip.Addr]bool      // addresses of any container
 }
@@ -26,6 +27,10 @@ type Request struct {
 	Proto uint8      // IANA protocol number; 0 is tcp, udp and sctp
 	Addr  netip.Addr // invalid: any; unspecified: any of that family
 	Port  uint16
+	Last  uint16 // the last port of a range; 0 where it is none
+	// Loopback is true if the loopback addresses of both families are meant, and no
+	// other.
+	Loopback bool
 	// Anywhere is true for a target that is a number: the port is selected on
 	// containers' own addresses too.
 	Anywhere bool
@@ -36,6 +41,7 @@ type Backend struct {
 	Proto     uint8 // IANA protocol number; 0 is any
 	Addr      netip.Addr
 	Port      uint16 // 0 is any, ICMP included
+	Last      uint16 // the last port of a range; 0 where it is none
 	Container string // id of the container that owns the address
 	// Asked is true if the target names the container: requests to the endpoint
 	// itself belong to the target then.
@@ -67,8 +73,13 @@ func (r *Resolved) Match(proto uint8, dst netip.Addr, port uint16) bool {
 			return true
 		}
 	}
+	for _, q := range r.ranges {
+		if within(port, q.Port, q.Last) && q.covers(proto, dst) && (q.Anywhere || !r.foreign[dst]) {
+			return true
+		}
+	}
 	for _, b := range r.byAddr[dst] {
-		if (b.Proto == 0 || b.Proto == proto) && (b.Port == 0 || b.Port == port) {
+		if (b.Proto == 0 || b.Proto == proto) && (b.Port == 0 || within(port, b.Port, b.Last)) {
 			return true
 		}
 	}
@@ -77,6 +88,9 @@ func (r *Resolved) Match(proto uint8, dst netip.Addr, port uint16) bool {
 
 func (q Request) covers(proto uint8, dst netip.Addr) bool {
 	if q.Proto == 0 && proto != tcp && proto != udp && proto != sctp {
+		return false
+	}
+	if q.Loopback && !dst.IsLoopback() {
 		return false
 	}
 	return (q.Proto == 0 || q.Proto == proto) && coversAddr(q.Addr, dst)
@@ -111,6 +125,10 @@ func (r *Resolved) settle() {
 		func(a, b Container) bool { return a.ID == b.ID }) // Behind comes first
 	r.byPort = map[uint16][]Request{}
 	for _, q := range r.Requests {
+		if q.Last > q.Port {
+			r.ranges = append(r.ranges, q)
+			continue
+		}
 		r.byPort[q.Port] = append(r.byPort[q.Port], q)
 	}
 	r.byAddr = map[netip.Addr][]Backend{}
@@ -131,11 +149,12 @@ func sortedUnique[T comparable](s []T, compare func(a, b T) int) []T {
 }
 
 func compareRequests(a, b Request) int {
-	return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto), a.Addr.Compare(b.Addr), compareBools(a.Anywhere, b.Anywhere))
+	return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Last, b.Last), cmp.Compare(a.Proto, b.Proto), a.Addr.Compare(b.Addr),
+		compareBools(a.Loopback, b.Loopback), compareBools(a.Anywhere, b.Anywhere))
 }
 
 func compareBackends(a, b Backend) int {
-	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto),
+	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Last, b.Last), cmp.Compare(a.Proto, b.Proto),
 		strings.Compare(a.Container, b.Container), compareBools(a.Asked, b.Asked))
 }
 

@@ -29,12 +29,11 @@ func (a *app) diagnoseCommand() *cobra.Command {
 		Short: "Watch live requests to a port and say what became of each, and why",
 		Long: `Watch live requests to a port and say what became of each, and why.
 
-TARGET is a port of the host (8080, 8080/udp, 127.0.0.1:8080, [::1]:8080), a
-container (web, web:80) or a compose service (project/service). Without one, all
-published ports are watched. The run ends with Ctrl-C, -c, -d or CMD, whose own
-output goes to standard error.`,
+` + targetForms + ` Without one, all published ports
+are watched. The run ends with Ctrl-C, -c, -d or CMD, whose own output goes to
+standard error.`,
 		Example: `  dnatrace diagnose 8080
-  dnatrace diagnose web -d 30s -w web.pcapng
+  dnatrace diagnose web 7000-7010/udp -d 30s -w web.pcapng
   dnatrace diagnose 8080 --expect delivered -- curl -sm 5 http://198.51.100.1:8080/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.targets, f.command = splitCommand(args, c.ArgsLenAtDash())

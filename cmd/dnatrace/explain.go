@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dnatrace/capture"
 	"dnatrace/capture/target"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
@@ -26,7 +27,7 @@ type explainFlags struct {
 func (a *app) explainCommand() *cobra.Command {
 	var f explainFlags
 	c := &cobra.Command{
-		Use:   "explain TARGET | --all",
+		Use:   "explain TARGET… | --all",
 		Short: "Say, before any traffic, what would become of a request, by which rules, and why",
 		Long: `Say, before any traffic, what would become of a request: from outside, from the
 host, from its loopback, and from containers of the same and of another network.
@@ -37,16 +38,16 @@ nothing is sent.
 All of it is inferred from state. What state cannot show (a server that hangs, a
 network in front of the host) is named as blind.
 
-TARGET is a port of the host (8080, 8080/udp, 127.0.0.1:8080, [::1]:8080), a
-container (web, web:80) or a compose service (project/service). --all asks for
-every port from where it is meant to be reached, and lists what is wrong, the
-worst first.
+` + targetForms + ` Each has a section of its
+own, and each port of a range; what nobody publishes, declares or listens at in a
+range of more than 64 is left out and said. --all asks for every port from where it
+is meant to be reached, and lists what is wrong, the worst first.
 
 Exit codes: 0 a request from outside would be delivered, or nothing is wrong; 1 it
 would not, or something is; 2 trouble; 3 not enough is known to tell. Where no
 path comes from outside, or --place leaves it out, all paths count.`,
 		Example: `  sudo dnatrace explain 8080
-  sudo dnatrace explain shop/web --place outside
+  sudo dnatrace explain shop/web 7000-7010/udp --place outside
   dnatrace explain --all --from incident.pcapng
   sudo dnatrace explain 8080 -o json | jq '.paths[] | {from, verdict, why}'`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -70,8 +71,8 @@ func (f *explainFlags) check(c *cobra.Command, args []string) (foresee.Options, 
 	switch {
 	case f.all && len(args) > 0:
 		return o, usagef(c, "--all takes no target")
-	case !f.all && len(args) != 1:
-		return o, usagef(c, "give one target, or --all")
+	case !f.all && len(args) == 0:
+		return o, usagef(c, "give a target, or --all")
 	}
 	for _, p := range f.places {
 		if !slices.Contains(foresee.Places, p) {
@@ -89,25 +90,34 @@ func (f *explainFlags) check(c *cobra.Command, args []string) (foresee.Options, 
 }
 
 func (a *app) explain(ctx context.Context, f *explainFlags, o foresee.Options, args []string) error {
-	var t target.Target
-	if !f.all {
-		var err error
-		if t, err = target.Parse(args[0]); err != nil {
-			return err
-		}
+	targets, err := target.ParseAll(args)
+	if err != nil {
+		return err
 	}
 	s, err := a.state(ctx, &f.lookFlags)
 	if err != nil {
 		return err
 	}
-	e := foresee.Everything(s, o)
-	if !f.all {
-		if e, err = foresee.Explain(s, t, o); err != nil {
-			return fmt.Errorf("explain: %w", err)
-		}
+	var e *foresee.Explanation
+	if f.all {
+		e = foresee.Everything(s, o)
+	} else if e, err = foresee.Explain(s, targets, o); err != nil {
+		return fmt.Errorf("explain: %w", err)
+	} else {
+		a.elsewhere(targets, addressesOf(s))
 	}
 	a.code = foreseen(e, f.all)
 	return render.WriteExplanation(a.out, e, render.Format(f.format), a.look)
+}
+
+// addressesOf are those of the host, as far as they are known.
+func addressesOf(s *correlate.State) (all []netip.Addr) {
+	if h := s.Host(capture.HostNetns); h != nil {
+		for _, a := range h.Addrs {
+			all = append(all, a.Prefix.Addr())
+		}
+	}
+	return all
 }
 
 // foreseen is the exit code of an explanation.

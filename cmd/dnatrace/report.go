@@ -18,6 +18,7 @@ import (
 
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/recording"
+	"dnatrace/capture/target"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	incident "dnatrace/cmd/internal/report"
@@ -235,7 +236,7 @@ func commandLine(f *reportFlags, d *correlate.Document) string {
 		words = append(words, incident.Quoted(filepath.Base(in.Path)))
 	}
 	for _, t := range f.targets {
-		words = append(words, "--target", incident.Quoted(t))
+		words = append(words, "--target", incident.Quoted(target.Shown([]string{t})))
 	}
 	expect := d.Verdict.String()
 	if d.Cause != "" {

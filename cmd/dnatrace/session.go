@@ -47,6 +47,9 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 		return nil, errors.Join(err, s.close())
 	}
 	s.drop(a, keepExec)
+	if f.netns == "" {
+		a.elsewhere(wanted, ownAddresses())
+	}
 	a.listening(s)
 	return s, nil
 }

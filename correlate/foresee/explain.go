@@ -1,69 +1,147 @@
 package foresee
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
+	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/target"
 	"dnatrace/correlate"
 	"dnatrace/decode"
 )
 
-// Explanation is what would become of requests to a target (schema dnatrace/1).
+// Explanation is what would become of requests to targets (schema dnatrace/1).
 type Explanation struct {
 	Schema   string    `json:"schema"`
-	Target   string    `json:"target"` // "" for everything
+	Target   string    `json:"target"` // all of them; "" for everything
 	Paths    []Path    `json:"paths"`
+	Skipped  []string  `json:"skipped,omitempty"`  // ports of long ranges that were not asked for, and why
 	Checked  int       `json:"checked,omitempty"`  // ports looked at; of everything only
 	Problems []Problem `json:"problems,omitempty"` // the worst first; of everything only
 	Missing  []string  `json:"missing"`            // what is not in evidence at all
 }
 
-// Explain foresees requests to a target from every place. An unknown name is a
+// Explain foresees requests to targets from every place, one target after the
+// other, and of a range one port after the other. An unknown name is a
 // *target.UnknownError.
-func Explain(s *correlate.State, t target.Target, o Options) (*Explanation, error) {
-	if _, err := target.Resolve(t, s.Engine()); err != nil {
-		return nil, err
+func Explain(s *correlate.State, ts []target.Target, o Options) (*Explanation, error) {
+	for _, t := range ts {
+		if _, err := target.Resolve(t, s.Engine()); err != nil {
+			return nil, err
+		}
 	}
-	a, out := newAsker(s, o), &Explanation{Schema: correlate.Schema, Target: t.Text, Paths: []Path{}, Missing: Missing(s)}
-	wanted := selected(s, t)
+	a, out := newAsker(s, o), &Explanation{Schema: correlate.Schema, Paths: []Path{}, Missing: Missing(s)}
+	var texts []string
 	seen := map[Request]bool{}
+	for _, t := range ts {
+		texts = append(texts, t.Text)
+		single, skipped := onePort(s, t)
+		if skipped != "" {
+			out.Skipped = append(out.Skipped, skipped)
+		}
+		for _, t := range single {
+			out.Paths = append(out.Paths, a.paths(t, seen)...)
+		}
+	}
+	out.Target = strings.Join(texts, " ")
+	return out, nil
+}
+
+// paths are those of one target that were not seen before.
+func (a *asker) paths(t target.Target, seen map[Request]bool) (out []Path) {
+	wanted := selected(a.s, t)
 	for _, place := range Places {
-		if len(o.From) > 0 && !slices.Contains(o.From, place) {
+		if len(a.o.From) > 0 && !slices.Contains(a.o.From, place) || onLoopback(t) && place != Loopback {
 			continue
 		}
 		for i := range wanted {
 			for _, r := range a.from(place, &wanted[i]) {
 				if !seen[r] {
 					seen[r] = true
-					out.Paths = append(out.Paths, a.foresee(r, &wanted[i]))
+					p := a.foresee(r, &wanted[i])
+					p.Target = t.Text
+					out = append(out, p)
 				}
 			}
 		}
 	}
-	return out, nil
+	return out
+}
+
+// onLoopback reports whether a target is an address that nobody but the host
+// itself can ask.
+func onLoopback(t target.Target) bool { return t.Loopback || t.Addr.IsValid() && t.Addr.IsLoopback() }
+
+// mostAsked is how many ports of a range are asked for whatever is known of them.
+const mostAsked = 64
+
+// onePort makes of a range a target for each port of it. Of a long one, what
+// nobody publishes, declares or listens at is left out, but for the first port
+// where there is nothing else.
+func onePort(s *correlate.State, t target.Target) (single []target.Target, skipped string) {
+	if t.Last == 0 || t.Named() {
+		return []target.Target{t}, ""
+	}
+	long := int(t.Last-t.Port) >= mostAsked
+	known := map[uint16]bool{}
+	if long {
+		known = knownPorts(s, t)
+	}
+	if long && len(known) == 0 {
+		known[t.Port] = true
+	}
+	left := 0
+	for p := int(t.Port); p <= int(t.Last); p++ {
+		if long && !known[uint16(p)] {
+			left++
+			continue
+		}
+		one := t
+		one.Port, one.Last = uint16(p), 0
+		one.Text = strings.Replace(t.Text, fmt.Sprintf("%d-%d", t.Port, t.Last), strconv.Itoa(p), 1)
+		single = append(single, one)
+	}
+	if left > 0 {
+		skipped = fmt.Sprintf("%s: %d of its %d ports were not asked for, as nothing publishes, declares or listens at them", t.Text, left, int(t.Last)-int(t.Port)+1)
+	}
+	return single, skipped
+}
+
+// knownPorts are those of a range that something is known of.
+func knownPorts(s *correlate.State, t target.Target) map[uint16]bool {
+	known := map[uint16]bool{}
+	for _, v := range matching(services(s), t.Proto, func(*service) bool { return true }) {
+		for _, p := range []uint16{v.port, v.hostPort} {
+			if t.Has(p) {
+				known[p] = true
+			}
+		}
+	}
+	if h := s.Host(capture.HostNetns); h != nil {
+		for _, k := range h.Sockets {
+			proto := decode.ParseProto(strings.TrimSuffix(k.Proto, "6"))
+			if t.Has(k.Local.Port()) && (t.Proto == 0 || decode.Proto(t.Proto) == proto) {
+				known[k.Local.Port()] = true
+			}
+		}
+	}
+	return known
 }
 
 // selected are the services that a target stands for.
 func selected(s *correlate.State, t target.Target) []service {
+	if !t.Named() {
+		return numbered(s, t)
+	}
 	var out []service
-	if t.Named() {
-		e := s.Engine()
-		for i := range e.Containers {
-			if c := &e.Containers[i]; names(t, c) {
-				out = append(out, namedServices(s, t, c)...)
-			}
-		}
-		return out
+	for _, c := range target.Find(t, s.Engine()) {
+		out = append(out, namedServices(s, t, c)...)
 	}
-	return numbered(s, t)
-}
-
-func names(t target.Target, c *engine.Container) bool {
-	if t.Service != "" {
-		return c.Project == t.Project && c.Service == t.Service
-	}
-	return c.Name == t.Name || len(t.Name) > 0 && len(c.ID) >= len(t.Name) && c.ID[:len(t.Name)] == t.Name
+	return out
 }
 
 // namedServices are those of a container, and of the one whose namespace it is
@@ -76,9 +154,9 @@ func namedServices(s *correlate.State, t target.Target, c *engine.Container) []s
 	if t.Port == 0 {
 		return all
 	}
-	byPort := matching(all, t.Proto, func(v *service) bool { return v.port == t.Port })
+	byPort := matching(all, t.Proto, func(v *service) bool { return t.Has(v.port) })
 	if len(byPort) == 0 {
-		byPort = matching(all, t.Proto, func(v *service) bool { return v.hostPort == t.Port })
+		byPort = matching(all, t.Proto, func(v *service) bool { return t.Has(v.hostPort) })
 	}
 	if len(byPort) == 0 {
 		byPort = []service{{container: c, proto: protoOf(t.Proto), port: t.Port}}
@@ -103,12 +181,21 @@ func numbered(s *correlate.State, t target.Target) []service {
 	if len(out) == 0 {
 		out = []service{{proto: protoOf(t.Proto), hostPort: t.Port, port: t.Port}}
 	}
-	if t.Addr.IsValid() {
-		for i := range out {
-			out[i].hostIP = t.Addr
-		}
+	switch {
+	case t.Addr.IsValid():
+		return at(out, t.Addr)
+	case t.Loopback:
+		return append(at(slices.Clone(out), netip.AddrFrom4([4]byte{127, 0, 0, 1})), at(out, netip.IPv6Loopback())...)
 	}
 	return out
+}
+
+// at has services asked for at an address of the host.
+func at(all []service, ip netip.Addr) []service {
+	for i := range all {
+		all[i].hostIP = ip
+	}
+	return all
 }
 
 func matching(all []service, proto uint8, is func(*service) bool) []service {

@@ -29,6 +29,7 @@ var Places = []string{Outside, Host, Loopback, SameNetwork, OtherNetwork}
 
 // Path is what would become of one request, as the JSON document shows it.
 type Path struct {
+	Target     string             `json:"target"`  // what of the targets asked about it belongs to; of a range, its port
 	From       string             `json:"from"`    // one of Places
 	Network    string             `json:"network"` // of the engine's, that the request ends in; "" for none
 	Protocol   string             `json:"protocol"`

@@ -93,7 +93,7 @@ func explained(t testing.TB, dumps fstest.MapFS, port uint16) map[string]foresee
 	t.Helper()
 	s := dumped(t, dumps)
 	out := map[string]foresee.Path{}
-	e, err := foresee.Explain(s, target.Target{Text: fmt.Sprint(port), Port: port}, foresee.Options{})
+	e, err := foresee.Explain(s, []target.Target{{Text: fmt.Sprint(port), Port: port}}, foresee.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func TestWithoutTheHostNothingIsClaimedToWork(t *testing.T) {
 		ID: "1", Name: "web", State: "running", Mode: "bridge", Mappings: []engine.Binding{asked(8080, 80)},
 		Endpoints: []engine.Endpoint{{Network: "bridge", IPv4: netip.MustParseAddr("172.17.0.2")}},
 	}}}
-	got, err := foresee.Explain(state(e, nil), target.Target{Port: 8080}, foresee.Options{From: []string{foresee.Outside}})
+	got, err := foresee.Explain(state(e, nil), []target.Target{{Port: 8080}}, foresee.Options{From: []string{foresee.Outside}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestAFullTableOfConnectionsStopsEveryone(t *testing.T) {
 	for entries, want := range map[uint64]correlate.Cause{99: correlate.CauseNotPublished, 100: correlate.CauseConntrackFull} {
 		s := state(&engine.Snapshot{}, nil)
 		s.Take(&decode.HostSample{Time: 1, Netns: "host", Sample: host.Sample{State: *h, Counters: map[string]uint64{"nf_conntrack.count": entries}}})
-		got, err := foresee.Explain(s, target.Target{Port: 8080}, foresee.Options{From: []string{foresee.Outside}})
+		got, err := foresee.Explain(s, []target.Target{{Port: 8080}}, foresee.Options{From: []string{foresee.Outside}})
 		if err != nil || len(got.Paths) != 1 || got.Paths[0].Cause != want {
 			t.Errorf("%d of 100: %+v, want %s (%v)", entries, got, want, err)
 		}
@@ -136,7 +136,7 @@ func FuzzExplain(f *testing.F) {
 		s := state(&e, map[string]*host.State{"host": &h, "c": &h})
 		foresee.List(s, foresee.Options{})
 		foresee.Everything(s, foresee.Options{})
-		got, err := foresee.Explain(s, target.Target{Text: "p", Port: port}, foresee.Options{})
+		got, err := foresee.Explain(s, []target.Target{{Text: "p", Port: port}}, foresee.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dnatrace/capture"
+	"dnatrace/capture/target"
 	"dnatrace/correlate"
 	"dnatrace/decode"
 )
@@ -171,7 +172,7 @@ func (j *Judge) Finish() *correlate.Document {
 		d.Cause = correlate.CauseUpstream
 	}
 	if len(j.options.Targets) > 0 {
-		d.Target = strings.Join(j.options.Targets, " ")
+		d.Target = target.Shown(j.options.Targets)
 	}
 	return d
 }

@@ -17,8 +17,8 @@ func (j *Judge) upstream(d *correlate.Document) bool {
 		return false
 	}
 	state := j.tracker.State()
-	for _, t := range j.wanted.targets {
-		e, err := foresee.Explain(state, t, foresee.Options{From: []string{foresee.Outside}})
+	for i := range j.wanted.targets {
+		e, err := foresee.Explain(state, j.wanted.targets[i:i+1], foresee.Options{From: []string{foresee.Outside}})
 		if err != nil || len(e.Paths) == 0 || len(e.Missing) > 0 {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dnatrace/capture"
@@ -288,11 +289,25 @@ func (r *Redactor) targets(s string) string {
 	return strings.Join(words, " ")
 }
 
-func (r *Redactor) target(s string) string {
+// target rewrites one word of them, which may be several with commas between.
+func (r *Redactor) target(word string) string {
+	all := target.Split(word)
+	for i, s := range all {
+		all[i] = r.oneTarget(s)
+	}
+	return strings.Join(all, ",")
+}
+
+func (r *Redactor) oneTarget(s string) string {
 	t, err := target.Parse(s)
 	switch {
 	case err != nil:
 		return r.text(s)
+	case strings.Contains(s, "://"): // its port is what it says; host, user and path are nobody's business
+		return strconv.Itoa(int(t.Port))
+	case t.Service == target.EveryService:
+		project, rest, _ := strings.Cut(s, "/")
+		return r.names.name(project) + "/" + rest
 	case t.Named():
 		return r.names.name(s)
 	case t.Addr.IsValid():

@@ -71,7 +71,7 @@ func (s *station) load(k *kernel) (err error) {
 		spec ebpf.MapSpec
 	}{
 		{&s.netns, ebpf.MapSpec{Name: "dnatrace_netns", Type: ebpf.Hash, KeySize: 4, ValueSize: 1, MaxEntries: drops.Most}},
-		{&s.ports, ebpf.MapSpec{Name: "dnatrace_ports", Type: ebpf.Hash, KeySize: 2, ValueSize: 1, MaxEntries: drops.Most + 1}},
+		{&s.ports, ebpf.MapSpec{Name: "dnatrace_ports", Type: ebpf.Hash, KeySize: 2, ValueSize: 1, MaxEntries: 1 << 16, Flags: unix.BPF_F_NO_PREALLOC}},
 		{&s.hosts, ebpf.MapSpec{Name: "dnatrace_hosts", Type: ebpf.Hash, KeySize: 16, ValueSize: 1, MaxEntries: drops.Most}},
 		{&s.events, ebpf.MapSpec{Name: "dnatrace_drops", Type: ebpf.RingBuf, MaxEntries: ringSize}},
 		{&s.lost, ebpf.MapSpec{Name: "dnatrace_lost", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}},
@@ -142,6 +142,7 @@ func (s *station) obey() {
 // goes.
 func (s *station) want(w drops.Want) error {
 	w, _ = w.Bounded()
+	w.Ports, w.Ranges = w.AllPorts(), nil
 	if w.Everything {
 		w.Ports = append([]uint16{0}, w.Ports...)
 	}
@@ -156,9 +157,14 @@ func (s *station) want(w drops.Want) error {
 
 // fill puts the keys of now into m and takes those out that were there before.
 func fill[T comparable](m *ebpf.Map, before, now []T, key func(T) any) error {
-	keep := map[T]bool{}
+	keep, there := map[T]bool{}, map[T]bool{}
+	for _, k := range before {
+		there[k] = true
+	}
 	for _, k := range now {
-		keep[k] = true
+		if keep[k] = true; there[k] {
+			continue
+		}
 		if err := m.Put(key(k), uint8(1)); err != nil {
 			return fmt.Errorf("watch drops of %v: %w", k, err)
 		}

@@ -37,12 +37,44 @@ func WriteExplanation(w io.Writer, e *foresee.Explanation, f Format, o Options) 
 	return out.result()
 }
 
-// paths writes a line for each path, and the whole story of those that end
-// differently.
+// paths writes a section for each target, and each port of a range, if there are
+// several.
 func (t *table) paths(b *strings.Builder, e *foresee.Explanation) error {
+	sections := byTarget(e.Paths)
+	for n, paths := range sections {
+		if len(sections) > 1 {
+			head := paths[0].Target
+			if n > 0 {
+				head = "\n" + head
+			}
+			b.WriteString(t.paint.bold(head) + "\n")
+		}
+		if err := t.section(b, paths); err != nil {
+			return err
+		}
+	}
+	for _, s := range e.Skipped {
+		b.WriteString("\n" + strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
+	}
+	return nil
+}
+
+// byTarget parts paths where those of another target begin.
+func byTarget(all []foresee.Path) (sections [][]foresee.Path) {
+	for from, to := 0, 0; from < len(all); from = to {
+		for to = from; to < len(all) && all[to].Target == all[from].Target; to++ {
+		}
+		sections = append(sections, all[from:to])
+	}
+	return sections
+}
+
+// section writes a line for each path, and the whole story of those that end
+// differently.
+func (t *table) section(b *strings.Builder, paths []foresee.Path) error {
 	g := &grid{head: []string{"from", "asks", "would be", ""}}
-	for i := range e.Paths {
-		p := &e.Paths[i]
+	for i := range paths {
+		p := &paths[i]
 		g.add(t.mark(p.Verdict)+" "+fromWords(p), p.Requested+"/"+p.Protocol, p.Verdict.String(), t.answer(p))
 	}
 	lines, err := g.lines(t.o.Width)
@@ -55,7 +87,7 @@ func (t *table) paths(b *strings.Builder, e *foresee.Explanation) error {
 		}
 		b.WriteString(l + "\n")
 	}
-	for _, p := range t.telling(e.Paths) {
+	for _, p := range t.telling(paths) {
 		if err := t.story(b, p); err != nil {
 			return err
 		}

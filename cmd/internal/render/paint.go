@@ -10,6 +10,7 @@ const (
 	green  = "\x1b[32m"
 	yellow = "\x1b[1;33m"
 	faint  = "\x1b[2m"
+	strong = "\x1b[1m"
 	reset  = "\x1b[0m"
 )
 
@@ -24,6 +25,8 @@ func (p painter) verdict(v correlate.Verdict, s string) string {
 }
 
 func (p painter) dim(s string) string { return p.in(faint, s) }
+
+func (p painter) bold(s string) string { return p.in(strong, s) }
 
 func (p painter) in(color, s string) string {
 	if !p || s == "" {
