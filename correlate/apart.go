@@ -47,13 +47,7 @@ func (i *Incident) Of(host string, behind int) {
 
 // worse reports whether the verdict of d comes before that of o.
 func worse(d, o *Document) bool {
-	place := func(v Verdict) int {
-		if i := slices.Index(gravity, v); i >= 0 {
-			return i
-		}
-		return len(gravity) // absent
-	}
-	return place(d.Verdict) < place(o.Verdict)
+	return Gravity(d.Verdict) < Gravity(o.Verdict)
 }
 
 // rank orders the states of sources: what one host lacks is lacking.

@@ -189,6 +189,16 @@ type Document struct {
 	Summary   Summary       `json:"summary"`
 	Verdict   Verdict       `json:"verdict"`
 	Cause     Cause         `json:"cause"`
+
+	Selection *Selected `json:"selection,omitempty"` // of Requests, where not all are meant to be listed
+}
+
+// Selected says which requests are listed. Everything else in the document is of
+// all of them.
+type Selected struct {
+	By       string `json:"by"`             // as it was asked for: "--verdict dropped --last 5"
+	Requests int    `json:"requests"`       // how many that are
+	Left     int    `json:"left,omitempty"` // how many more there was no room for
 }
 
 // Schema is the version of the JSON document.

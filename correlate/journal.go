@@ -192,6 +192,14 @@ func (g *journal) finish(r *reqRecord) bool {
 // gravity orders verdicts as rule "worst" does: the worst first.
 var gravity = []Verdict{Dropped, Misdelivered, Refused, AnswerLost, Unanswered, Stalled, Delivered, Undetermined}
 
+// Gravity orders verdicts: the lower, the worse.
+func Gravity(v Verdict) int {
+	if i := slices.Index(gravity, v); i >= 0 {
+		return i
+	}
+	return len(gravity) // absent
+}
+
 // document is the result of the run.
 func (g *journal) document(t *Tracker) *Document {
 	d := &Document{Schema: Schema, Recording: g.recording(t), Summary: g.summary}

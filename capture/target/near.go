@@ -53,7 +53,7 @@ func unknown(t Target, s *engine.Snapshot) error {
 		want = strings.TrimSuffix(t.Project+"/"+t.Service, "/"+EveryService)
 	}
 	names := candidates(s)
-	near := nearest(want, names)
+	near := Nearest(want, names)
 	if len(near) > 0 {
 		return &UnknownError{Target: t, Near: near, Close: true}
 	}
@@ -79,9 +79,9 @@ func candidates(s *engine.Snapshot) []string {
 	return slices.Compact(names)
 }
 
-// nearest orders the names that contain want, or that a few keystrokes turn
+// Nearest orders the names that contain want, or that a few keystrokes turn
 // into it.
-func nearest(want string, names []string) []string {
+func Nearest(want string, names []string) []string {
 	type scored struct {
 		name  string
 		score int

@@ -173,7 +173,7 @@ func (t *Target) cutProto(s string) (string, error) {
 
 func unknownProto(name string) error {
 	protos := []string{"tcp", "udp", "sctp"}
-	if near := nearest(name, protos); len(near) > 0 && name != "" {
+	if near := Nearest(name, protos); len(near) > 0 && name != "" {
 		return fmt.Errorf("unknown protocol %q: did you mean %s?", name, near[0])
 	}
 	return fmt.Errorf("unknown protocol %q: tcp, udp or sctp", name)

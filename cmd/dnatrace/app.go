@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -89,11 +90,17 @@ func knownCommand(c *cobra.Command, args []string) error {
 	return usagef(c, "unknown command %q", args[0])
 }
 
+// mostInSummary is how many requests --summary lists.
+const mostInSummary = 100
+
 // printer writes the results of a command as its flags say.
 func (a *app) printer(f outputFlags) render.Printer {
 	look := a.look
-	look.Numeric, look.Overflow = f.numeric, overflow
-	return render.New(a.out, render.Format(f.format), look)
+	look.Numeric, look.Overflow, look.Zone = f.numeric, overflow, time.Local
+	if f.summary {
+		look.Worst = mostInSummary
+	}
+	return render.Select(render.New(a.out, render.Format(f.format), look), f.selected)
 }
 
 // overflow opens a file for what a long result would take of memory. It has no

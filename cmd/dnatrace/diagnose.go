@@ -31,7 +31,11 @@ func (a *app) diagnoseCommand() *cobra.Command {
 
 ` + targetForms + ` Without one, all published ports
 are watched. The run ends with Ctrl-C, -c, -d or CMD, whose own output goes to
-standard error.`,
+standard error.
+
+--verdict, --cause, --not-delivered, --since and --last say which requests are
+printed, or listed with -o json; those that take the end to know are printed then.
+Summary, verdict and exit code stay those of all requests.`,
 		Example: `  dnatrace diagnose 8080
   dnatrace diagnose web 7000-7010/udp -d 30s -w web.pcapng
   dnatrace diagnose 8080 --expect delivered -- curl -sm 5 http://198.51.100.1:8080/`,
@@ -47,6 +51,10 @@ standard error.`,
 				return usagef(c, "no command after --")
 			}
 			if err := f.narrow(c, expr); err != nil {
+				return err
+			}
+			f.since.settled(time.Now())
+			if err := f.choose(c); err != nil {
 				return err
 			}
 			p := a.printer(f.outputFlags)

@@ -73,12 +73,12 @@ func (e *expectation) String() string {
 // Set reads VERDICT[:CAUSE].
 func (e *expectation) Set(s string) error {
 	verdict, cause, hasCause := strings.Cut(s, ":")
-	v, err := correlate.ParseVerdict(verdict)
+	v, err := parseVerdict(verdict)
 	if err != nil {
 		return err
 	}
 	if hasCause {
-		if _, err := correlate.ParseCause(cause); err != nil {
+		if _, err := parseCause(cause); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,8 @@ type outputFlags struct {
 	numeric bool
 	summary bool
 	expect  expectation
+	selectionFlags
+	selected render.Selection
 }
 
 func (f *outputFlags) add(c *cobra.Command) {
@@ -35,6 +37,13 @@ func (f *outputFlags) add(c *cobra.Command) {
 func (f *outputFlags) addJudgement(c *cobra.Command) {
 	c.Flags().Var(&f.expect, "expect", "exit 0 if this is the verdict of the run, else 1")
 	c.Flags().BoolVar(&f.summary, "summary", false, "with -o json: only the worst 100 requests")
+	f.selectionFlags.add(c)
+}
+
+// choose settles which requests are printed.
+func (f *outputFlags) choose(c *cobra.Command) (err error) {
+	f.selected, err = f.selection(c)
+	return err
 }
 
 // captureFlags say what of a live host is watched, and for how long.

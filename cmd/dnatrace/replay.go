@@ -48,12 +48,17 @@ A capture of one interface was taken at the point that it names itself, or else
 that its file is named after; --point NAME=FILE says better. Such a FILE is read
 whether or not it is given again. Dumps are of the host, unless their addresses
 are a container's, or --point CONTAINER=FILE says so; of a container's, all in
-one folder are.`,
+one folder are.
+
+--verdict, --cause, --not-delivered, --since and --last say which requests are
+printed, or listed with -o json. Summary, verdict and exit code stay those of all
+requests.`,
 		Example: `  dnatrace replay incident.pcapng
   dnatrace replay incident.pcapng -o json | jq '.requests[].why'
   dnatrace replay incident.pcapng --expect dropped:firewall-drop
   dnatrace replay eth0.pcap docker0.pcap --point web:eth0=inside.pcap
-  dnatrace replay incident/ --target 8080
+  dnatrace replay incident/ --target 8080,7000-7010/udp
+  dnatrace replay incident.pcapng --verdict dropped,refused --since 14:05
   ssh host dnatrace record -w - | dnatrace replay -`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args)+len(points) == 0 {
@@ -70,6 +75,9 @@ one folder are.`,
 			}
 			if !c.Flags().Changed("window") {
 				f.window = 0 // the recording's own
+			}
+			if err = f.choose(c); err != nil {
+				return err
 			}
 			p := a.printer(f.outputFlags)
 			d, err := a.replay(c.Context(), f, p)
@@ -209,8 +217,8 @@ func (a *app) passedOver(in *inputs.Opened) {
 
 // tell makes a run report to a printer as it goes, where its format does.
 func (f *outputFlags) tell(o *pipeline.Options, p render.Printer) {
-	o.Keep, o.OnStart = 100, p.Start
-	if f.summary && f.format == formatFlag(render.FormatJSON) {
+	o.Keep, o.OnStart = mostInSummary, p.Start
+	if f.summary && f.selected.All() && f.format == formatFlag(render.FormatJSON) {
 		return // those that are kept, and no others
 	}
 	o.OnIncident = p.Incident // told as they came; the document only has to name the worst

@@ -41,6 +41,8 @@ type reportFlags struct {
 	forIssue bool
 	embed    bool
 	summary  bool
+	selectionFlags
+	selected render.Selection
 }
 
 func (a *app) reportCommand() *cobra.Command {
@@ -76,6 +78,9 @@ Exit code: 0 when the report was written, whatever it says; 2 for trouble.`,
 			if !c.Flags().Changed("window") {
 				f.window = 0 // the recording's own
 			}
+			if f.selected, err = f.selection(c); err != nil {
+				return err
+			}
 			return a.writeReport(c.Context(), &f)
 		},
 	}
@@ -88,6 +93,7 @@ Exit code: 0 when the report was written, whatever it says; 2 for trouble.`,
 	fl.StringArrayVar(&f.targets, "target", nil, "judge only requests to this, as in diagnose; may be given more than once")
 	fl.StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
+	f.selectionFlags.add(c)
 	return c
 }
 
@@ -136,14 +142,19 @@ func (a *app) writeReport(ctx context.Context, f *reportFlags) error {
 		return err
 	}
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Keep: f.keep()}}
+	var b bytes.Buffer
+	p := f.printer(&b)
+	if !f.selected.All() { // what is listed is up to the printer
+		o.Keep, o.OnIncident, o.Updates = 0, p.Incident, true
+	}
 	d, err := pipeline.Run(ctx, in.Source, o)
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if f.format == "json" {
-		err = render.New(&b, render.FormatJSON, render.Options{}).End(d)
-	} else {
+	if f.format == "json" || !f.selected.All() {
+		err = p.End(d)
+	}
+	if err == nil && f.format != "json" {
 		err = a.layOut(ctx, &b, f, in, d)
 	}
 	if err != nil {
@@ -152,13 +163,26 @@ func (a *app) writeReport(ctx context.Context, f *reportFlags) error {
 	return a.deliver(f.out, b.Bytes())
 }
 
+// printer gets the selected requests, and writes them as JSON, or puts the worst of
+// them into the document.
+func (f *reportFlags) printer(w io.Writer) render.Printer {
+	if f.format != "json" {
+		return render.Select(&render.Worst{Most: incident.MaxRequests}, f.selected)
+	}
+	look := render.Options{Overflow: overflow}
+	if f.summary {
+		look.Worst = mostInSummary
+	}
+	return render.Select(render.New(w, render.FormatJSON, look), f.selected)
+}
+
 // keep is how many requests the document lists.
 func (f *reportFlags) keep() int {
 	switch {
 	case f.format != "json":
 		return incident.MaxRequests
 	case f.summary:
-		return 100
+		return mostInSummary
 	}
 	return -1
 }

@@ -13,7 +13,7 @@ import (
 // goes on a second line.
 func (t *table) deliveredLine(i *correlate.Incident) string {
 	word := t.g.good + " " + i.Verdict.String()
-	head := word + "  " + clientOf(i, t.o.Numeric) + " " + t.g.to + " " + t.serverOf(i)
+	head := strings.TrimSuffix(word+"  "+t.clock(i.First), "  ") + "  " + clientOf(i, t.o.Numeric) + " " + t.g.to + " " + t.serverOf(i)
 	parts := []string{head, timing(i.Timing), t.way(i.Hops)}
 	if i.Proof == correlate.Inferred {
 		parts[1] = strings.TrimPrefix(parts[1]+", inferred", ", ")

@@ -3,11 +3,14 @@ package render
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"dnatrace/correlate"
 )
@@ -15,8 +18,10 @@ import (
 // jsonPrinter writes the Document once, at the end. The requests that it is told
 // of meanwhile are held in it as they will be written.
 type jsonPrinter struct {
-	out  *output
-	held *spool
+	out       *output
+	held      *spool
+	selection Selection
+	worst     int // lists only so many, the worst; 0: all
 }
 
 func (*jsonPrinter) Start(*correlate.Document) {}
@@ -33,14 +38,76 @@ func (p *jsonPrinter) Incident(i *correlate.Incident) {
 	p.hold(number, &last)
 }
 
+// hold holds a request as it will be written, behind what it is chosen by.
 func (p *jsonPrinter) hold(number uint64, i *correlate.Incident) {
 	b, err := encoded(cleaned(*i, Clean), "    ", "  ")
 	if err == nil {
-		err = p.held.put(number, b)
+		k := key{first: i.First.UnixNano(), gravity: correlate.Gravity(i.Verdict), taken: p.selection.takes(i)}
+		err = p.held.put(number, append(k.bytes(), b...))
 	}
 	if err != nil {
 		p.out.fail(err)
 	}
+}
+
+// key is what a request that is held is chosen by.
+type key struct {
+	first   int64
+	gravity int
+	taken   bool // by what can be told before the end
+}
+
+const keySize = 10
+
+func (k key) bytes() []byte {
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 4096), uint64(k.first))
+	b = append(b, byte(k.gravity), 0)
+	if k.taken {
+		b[keySize-1] = 1
+	}
+	return b
+}
+
+func keyOf(b []byte) key {
+	return key{first: int64(binary.LittleEndian.Uint64(b)), gravity: int(b[8]), taken: b[keySize-1] == 1}
+}
+
+// chosen are the places, in the order of what is held, of the requests that are
+// written, and how many are selected; nil places are all.
+func (p *jsonPrinter) chosen(end time.Time) (places map[int]bool, selected int, err error) {
+	if p.selection.All() && p.worst == 0 {
+		return nil, 0, nil
+	}
+	type candidate struct {
+		key
+		place int
+	}
+	var all []candidate
+	n, from := 0, p.selection.Since.From(end).UnixNano()
+	if p.selection.Since.From(end).IsZero() {
+		from = math.MinInt64
+	}
+	err = p.held.each(func(value []byte) error {
+		if k := keyOf(value); k.taken && k.first >= from {
+			all = append(all, candidate{k, n})
+		}
+		n++
+		return nil
+	})
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.first, b.first) })
+	if p.selection.Last > 0 {
+		all = all[max(0, len(all)-p.selection.Last):]
+	}
+	selected = len(all)
+	if p.worst > 0 {
+		slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.gravity, b.gravity) })
+		all = all[:min(len(all), p.worst)]
+	}
+	places = map[int]bool{}
+	for _, c := range all {
+		places[c.place] = true
+	}
+	return places, selected, err
 }
 
 // End writes the document. It lists the requests that were held, unless it has a
@@ -53,20 +120,37 @@ func (p *jsonPrinter) End(d *correlate.Document) error {
 	for i := range d.Requests {
 		p.hold(uint64(i), &d.Requests[i])
 	}
+	places, selected, err := p.chosen(d.Recording.Ended)
+	if err != nil {
+		p.out.fail(err)
+	}
 	rest := *d
 	rest.Requests = nil
+	if !p.selection.All() {
+		rest.Selection = &correlate.Selected{By: p.selection.Text, Requests: selected}
+	}
 	b, err := encoded(cleaned(rest, Clean), "", "  ")
 	if err != nil {
 		p.out.fail(err)
 		return p.out.result()
 	}
+	p.requests(b, places)
+	return p.out.result()
+}
+
+// requests writes a document whose list of requests is empty, with those that are
+// held and chosen in it.
+func (p *jsonPrinter) requests(document []byte, places map[int]bool) {
 	const none = "\n  \"requests\": []"
-	head, tail, _ := bytes.Cut(b, []byte(none))
+	head, tail, _ := bytes.Cut(document, []byte(none))
 	p.out.write(head)
-	before := strings.TrimSuffix(none, "]") + "\n    "
-	err = p.held.each(func(value []byte) error {
+	before, n := strings.TrimSuffix(none, "]")+"\n    ", 0
+	err := p.held.each(func(value []byte) error {
+		if n++; places != nil && !places[n-1] {
+			return nil
+		}
 		p.out.write([]byte(before))
-		p.out.write(value)
+		p.out.write(value[keySize:])
 		before = ",\n    "
 		return p.out.err
 	})
@@ -79,7 +163,6 @@ func (p *jsonPrinter) End(d *correlate.Document) error {
 		p.out.write([]byte(none))
 	}
 	p.out.write(append(tail, '\n'))
-	return p.out.result()
 }
 
 // jsonlPrinter writes one object a line as things become known. The last line of
@@ -112,6 +195,7 @@ type endLine struct {
 	Cause     correlate.Cause         `json:"cause"`
 	Recording correlate.Recording     `json:"recording"`
 	Open      []correlate.OpenRequest `json:"open,omitempty"`
+	Selection *correlate.Selected     `json:"selection,omitempty"`
 }
 
 func (p *jsonlPrinter) Start(d *correlate.Document) {
@@ -156,7 +240,7 @@ func (p *jsonlPrinter) finals(d *correlate.Document) {
 
 func (p *jsonlPrinter) End(d *correlate.Document) error {
 	p.finals(d)
-	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording, d.Open}, Clean), "")
+	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording, d.Open, d.Selection}, Clean), "")
 	return p.out.result()
 }
 

@@ -22,7 +22,7 @@ func (p *markdownPrinter) Incident(raw *correlate.Incident) {
 	if i.Verdict == correlate.Delivered {
 		return
 	}
-	k := kind{i.Verdict, i.Stage, i.Cause, i.Requested, i.Container}
+	k := kindOf(&i)
 	if n := p.kinds[k]; n != nil {
 		if i.Rev == 1 { // else the same request, judged the same
 			n.count++
@@ -32,10 +32,13 @@ func (p *markdownPrinter) Incident(raw *correlate.Incident) {
 	if len(p.kinds) >= maxKinds {
 		return
 	}
-	n := &tally{count: 1, verdict: i.Verdict, line: i.Verdict.String() + " " + requestedOf(&i) + ", " + string(i.Cause)}
+	n := newTally(k, &i)
+	n.line = i.Verdict.String() + " " + requestedOf(&i) + ", " + string(i.Cause)
 	p.kinds[k] = n
 	p.order = append(p.order, n)
-	p.out.write([]byte(markdownIncident(&i)))
+	if len(p.order) <= mostInFull {
+		p.out.write([]byte(markdownIncident(&i)))
+	}
 }
 
 // markdownIncident is the whole story of a failure.
@@ -87,10 +90,14 @@ func MarkdownHops(i *correlate.Incident) string {
 
 // End prints how often each failure came, what was missing, and the totals.
 func (p *markdownPrinter) End(raw *correlate.Document) error {
-	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open)}, Clean)
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open), Selection: raw.Selection}, Clean)
 	var b strings.Builder
-	for _, n := range p.order {
-		if n.count > 1 {
+	for at, n := range worstFirst(p.order) {
+		if at >= mostInFull {
+			fmt.Fprintf(&b, "- and %d more kinds of failures\n", len(p.order)-at)
+			break
+		}
+		if n.count > 1 || len(p.order) > mostInFull {
 			fmt.Fprintf(&b, "- ×%d %s\n", n.count, MarkdownText(n.line))
 		}
 	}
@@ -106,6 +113,9 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
+	}
+	if s := selectedWords(&d); s != "" {
+		b.WriteString(MarkdownText(s) + "\n\n")
 	}
 	said := Counts(d.Summary)
 	if requests(&d.Summary) == 0 {

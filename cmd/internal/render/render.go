@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"dnatrace/correlate"
 )
@@ -55,6 +56,12 @@ type Options struct {
 	UTF8    bool // glyphs and arrows; otherwise plain ASCII
 	Numeric bool // leave container names out where an address says the same
 
+	// Zone is that of times of day; nil leaves them out.
+	Zone *time.Location
+
+	// Worst is how many requests JSON lists, the worst; 0 lists all.
+	Worst int
+
 	// Overflow opens an empty file of its own, for what a long result would take
 	// of memory; nil holds all of it there.
 	Overflow func() (*os.File, error)
@@ -65,7 +72,7 @@ func New(w io.Writer, f Format, o Options) Printer {
 	out := &output{w: w}
 	switch f {
 	case FormatJSON:
-		return &jsonPrinter{out, newSpool(o.Overflow)}
+		return &jsonPrinter{out: out, held: newSpool(o.Overflow), worst: o.Worst}
 	case FormatJSONL:
 		return &jsonlPrinter{out: out}
 	case FormatMarkdown:

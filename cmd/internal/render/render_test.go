@@ -63,7 +63,7 @@ func TestEqualFailuresAreCounted(t *testing.T) {
 	if n := strings.Count(out, "✗ DROPPED"); n != 1 {
 		t.Errorf("printed in full %d times, want once", n)
 	}
-	for _, want := range []string{"✗ again ×2 ", "✗ again ×5 ", "✗ again ×50 ", "✗ ×60 ", "60 requests: 60 dropped"} {
+	for _, want := range []string{"✗ again ×2 ", "✗ again ×5 ", "✗ again ×50 ", "✗ dropped ×60 ", "60 requests: 60 dropped"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing", want)
 		}

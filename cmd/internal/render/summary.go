@@ -9,15 +9,18 @@ import (
 
 // End prints how often each failure came, what was missing, and the totals.
 func (t *table) End(raw *correlate.Document) error {
-	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open)}, t.text)
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open), Selection: raw.Selection}, t.text)
 	var b strings.Builder
 	if t.said {
 		b.WriteByte('\n')
 	}
-	t.repeats(&b)
+	t.failures(&b)
 	t.opened(&b, &d)
 	t.floods(&b, &d)
 	t.shortcomings(&b, &d)
+	if s := selectedWords(&d); s != "" {
+		b.WriteString(strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
+	}
 	b.WriteString(t.totals(&d) + "\n")
 	if n := d.Summary.Open; n > 0 && n == requests(&d.Summary) {
 		b.WriteString(strings.Join(wrap(StillOpen(n), t.proseWidth()), "\n  ") + "\n")
@@ -37,8 +40,9 @@ func firstOpen(open []correlate.OpenRequest) []correlate.OpenRequest {
 func (t *table) opened(b *strings.Builder, d *correlate.Document) {
 	for i := range d.Open {
 		o := &d.Open[i]
-		head := "? still open  " + o.Client + " " + t.g.to + " " + o.Requested + "/" + o.Protocol
-		b.WriteString(flow([]string{head, openWords(o)}, t.o.Width, "    ") + "\n")
+		head := strings.TrimSuffix("? still open  "+t.clock(o.First), "  ")
+		way := o.Client + " " + t.g.to + " " + o.Requested + "/" + o.Protocol
+		b.WriteString(flow([]string{head, way, openWords(o)}, t.o.Width, "    ") + "\n")
 	}
 	if more := d.Summary.Open - len(d.Open); more > 0 && len(d.Open) > 0 {
 		fmt.Fprintf(b, "  and %d more\n", more)
@@ -77,22 +81,6 @@ func openWords(o *correlate.OpenRequest) string {
 // StillOpen says why nothing is said of requests that were seen, and what helps.
 func StillOpen(n int) string {
 	return plural(n, "request", "requests") + " had no outcome yet when the capture ended: capture longer, or judge sooner with --window"
-}
-
-// repeats lists the failures that were counted after they were last printed.
-func (t *table) repeats(b *strings.Builder) {
-	said := false
-	for _, n := range t.order {
-		if n.count == n.said {
-			continue
-		}
-		word := fmt.Sprintf("%s %s%d", t.mark(n.verdict), t.g.times, n.count)
-		b.WriteString(t.paint.verdict(n.verdict, word) + "   " + n.line + "\n")
-		said = true
-	}
-	if said {
-		b.WriteByte('\n')
-	}
 }
 
 // shortcomings says which evidence was missing or damaged.

@@ -7,42 +7,34 @@ import (
 	"dnatrace/correlate"
 )
 
-// maxKinds bounds what a table remembers: kinds of failures printed in full,
-// and notes printed once.
+// maxKinds bounds what a table remembers: kinds of failures, and notes printed
+// once.
 const maxKinds = 4096
+
+// mostInFull is how many kinds of failures are printed in full. Nobody reads more
+// of them, and a scan of ten thousand ports is as many.
+const mostInFull = 100
 
 // table prints for people: the first failure of a kind in full, later ones
 // counted, deliveries one line each.
 type table struct {
-	out   *output
-	o     Options
-	g     glyphs
-	text  func(string) string
-	paint painter
-	kinds map[kind]*tally
-	order []*tally
-	notes map[string]bool
-	said  bool // something stands right above
-}
-
-// kind is what makes two failures equal to a reader.
-type kind struct {
-	verdict              correlate.Verdict
-	stage                string
-	cause                correlate.Cause
-	requested, container string
-}
-
-// tally counts the failures of a kind.
-type tally struct {
-	count, said int
-	line        string // the kind in words
-	verdict     correlate.Verdict
+	out    *output
+	o      Options
+	g      glyphs
+	text   func(string) string
+	paint  painter
+	kinds  map[kind]*tally
+	order  []*tally
+	others map[correlate.Verdict]int // failures of kinds that there was no room for
+	open   map[string]*tally         // by id: what was not final when it was counted
+	notes  map[string]bool
+	said   bool // something stands right above
 }
 
 func newTable(out *output, o Options) *table {
 	t := &table{out: out, o: o, g: asciiGlyphs, text: cleanASCII, paint: painter(o.Color),
-		kinds: map[kind]*tally{}, notes: map[string]bool{}, said: o.Width > 0} // a terminal shows standard error above
+		kinds: map[kind]*tally{}, others: map[correlate.Verdict]int{}, open: map[string]*tally{}, notes: map[string]bool{},
+		said: o.Width > 0} // a terminal shows standard error above
 	if o.UTF8 {
 		t.g, t.text = utf8Glyphs, Clean
 	}
@@ -53,34 +45,58 @@ func newTable(out *output, o Options) *table {
 func (t *table) Start(*correlate.Document) {}
 
 func (t *table) Incident(raw *correlate.Incident) {
-	i := cleaned(*raw, t.text)
-	if i.Verdict == correlate.Delivered {
+	k := kindOf(raw)
+	was := t.open[raw.ID]
+	delete(t.open, raw.ID)
+	if was != nil && was.kind == k {
+		was.seen(raw)
+		t.wait(was, raw)
+		return // the same request, judged the same
+	}
+	if was != nil {
+		was.count--
+	}
+	if raw.Verdict == correlate.Delivered {
+		i := cleaned(*raw, t.text)
 		t.out.write([]byte(t.deliveredLine(&i) + "\n" + t.newNotes(&i)))
 		t.said = true
 		return
 	}
-	k := kind{i.Verdict, i.Stage, i.Cause, i.Requested, i.Container}
-	seen := t.kinds[k]
-	if seen == nil {
-		t.remember(k, &i)
-		t.full(&i)
-		return
+	n := t.kinds[k]
+	switch {
+	case n != nil && was == nil && raw.Rev > 1:
+		// The same request, judged the same.
+	case n != nil:
+		t.again(n, raw)
+	case len(t.kinds) < maxKinds:
+		n = t.remember(k, raw)
+	default:
+		t.others[raw.Verdict]++
 	}
-	t.again(seen, &i)
+	t.wait(n, raw)
 }
 
-func (t *table) remember(k kind, i *correlate.Incident) {
-	if len(t.kinds) >= maxKinds {
-		return
+// wait remembers how a request was counted that may be judged again.
+func (t *table) wait(n *tally, i *correlate.Incident) {
+	if n != nil && !i.Final && len(t.open) < mostOpen {
+		t.open[i.ID] = n
 	}
-	n := &tally{count: 1, said: 1, verdict: i.Verdict, line: t.kindLine(i)}
+}
+
+// remember tells of the first failure of a kind.
+func (t *table) remember(k kind, raw *correlate.Incident) *tally {
+	i := cleaned(*raw, t.text)
+	n := newTally(k, &i)
+	n.said = 1
 	t.kinds[k] = n
 	t.order = append(t.order, n)
-}
-
-func (t *table) kindLine(i *correlate.Incident) string {
-	parts := []string{i.Verdict.String(), requestedOf(i), where(i), string(i.Cause)}
-	return flow(parts, 0, "")
+	if len(t.order) <= mostInFull {
+		t.full(&i)
+		return n
+	}
+	t.out.write([]byte(t.headline(&i) + "\n"))
+	t.said = true
+	return n
 }
 
 // full prints the whole story of a failure.
@@ -133,7 +149,7 @@ func (t *table) ladderLine(l string, v correlate.Verdict) string {
 
 func (t *table) headline(i *correlate.Incident) string {
 	word := t.mark(i.Verdict) + " " + strings.ToUpper(i.Verdict.String())
-	parts := []string{word, clientOf(i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(i), where(i), tries(i)}
+	parts := []string{word, t.clock(i.First), clientOf(i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(i), where(i), tries(i)}
 	if i.Revised {
 		parts = append(parts, fmt.Sprintf("judged again, revision %d of %s", i.Rev, i.ID))
 	}
@@ -152,17 +168,16 @@ func (t *table) mark(v correlate.Verdict) string {
 }
 
 // again counts an equal failure, and says so at 2, 5, 10, 20, 50 … of them.
-func (t *table) again(n *tally, i *correlate.Incident) {
-	if i.Rev > 1 {
-		return // the same request, judged the same
-	}
+func (t *table) again(n *tally, raw *correlate.Incident) {
 	n.count++
+	n.seen(raw)
 	if !round(n.count) {
 		return
 	}
 	n.said = n.count
+	i := cleaned(*raw, t.text)
 	word := fmt.Sprintf("%s again %s%d", t.mark(i.Verdict), t.g.times, n.count)
-	parts := []string{word, i.Verdict.String() + " " + clientOf(i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(i), where(i)}
+	parts := []string{word, t.clock(i.First), i.Verdict.String() + " " + clientOf(&i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(&i), where(&i)}
 	t.out.write([]byte(t.paint.verdict(i.Verdict, word) + strings.TrimPrefix(flow(parts, t.o.Width, "  "), word) + "\n"))
 	t.said = true
 }
