@@ -14,6 +14,9 @@ func Apart(hosts []string, docs []*Document, behind []int) *Document {
 	out.Recording.Points, out.Recording.Rings = []PointReport{}, []RingReport{}
 	sources := map[string]*SourceReport{}
 	for i, d := range docs {
+		for _, s := range d.Next {
+			out.Next = append(out.Next, "of "+hosts[i]+": "+s)
+		}
 		out.Target = cmp.Or(out.Target, d.Target)
 		out.Recording.add(hosts[i], &d.Recording)
 		for _, s := range d.Recording.Sources {
@@ -33,6 +36,9 @@ func Apart(hosts []string, docs []*Document, behind []int) *Document {
 	}
 	for _, s := range docs[0].Recording.Sources {
 		out.Recording.Sources = append(out.Recording.Sources, *sources[s.Name])
+	}
+	if out.Verdict != Absent {
+		out.Next = nil
 	}
 	return out
 }

@@ -30,6 +30,8 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 			// It asks whether its own address is free, and hopes for silence.
 		case pt.Role == capture.RoleBridge || pt.Role == capture.RoleVeth || pt.Role == capture.RoleOther:
 			t.asked(p, pt)
+		default:
+			t.seek(p, pt)
 		}
 	case decode.ARPReply, decode.Advertise:
 		t.neighbourAnswered(p)
@@ -61,6 +63,7 @@ func (t *Tracker) asked(p *decode.Packet, pt *point) {
 }
 
 func (t *Tracker) neighbourAnswered(p *decode.Packet) {
+	t.found(p.Src)
 	n := t.neighbours.get(p.Src)
 	if n == nil {
 		return

@@ -190,6 +190,7 @@ type Document struct {
 	Verdict   Verdict       `json:"verdict"`
 	Cause     Cause         `json:"cause"`
 
+	Next      []string  `json:"next,omitempty"`      // of a run that saw no request: what it saw instead, and where to look
 	Selection *Selected `json:"selection,omitempty"` // of Requests, where not all are meant to be listed
 }
 

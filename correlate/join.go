@@ -90,7 +90,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 	case !middle && pt.Role == capture.RoleNIC && t.learned.leaving.has(t.carriedHash(p), p.Time):
 		t.learned.address(g.tuple.Src)
 		t.orphan(n, p.Time)
-	case t.asks(g, p, pt) && t.selected(g.tuple):
+	case t.asks(g, p, pt) && t.askedAbout(g.tuple, pt):
 		t.begin(n, p, pt)
 		if pt.Role == capture.RoleNIC {
 			t.absorb(n)

@@ -102,6 +102,7 @@ type Tracker struct {
 	sheet   path      // of the request that is being judged
 	finding judgement // about it
 	journal journal
+	beside  beside
 	hashes  [capture.BatchSize]uint32
 	warm    uint64 // keeps the touching reads of Packets alive
 }

@@ -38,7 +38,7 @@ func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
 		{"diagnose -d -5s", "-5s is negative"},
 		{"diagnose -d soon", `"soon" is none`},
 		{"diagnose --window 0", "--window 0"},
-		{"diagnose --expect lost", `"lost" is none of them`},
+		{"diagnose --expect lost", `there is no "lost": did you mean answer-lost?`},
 		{"diagnose 8080 --", "no command after --"},
 		{"record", "no file to write: name one with -w"},
 		{"record -w f.pcapng 8080", `"8080" is not understood: name a target with --target`},

@@ -63,6 +63,7 @@ type Judge struct {
 	order   *correlate.Order
 	wanted  *selection
 	started bool
+	own     bool // the stream is dnatrace's own, not a foreign capture
 	recycle func(*decode.Batch)
 }
 
@@ -90,6 +91,7 @@ func (j *Judge) begin(start *decode.Start) {
 			}
 		}
 	}
+	j.own = start != nil
 	j.tracker = correlate.New(correlate.Config{
 		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates,
 	})
@@ -174,5 +176,6 @@ func (j *Judge) Finish() *correlate.Document {
 	if len(j.options.Targets) > 0 {
 		d.Target = target.Shown(j.options.Targets)
 	}
+	d.Next = j.next(d)
 	return d
 }

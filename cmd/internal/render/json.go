@@ -195,6 +195,7 @@ type endLine struct {
 	Cause     correlate.Cause         `json:"cause"`
 	Recording correlate.Recording     `json:"recording"`
 	Open      []correlate.OpenRequest `json:"open,omitempty"`
+	Next      []string                `json:"next,omitempty"`
 	Selection *correlate.Selected     `json:"selection,omitempty"`
 }
 
@@ -240,7 +241,7 @@ func (p *jsonlPrinter) finals(d *correlate.Document) {
 
 func (p *jsonlPrinter) End(d *correlate.Document) error {
 	p.finals(d)
-	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording, d.Open, d.Selection}, Clean), "")
+	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording, d.Open, d.Next, d.Selection}, Clean), "")
 	return p.out.result()
 }
 

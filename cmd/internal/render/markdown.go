@@ -90,7 +90,7 @@ func MarkdownHops(i *correlate.Incident) string {
 
 // End prints how often each failure came, what was missing, and the totals.
 func (p *markdownPrinter) End(raw *correlate.Document) error {
-	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open), Selection: raw.Selection}, Clean)
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open), Next: raw.Next, Selection: raw.Selection}, Clean)
 	var b strings.Builder
 	for at, n := range worstFirst(p.order) {
 		if at >= mostInFull {
@@ -122,6 +122,12 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 		said = Nothing(&d)
 	}
 	b.WriteString(MarkdownText(said) + " · " + Packets(&d) + "\n")
+	if len(d.Next) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, s := range d.Next {
+		b.WriteString("- " + MarkdownText(s) + "\n")
+	}
 	p.out.write([]byte(b.String()))
 	return p.out.result()
 }

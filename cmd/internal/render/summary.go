@@ -9,7 +9,7 @@ import (
 
 // End prints how often each failure came, what was missing, and the totals.
 func (t *table) End(raw *correlate.Document) error {
-	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open), Selection: raw.Selection}, t.text)
+	d := cleaned(correlate.Document{Target: raw.Target, Recording: raw.Recording, Summary: raw.Summary, Open: firstOpen(raw.Open), Next: raw.Next, Selection: raw.Selection}, t.text)
 	var b strings.Builder
 	if t.said {
 		b.WriteByte('\n')
@@ -24,6 +24,12 @@ func (t *table) End(raw *correlate.Document) error {
 	b.WriteString(t.totals(&d) + "\n")
 	if n := d.Summary.Open; n > 0 && n == requests(&d.Summary) {
 		b.WriteString(strings.Join(wrap(StillOpen(n), t.proseWidth()), "\n  ") + "\n")
+	}
+	if len(d.Next) > 0 {
+		b.WriteByte('\n')
+	}
+	for n, s := range d.Next {
+		t.prose(&b, once(n, "next"), s)
 	}
 	t.out.write([]byte(b.String()))
 	return t.out.result()

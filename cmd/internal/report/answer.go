@@ -39,9 +39,23 @@ func answerOf(d *correlate.Document, first *correlate.Incident) answer {
 		if n := d.Summary.Open; n > 0 {
 			a.Headline, a.Sentence = "Still open", sentence(render.StillOpen(n))
 		}
+		if s := d.Selection; s != nil && d.Verdict != correlate.Absent {
+			a.Headline, a.Sentence = "No request is selected", sentence("nothing in the recording is "+s.By+"; its verdict, "+d.Verdict.String()+", is that of all requests")
+		}
+		for n, s := range d.Next {
+			name := "where to look"
+			if n > 0 {
+				name = "and"
+			}
+			a.Facts = append(a.Facts, fact{name, s})
+		}
 		return a
 	}
 	a.Headline = strings.TrimSpace(headWord(d.Verdict) + " " + render.Where(first))
+	if d.Selection != nil { // the one that decided the run may not be among them
+		a.Headline = strings.TrimSpace(headWord(first.Verdict) + " " + render.Where(first))
+		a.Counts += ". Selected: " + d.Selection.By
+	}
 	a.Sentence = first.Why
 	if a.Sentence == "" {
 		a.Sentence = sentence("the request to " + first.Requested + " was " + d.Verdict.String())
