@@ -52,6 +52,7 @@ const (
 	CauseConntrackFull         Cause = "conntrack-full"
 	CauseConntrackInvalid      Cause = "conntrack-invalid"
 	CauseOtherTranslation      Cause = "other-translation"
+	CauseRoutedElsewhere       Cause = "routed-elsewhere"
 	CauseTTLExpired            Cause = "ttl-expired"
 	CauseFragmentsMissing      Cause = "fragments-missing"
 	CauseContainerAddress      Cause = "container-address"
@@ -72,7 +73,7 @@ var causes = []Cause{
 	CauseReplyNoRoute, CauseReplyFiltered, CauseNeighbourUnresolved, CauseStaleTranslation, CauseContainerFirewall,
 	CauseBacklogFull, CauseServerSilent, CauseServerReset, CauseProxyBackendFailed, CauseMTU, CauseZeroWindow,
 	CauseReplyMisrouted, CauseUntranslatedSource, CauseLoopbackNotRouted, CauseDuplicateAddress, CauseConntrackFull,
-	CauseConntrackInvalid, CauseOtherTranslation, CauseTTLExpired, CauseFragmentsMissing,
+	CauseConntrackInvalid, CauseOtherTranslation, CauseRoutedElsewhere, CauseTTLExpired, CauseFragmentsMissing,
 	CauseContainerAddress, CauseNetworkWithoutMapping, CauseWrongMAC, CauseBridgePortBlocked, CauseQueueDrop, CauseUpstream, CauseUnknown,
 }
 

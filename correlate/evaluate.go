@@ -21,12 +21,13 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 	if !ok || was.Rule == nil || was.Rule.Text != out.Rule.Text || was.Rule.Chain != out.Rule.Chain || was.Rule.Table != out.Rule.Table {
 		return filtering{}, false
 	}
-	f := filtering{at: p.r.opened, stage: out.Stage, to: out.Tuple}
+	f := filtering{at: p.r.opened, way: w, stage: out.Stage, to: out.Tuple}
 	f.hit = RuleHit{Kind: "rule", Table: out.Rule.Table, Chain: out.Rule.Chain}
 	if out.Rule.Policy {
 		f.hit.Kind = "policy"
 	}
 	f.fill(*out.Rule)
+	f.leaves, f.mark = out.OIF, out.Mark
 	f.lookups = out.Lookups()
 	f.reject = out.Verdict == ruleset.Rejected
 	if r := p.unheard(out, p.now); r != nil && !inner {

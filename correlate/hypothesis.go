@@ -176,12 +176,27 @@ func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
 	if o.Verdict == ruleset.Rejected {
 		j.verdict = Refused
 	}
-	f := filtering{stage: o.Stage, hit: *HitOf(*o.Rule), to: o.Tuple}
+	f := filtering{way: w, stage: o.Stage, hit: *HitOf(*o.Rule), to: o.Tuple}
 	f.fill(*o.Rule)
+	f.leaves, f.mark = o.OIF, o.Mark
 	f.lookups = o.Lookups()
 	f.reject = o.Verdict == ruleset.Rejected
 	p.blame(&j, f, w)
 	return found(p, &j)
+}
+
+// LedAstray says that routing sends a request that has been translated elsewhere
+// than to its container; none if it does not.
+func (s *State) LedAstray(h Hypothesis, o ruleset.Outcome) known.Answer[Finding] {
+	p, j := s.path(h), judgement{verdict: Dropped}
+	f := &filtering{way: request, stage: "forward", to: o.Tuple, leaves: o.OIF, mark: o.Mark}
+	if a := p.detour(f); !a.Known() {
+		return known.Unknown[Finding](a.Why())
+	}
+	if !p.ledAstray(&j, f) {
+		return known.None[Finding]()
+	}
+	return known.Is(found(p, &j))
 }
 
 // HitOf is a rule as the document shows it.

@@ -251,6 +251,11 @@ func neighbourGone(p *path, j *judgement) {
 		j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && ownerOf(p.earlierEngine(), ip) == "" && ownerOf(p.latestEngine(), ip) == "")
 		return
 	}
+	if d, ok := p.detour(nil).Get(); ok {
+		j.cause, j.proof, j.fix = CauseRoutedElsewhere, Inferred, p.detourFix(d)
+		j.why = fmt.Sprintf("%s. Nobody on %s answers for it.", p.detourWords(d), where)
+		return
+	}
 	j.cause, j.proof = CauseNeighbourUnresolved, Inferred
 	j.why = fmt.Sprintf("Nobody on %s answers for %s.", where, ip)
 	j.fix = p.unplugged(where)
@@ -295,6 +300,9 @@ func vanished(p *path, j *judgement) bool {
 		return true
 	}
 	if p.notForThisMAC(j) {
+		return true
+	}
+	if p.astrayOut(j) {
 		return true
 	}
 	if p.maybeTaken() {

@@ -21,7 +21,7 @@ var limits = []Limit{
 		Why: "without conntrack the two sides of a translation are joined by the mapping and by what translation leaves alone, and are inferred"},
 	{Source: "engine", Causes: []Cause{CauseNotPublished, CausePublishedElsewhere, CausePortTaken, CauseContainerNotRunning, CauseContainerPaused, CauseModeHost, CauseModeNone, CauseModeContainer, CauseInternalNetwork, CauseStaleTranslation},
 		Why: "without the engine containers have no names, their namespaces are not entered, and what was meant to be published is not known"},
-	{Source: "host", Causes: []Cause{CauseListenerOnLoopback, CauseListenerElsewhere, CauseWrongContainerPort, CauseBacklogFull, CauseForwardingDisabled, CauseReversePathFilter, CauseNoRoute, CauseReplyNoRoute, CauseNeighbourUnresolved},
+	{Source: "host", Causes: []Cause{CauseListenerOnLoopback, CauseListenerElsewhere, CauseWrongContainerPort, CauseBacklogFull, CauseForwardingDisabled, CauseReversePathFilter, CauseNoRoute, CauseRoutedElsewhere, CauseReplyNoRoute, CauseNeighbourUnresolved},
 		Why: "without the host's state a refusal is told without the socket behind it, and a drop without the setting or route behind it"},
 	{Source: "drops", Proof: true, Causes: []Cause{CauseReversePathFilter, CauseForwardingDisabled, CauseNoRoute},
 		Why: "without the kernel's drop reasons, drops outside the firewall are found from settings and counters, and are inferred"},

@@ -73,6 +73,13 @@ func (w *world) terrain(n known.Namespace, k *ruleset.Packet) {
 		name, _ := oif.Get()
 		return name, oif.Known()
 	}
+	k.Marked = func(ip netip.Addr, mark uint32) (string, bool) {
+		q := q
+		q.Dst, q.Mark = ip, mark
+		oif := n.Leaves(q)
+		name, _ := oif.Get()
+		return name, oif.Known()
+	}
 	k.Bridge = w.bridges(n, k.Tuple.Dst.Is4())
 }
 

@@ -82,6 +82,7 @@ func (t *Tracker) bind(g *passage, e *decode.TraceStep, space uint16) {
 // filtering is the rule or policy that ended a packet's way.
 type filtering struct {
 	hit     RuleHit
+	way     way
 	stage   string
 	at      int64
 	reject  bool
@@ -92,6 +93,8 @@ type filtering struct {
 	moved   *[2]uint64       // its counter before and after; nil if that proves nothing
 	lookups []ruleset.Lookup // what the rule asked sets
 	to      decode.Tuple     // the packet as evaluated rules had translated it; zero where they were traced
+	leaves  string           // the interface that routing had the packet leave by; "" if it was not routed, or that is not known
+	mark    uint32           // of the packet then; valid iff leaves is set
 	mixed   bool             // iptables-legacy and nf_tables both have rules there
 }
 
@@ -168,7 +171,7 @@ func (p *path) ruleWords(s *decode.TraceStep) string {
 
 // describe names the rule behind a step that dropped.
 func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
-	f := filtering{at: last.Time, proven: true}
+	f := filtering{at: last.Time, way: g.way, proven: true}
 	f.hit = RuleHit{Kind: "rule", Backend: ruleset.NFT, Table: last.Family.String() + " " + last.Table, Chain: last.Chain, Handle: last.Handle}
 	base := g.base()
 	set := p.t.world.ruleset(g.netns, last.Time)
@@ -178,6 +181,9 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 	}
 	f.mixed = set.Mixed()
 	f.stage = set.Stage(base.Family, base.Table, base.Chain)
+	if now := p.sampleThen(g.netns); now != nil && base.OIF != 0 {
+		f.leaves, f.mark = now.LinkName(int(base.OIF)), base.Mark
+	}
 	rule, ok := set.Rule(last.Family, last.Table, last.Chain, last.Handle)
 	if last.Type == decode.TracePolicy {
 		f.hit.Kind = "policy"
@@ -223,10 +229,16 @@ func (p *path) blame(j *judgement, f filtering, w way) {
 		what = fmt.Sprintf("the one with handle %d", f.hit.Handle)
 	}
 	j.why = fmt.Sprintf("A %s of %s in %s %s it: %s", f.hit.Kind, ownerWords(f.hit.Owner), placeOf(&f.hit), verb(f.reject), what)
-	if w == request {
+	if w == request && j.cause != CauseRoutedElsewhere {
 		j.why += p.translationNote(f.stage)
 	}
 	j.why += meaningNotes[f.means] + "."
+	if d, ok := p.detour(&f).Get(); ok && j.cause == CauseRoutedElsewhere {
+		j.why = fmt.Sprintf("%s. There %s%s", p.detourWords(d), strings.ToLower(j.why[:1]), j.why[1:])
+		if !d.told {
+			j.fact("host", p.now, "the way to %s is %s", d.to, d.link)
+		}
+	}
 	if u := f.unheard; u != nil {
 		j.why += fmt.Sprintf(" The client is not told: a %s of %s in %s drops that answer: %s.", u.Kind, ownerWords(u.Owner), placeOf(u), u.Text)
 	}
@@ -284,6 +296,8 @@ func (p *path) filterCause(f filtering) Cause {
 	switch {
 	case p.target != (decode.Tuple{}) && p.target.Dst != p.tuple.Dst && p.nobodyOwns(p.target.Dst):
 		return CauseStaleTranslation
+	case p.isAstray(f):
+		return CauseRoutedElsewhere
 	case f.means == ruleset.MeaningIsolation || f.means == ruleset.MeaningICC || f.engine && p.isIsolation(f):
 		return CauseNetworkIsolated
 	case f.engine && p.isDirect() && p.fromOutside():
@@ -292,12 +306,20 @@ func (p *path) filterCause(f filtering) Cause {
 		return CauseInternalNetwork
 	case f.means == ruleset.MeaningLoopback:
 		return CausePublishedElsewhere
-	case f.engine && p.binding != nil:
+	case f.engine && p.binding != nil && p.ledToBridge(&f):
 		return CauseRulesMissing
 	case f.reject && f.unheard == nil:
 		return CauseFirewallReject
 	}
 	return CauseFirewallDrop
+}
+
+// isAstray reports whether routing sent the request elsewhere than to its container
+// before the filter met it.
+func (p *path) isAstray(f filtering) bool {
+	a := p.detour(&f)
+	p.lack(a.Why())
+	return a.Is()
 }
 
 // fromOutside reports whether it is known that the request does not come from one
@@ -315,6 +337,9 @@ func (p *path) isIsolation(f filtering) bool {
 // filterFix is what to type about a rule.
 func (p *path) filterFix(f filtering) []string {
 	switch p.filterCause(f) {
+	case CauseRoutedElsewhere:
+		d, _ := p.detour(&f).Get()
+		return p.detourFix(d)
 	case CauseRulesMissing:
 		return []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
 	case CauseDirectAccess:

@@ -23,6 +23,7 @@ var vaguer = map[Cause][]Cause{
 	CauseInternalNetwork:    {CauseFirewallDrop, CauseFirewallReject},
 	CausePublishedElsewhere: {CauseFirewallDrop, CauseFirewallReject},
 	CauseRulesMissing:       {CauseFirewallDrop, CauseFirewallReject},
+	CauseRoutedElsewhere:    {CauseFirewallDrop, CauseFirewallReject, CauseNeighbourUnresolved},
 	// Nobody answers for the address: without the engine, just that.
 	CauseStaleTranslation: {CauseFirewallDrop, CauseFirewallReject, CauseNeighbourUnresolved},
 	// The engine did not start it: without the error it gave, that it does not run.

@@ -110,6 +110,8 @@ var codes = map[correlate.Cause]Code{
 		ByHand: []string{"conntrack -S  # invalid", "sysctl net.netfilter.nf_conntrack_tcp_be_liberal", sniffBoth}},
 	correlate.CauseOtherTranslation: {About: "A rule that is not the engine's translates the port to another place.",
 		ByHand: []string{"iptables -t nat -S PREROUTING", trackOfPort}},
+	correlate.CauseRoutedElsewhere: {About: "The request was translated, and the host's routes do not lead to its container's bridge: a more specific or marked route, or the bridge's own address gone.",
+		ByHand: []string{"ip route get 172.17.0.2 from 198.51.100.100 iif eth0", "ip rule; ip route show table all", "ip addr show docker0"}},
 	correlate.CauseTTLExpired: {About: "The request's time to live ran out on its way: it was sent with too small a one, or goes round in circles.",
 		ByHand: []string{"tcpdump -nvi eth0 'icmp[0] = 11 or tcp dst port 8080'  # ttl of the request", "traceroute -n -T -p 8080 198.51.100.1  # from the client"}},
 	correlate.CauseFragmentsMissing: {About: "The request came in fragments, of which some never came.",

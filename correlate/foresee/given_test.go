@@ -256,7 +256,8 @@ func faults(t testing.TB) map[string]fstest.MapFS {
 
 // general are the causes that a finer one becomes where less is known.
 var general = map[correlate.Cause]correlate.Cause{
-	correlate.CauseRulesMissing: correlate.CauseFirewallDrop,
+	correlate.CauseRulesMissing:    correlate.CauseFirewallDrop,
+	correlate.CauseRoutedElsewhere: correlate.CauseFirewallDrop,
 }
 
 // Whatever is taken away, an answer becomes less or stays: no other failure is

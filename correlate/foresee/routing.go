@@ -32,7 +32,11 @@ func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
 		w.pass("route", nil, "%s is an address of the host", dst)
 		return correlate.Finding{}, true
 	}
-	route := w.here.Route(w.s.Lookup(w.here, src, dst, w.r.Link))
+	q := w.s.Lookup(w.here, src, dst, w.r.Link)
+	if w.ruled {
+		q.Mark, q.AnyMark = out.Mark, false
+	}
+	route := w.here.Route(q)
 	if !route.Known() {
 		w.hole(route.Why())
 		return correlate.Finding{}, true

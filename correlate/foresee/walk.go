@@ -27,6 +27,7 @@ type walk struct {
 	stages []Stage
 	blind  []string
 	holes  []string // what is not known on the way, so that delivery cannot be claimed
+	ruled  bool     // the rules of the host were followed, which know its mark
 	end    correlate.Finding
 }
 
@@ -65,7 +66,7 @@ func (w *walk) forth() {
 		return
 	}
 	out, ok := w.rules(capture.HostNetns, w.packet())
-	if !ok {
+	if w.ruled = ok && out.Certain(); !ok {
 		out = w.intended()
 	}
 	w.through(out)
@@ -251,8 +252,22 @@ func (w *walk) through(out ruleset.Outcome) {
 	case out.Local:
 		w.local()
 	default:
+		if f, ok := w.ledAstray(out); ok {
+			w.finish(f, Drop)
+			return
+		}
 		w.enter(w.leaving(out))
 	}
+}
+
+// ledAstray: routing leads what was translated past the bridge of its container.
+func (w *walk) ledAstray(out ruleset.Outcome) (correlate.Finding, bool) {
+	if w.via != "dnat" {
+		return correlate.Finding{}, false
+	}
+	a := w.s.LedAstray(w.h, out)
+	w.hole(a.Why())
+	return a.Get()
 }
 
 // bound notes whose process of the host the request is for.

@@ -280,6 +280,24 @@ func (n Namespace) usable(r *host.Route) bool {
 	return l == nil || l.Up || r.Type == "local"
 }
 
+// Ruling is the policy rule whose table decided about a packet; none if no route
+// leads there.
+func (n Namespace) Ruling(q Lookup) Answer[host.Rule] {
+	way := n.Route(q)
+	r, ok := way.Get()
+	if !ok {
+		return Unknown[host.Rule](way.Why())
+	}
+	rules, _ := n.rules(Family(q.Dst.Unmap()))
+	q.Src, q.Dst = q.Src.Unmap(), q.Dst.Unmap()
+	for i := range rules {
+		if rules[i].Table == r.Table && rules[i].Action == "" && holds(&rules[i], q) == yes {
+			return Is(rules[i])
+		}
+	}
+	return Unknown[host.Rule]("")
+}
+
 // sameRoute reports whether two answers lead to the same place.
 func sameRoute(a, b Answer[host.Route]) bool {
 	x, y := a.value, b.value

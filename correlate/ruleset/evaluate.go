@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"net/netip"
 	"slices"
 
 	"dnatrace/decode"
@@ -89,7 +90,7 @@ func unique(list []string) []string {
 // translation.
 func (m *machine) same(o *machine) bool {
 	return m.verdict == o.verdict && m.rule == o.rule && m.by == o.by && m.tuple == o.tuple &&
-		m.translation == o.translation && m.masqueraded == o.masqueraded && m.local == o.local
+		m.translation == o.translation && m.masqueraded == o.masqueraded && m.local == o.local && m.way == o.way
 }
 
 // run follows a packet once. choices say, in order, of which rules that cannot be
@@ -157,10 +158,11 @@ func (m *machine) arrive(iif string, index uint32) {
 func (m *machine) leave() {
 	m.oif, m.oifIndex, m.hasOIF = m.p.OIF, m.p.OIFIndex, true
 	if m.p.Route != nil {
-		if oif, _ := m.p.Route(m.tuple.Dst.Addr()); oif != m.oif {
+		if oif, _ := m.leadsBy(m.tuple.Dst.Addr()); oif != m.oif {
 			m.oif, m.oifIndex = oif, 0
 		}
 	}
+	m.way, m.wayMark = m.oif, m.mark
 }
 
 // unrouted reports whether it is not known where the packet goes on.
@@ -168,8 +170,16 @@ func (m *machine) unrouted() bool {
 	if m.p.Route == nil {
 		return true
 	}
-	_, known := m.p.Route(m.tuple.Dst.Addr())
+	_, known := m.leadsBy(m.tuple.Dst.Addr())
 	return !known
+}
+
+// leadsBy is the interface by which routing has the packet, with its mark, leave.
+func (m *machine) leadsBy(to netip.Addr) (oif string, known bool) {
+	if m.mark != 0 && m.p.Marked != nil {
+		return m.p.Marked(to, m.mark)
+	}
+	return m.p.Route(to)
 }
 
 // noWay reports whether it is known that no route leads on.
@@ -177,7 +187,7 @@ func (m *machine) noWay() bool {
 	if m.p.Route == nil {
 		return false
 	}
-	oif, known := m.p.Route(m.tuple.Dst.Addr())
+	oif, known := m.leadsBy(m.tuple.Dst.Addr())
 	return known && oif == ""
 }
 
@@ -255,6 +265,9 @@ func (m *machine) outcome(s *Set) Outcome {
 	o := Outcome{
 		Verdict: m.verdict, Stage: m.stage, Tuple: m.tuple,
 		Masqueraded: m.masqueraded, Local: m.local,
+	}
+	if !m.local {
+		o.OIF, o.Mark = m.way, m.wayMark
 	}
 	for _, st := range m.steps {
 		e := Step{Stage: st.stage, Verdict: st.verdict, Before: st.before, After: st.after, Leaving: st.leaving}

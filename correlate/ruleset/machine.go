@@ -24,7 +24,9 @@ type machine struct {
 	at                 uint32
 	root               *chain // the base chain that is run
 	mark, ctMark       uint32
-	tos                bool // a rule has changed its type of service
+	way                string // the interface that routing has it leave by
+	wayMark            uint32 // its mark then
+	tos                bool   // a rule has changed its type of service
 	untracked          bool
 	dstDone, srcDone   bool // a rule has settled this half of the translation
 	redirected         bool

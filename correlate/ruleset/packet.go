@@ -51,6 +51,8 @@ type Packet struct {
 	// known is false where that cannot be told. Nil if it cannot for any: OIF is
 	// taken, and reverse paths cannot be told.
 	Route func(netip.Addr) (oif string, known bool)
+	// Marked is Route for a packet with a mark. Nil: Policy is asked.
+	Marked func(a netip.Addr, mark uint32) (oif string, known bool)
 	// Policy reports whether routing policy may send a packet with this mark
 	// elsewhere than one without, or, if tos, one whose type of service a rule has
 	// changed. Nil if routing asks for neither.
@@ -145,6 +147,10 @@ type Outcome struct {
 	Translation *Rule // that changed the destination; nil for none, or if Flow was known
 	Masqueraded bool  // the source becomes an address of the interface it leaves by, or one of several
 	Local       bool  // it is for this namespace
+	// OIF is the interface that it leaves by, and Mark its mark when it was routed.
+	// OIF is "" if it was not, or that is not known.
+	OIF  string
+	Mark uint32
 	// Unknown says what could not be evaluated and may matter. If it is empty,
 	// the outcome is certain, given the packet and the rules.
 	Unknown []string

@@ -163,6 +163,11 @@ func (m *machine) policy() {
 	if m.p.Policy == nil || !m.p.Policy(m.mark, m.tos) {
 		return
 	}
+	if m.p.Marked != nil && !m.tos {
+		if _, known := m.p.Marked(m.tuple.Dst.Addr(), m.mark); known {
+			return
+		}
+	}
 	if m.mark != 0 {
 		m.doubt("where routing policy sends a packet with mark 0x" + strconv.FormatUint(uint64(m.mark), 16) + " is not evaluated")
 		return
