@@ -72,6 +72,7 @@ func rest(p *path, j *judgement) {
 		silentServer,
 		silentContainer,
 		neighbourMissing,
+		hostCannotAnswer,
 		heldByHost,
 		vanished,
 	} {

@@ -28,10 +28,7 @@ type detour struct {
 // bridge of the container that owns the address? Of a filter that stopped it, its
 // trace tells, or the rules as they were evaluated; nil for none.
 func (p *path) detour(f *filtering) known.Answer[detour] {
-	to := p.target
-	if f != nil && f.to != (decode.Tuple{}) {
-		to = f.to
-	}
+	to := p.onceTranslated(f)
 	if to == (decode.Tuple{}) || to.Dst == p.tuple.Dst || f != nil && (f.way == reply || !behindRouting(f.stage)) || !p.owner(to.Dst.Addr()).Is() {
 		return known.None[detour]()
 	}
@@ -48,6 +45,15 @@ func (p *path) detour(f *filtering) known.Answer[detour] {
 		d.query.Mark, d.query.AnyMark = f.mark, false
 	}
 	return p.along(d)
+}
+
+// onceTranslated is the request as it met a filter, nil for none: as evaluated rules
+// had translated it, or else as it is known to have been.
+func (p *path) onceTranslated(f *filtering) decode.Tuple {
+	if f != nil && f.way == request && f.to != (decode.Tuple{}) {
+		return f.to
+	}
+	return p.target
 }
 
 // along is the detour that routing makes by the tables, where the trace does not say

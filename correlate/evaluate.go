@@ -28,6 +28,9 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 	}
 	f.fill(*out.Rule)
 	f.leaves, f.mark = out.OIF, out.Mark
+	if out.Translation != nil {
+		f.by = HitOf(*out.Translation)
+	}
 	f.lookups = out.Lookups()
 	f.reject = out.Verdict == ruleset.Rejected
 	if r := p.unheard(out, p.now); r != nil && !inner {

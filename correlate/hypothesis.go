@@ -133,6 +133,13 @@ func (s *State) Misrouted(h Hypothesis, link string) Finding {
 	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
 }
 
+// HostCannotAnswer says that a process of the host takes a request, and the host has
+// no route back.
+func (s *State) HostCannotAnswer(h Hypothesis) Finding {
+	f := noWayBackFromHost(h.Tuple.Src.Addr(), s.path(h).returnFix())
+	return Finding{Verdict: Unanswered, Stage: "reply-route", Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
+}
+
 // Held says that the engine holds a port without serving it, since rules are to
 // translate what is for it. False if it does not.
 func (s *State) Held(h Hypothesis) (Finding, bool) {
@@ -179,6 +186,9 @@ func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
 	f := filtering{way: w, stage: o.Stage, hit: *HitOf(*o.Rule), to: o.Tuple}
 	f.fill(*o.Rule)
 	f.leaves, f.mark = o.OIF, o.Mark
+	if o.Translation != nil {
+		f.by = HitOf(*o.Translation)
+	}
 	f.lookups = o.Lookups()
 	f.reject = o.Verdict == ruleset.Rejected
 	p.blame(&j, f, w)
@@ -218,14 +228,8 @@ func removalBy(o ruleset.Outcome) []string {
 // one translates it.
 func (s *State) Stale(h Hypothesis, by *RuleHit) Finding {
 	ip := h.Target.Dst.Addr()
-	f := Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseStaleTranslation, Rule: by,
-		Why: fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip),
-		Fix: []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}}
-	if by != nil {
-		f.Fix = by.removal()
-		f.Why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, by.Text)
-	}
-	return f
+	why, fix := leftover(ip, by)
+	return Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseStaleTranslation, Rule: by, Why: why, Fix: fix}
 }
 
 // Taken says that a process of the host has the port that a container was meant

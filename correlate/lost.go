@@ -84,13 +84,12 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 		v, _ := n.Setting("net.ipv4.conf." + link + ".forwarding").Get()
 		return v == "0"
 	}
-	way, _ := p.wayHome()
 	elsewhere, led := p.routedElsewhere(now)
 	switch {
 	case route.None():
 		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && p.wayOfAnswers(old).None() && p.wayOfAnswers(p.t.world.namespace(capture.HostNetns)).None()),
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
-			fix:  []string{"ip route add " + way},
+			fix:  p.returnFix(),
 			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
 	case lastBack.leg == p.client && !p.halfway() && lastBack.at.Netns == capture.HostNetns:
 		return p.misrouted(link, proofOf(p.proven)), "reply-route"
@@ -241,13 +240,11 @@ func neighbourGone(p *path, j *judgement) {
 	}
 	if p.nobodyOwns(p.target.Dst) {
 		j.cause = CauseStaleTranslation
-		j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip)
-		j.fix = []string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}
-		j.fact("engine", p.now, "no running container has %s", ip)
 		if hit, ok := p.translatingRule(); ok {
-			j.rule, j.fix = &hit, hit.removal()
-			j.why = fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, hit.Text)
+			j.rule = &hit
 		}
+		j.why, j.fix = leftover(ip, j.rule)
+		j.fact("engine", p.now, "no running container has %s", ip)
 		j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && ownerOf(p.earlierEngine(), ip) == "" && ownerOf(p.latestEngine(), ip) == "")
 		return
 	}
@@ -259,6 +256,16 @@ func neighbourGone(p *path, j *judgement) {
 	j.cause, j.proof = CauseNeighbourUnresolved, Inferred
 	j.why = fmt.Sprintf("Nobody on %s answers for %s.", where, ip)
 	j.fix = p.unplugged(where)
+}
+
+// leftover says that a request is translated to an address that nobody owns, by a
+// rule, nil if it is not known which, and takes that away.
+func leftover(ip netip.Addr, by *RuleHit) (why string, fix []string) {
+	if by == nil {
+		return fmt.Sprintf("The request is translated to %s, an address no running container owns: the rule is a leftover.", ip),
+			[]string{fmt.Sprintf("find the rule and delete it: iptables -t nat -S | grep %s; nft -a list ruleset | grep %s", ip, ip)}
+	}
+	return fmt.Sprintf("The request is translated to %s, an address no running container owns. The rule is a leftover: %s.", ip, by.Text), by.removal()
 }
 
 // nobodyOwns reports whether it is known that no running container had an address then:

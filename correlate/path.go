@@ -226,6 +226,8 @@ func (p *path) via(j *judgement) string {
 		return "direct"
 	case w.containerAt(p.tuple.Dst) != nil:
 		return "" // what was asked for, before any point saw it, is not in evidence
+	case j.verdict == Unanswered && j.stage == "reply-route": // the host's own servers alone are judged so
+		return map[bool]string{true: "proxy", false: "host"}[w.proxyFor(p.tuple) != nil]
 	case p.answeredByHost() && w.proxyFor(p.tuple) != nil && w.elsewhere(p.engineThen(), p.onHost()).Is():
 		return "proxy" // no rule here leads to the engine's containers
 	case p.answeredByHost() && (p.binding != nil || w.engine() == nil || w.engine().Partial) && !p.untranslated():

@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
@@ -35,6 +36,21 @@ func (p *path) wayHome() (string, bool) {
 		return fmt.Sprintf("%s via %s dev %s", to, n.IP, shell(at)), true
 	}
 	return to + " via GATEWAY", false
+}
+
+// widened is a way back for all that come as the client does: the default route,
+// where the host has none and the client is behind a gateway.
+func (p *path) widened(way string) string {
+	client := p.tuple.Src.Addr()
+	single := fmt.Sprintf("%s/%d via ", client, client.BitLen())
+	gateway, behind := strings.CutPrefix(way, single)
+	n := p.onHost()
+	if !behind || n.Lacks(host.PartRoutes, familyOf(client.Is4())) != "" || slices.ContainsFunc(n.State().Routes, func(r host.Route) bool {
+		return r.Table == known.TableMain && r.Dst.IsValid() && r.Dst.Bits() == 0 && r.Dst.Addr().Is4() == client.Is4()
+	}) {
+		return way
+	}
+	return "default via " + gateway
 }
 
 // reversePathFix has answers leave the way the request came, where that way is

@@ -95,6 +95,7 @@ type filtering struct {
 	to      decode.Tuple     // the packet as evaluated rules had translated it; zero where they were traced
 	leaves  string           // the interface that routing had the packet leave by; "" if it was not routed, or that is not known
 	mark    uint32           // of the packet then; valid iff leaves is set
+	by      *RuleHit         // the rule that had translated the packet; nil for none, or where rules were traced
 	mixed   bool             // iptables-legacy and nf_tables both have rules there
 }
 
@@ -154,6 +155,18 @@ func (p *path) translatingRule() (RuleHit, bool) {
 	}
 	r, ok := set.Rule(s.Family, s.Table, s.Chain, s.Handle)
 	return *HitOf(r), ok
+}
+
+// translatedBy is the rule that had translated what a filter stopped, nil if that is
+// not known.
+func (p *path) translatedBy(f *filtering) *RuleHit {
+	if f.by != nil {
+		return f.by
+	}
+	if hit, ok := p.translatingRule(); ok {
+		return &hit
+	}
+	return nil
 }
 
 // ruleWords names a traced rule and its owner: "docker: -A DOCKER … -j DNAT …".
@@ -233,6 +246,12 @@ func (p *path) blame(j *judgement, f filtering, w way) {
 		j.why += p.translationNote(f.stage)
 	}
 	j.why += meaningNotes[f.means] + "."
+	if j.cause == CauseStaleTranslation {
+		to := p.onceTranslated(&f).Dst.Addr()
+		why, _ := leftover(to, p.translatedBy(&f))
+		j.why = fmt.Sprintf("%s There %s%s", why, strings.ToLower(j.why[:1]), j.why[1:])
+		j.fact("engine", p.now, "no running container has %s", to)
+	}
 	if d, ok := p.detour(&f).Get(); ok && j.cause == CauseRoutedElsewhere {
 		j.why = fmt.Sprintf("%s. There %s%s", p.detourWords(d), strings.ToLower(j.why[:1]), j.why[1:])
 		if !d.told {
@@ -293,8 +312,9 @@ func (p *path) translationNote(stage string) string {
 
 // filterCause is what a filter's decision amounts to.
 func (p *path) filterCause(f filtering) Cause {
+	to := p.onceTranslated(&f)
 	switch {
-	case p.target != (decode.Tuple{}) && p.target.Dst != p.tuple.Dst && p.nobodyOwns(p.target.Dst):
+	case to != (decode.Tuple{}) && to.Dst != p.tuple.Dst && p.nobodyOwns(to.Dst):
 		return CauseStaleTranslation
 	case p.isAstray(f):
 		return CauseRoutedElsewhere
@@ -337,6 +357,9 @@ func (p *path) isIsolation(f filtering) bool {
 // filterFix is what to type about a rule.
 func (p *path) filterFix(f filtering) []string {
 	switch p.filterCause(f) {
+	case CauseStaleTranslation:
+		_, fix := leftover(p.onceTranslated(&f).Dst.Addr(), p.translatedBy(&f))
+		return fix
 	case CauseRoutedElsewhere:
 		d, _ := p.detour(&f).Get()
 		return p.detourFix(d)

@@ -130,10 +130,7 @@ func (w *walk) fromHost() {
 		w.hole(route.Why())
 	}
 	if w.r.Link != "" && route.None() {
-		src := w.r.Tuple.Src.Addr()
-		w.finish(correlate.Finding{Verdict: correlate.Unanswered, Stage: "reply-route", Cause: correlate.CauseReplyNoRoute,
-			Why: fmt.Sprintf("The host has no route back to %s, so its answers go nowhere.", src),
-			Fix: []string{fmt.Sprintf("ip route add %s/%d via GATEWAY", src, src.BitLen())}}, Drop)
+		w.finish(w.s.HostCannotAnswer(w.h), Drop)
 		return
 	}
 	out, ok := w.rules(capture.HostNetns, p)

@@ -73,7 +73,7 @@ func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
 		w.hole("dockerd holds the port, and what it does with a connection is not in evidence")
 	}
 	h := correlate.Hypothesis{Tuple: t, Target: t, Home: capture.HostNetns, Container: w.h.Container}
-	if f, ok := w.s.Silent(h); ok {
+	if f, ok := w.s.Silent(h); ok && f.Cause != correlate.CauseReplyNoRoute {
 		f.Stage = "host"
 		w.finish(f, Drop)
 		return
