@@ -87,15 +87,15 @@ func (p *path) ledToBridge(f *filtering) bool {
 	if !behindRouting(f.stage) {
 		return true // that comes later
 	}
-	network := p.networkThen(p.destination())
-	if network == nil || network.Bridge == "" {
-		return true // there is no other way that is known
-	}
 	link := f.leaves
 	if link == "" {
 		link, _ = p.onHost().Leaves(p.onward(p.destination())).Get()
 	}
-	return link == network.Bridge
+	if network := p.networkThen(p.destination()); network != nil && network.Bridge != "" {
+		return link == network.Bridge
+	}
+	out, _ := p.onHost().Link(link).Get()
+	return isBridge(&out) // which network it is for is not in evidence
 }
 
 // behindRouting reports whether what is met at a stage has been routed, and leaves by

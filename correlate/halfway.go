@@ -165,6 +165,9 @@ func (p *path) maybeTaken() bool {
 	if p.gotThrough() {
 		return p.x.conntrack != nil // as it came: to the host, if the address is the host's
 	}
+	if p.mayBeUnableToAnswer() {
+		return true
+	}
 	k := p.hostListener()
 	if p.tuple.Proto == decode.UDP {
 		return k != nil || !p.onHost().Listeners(p.tuple.Proto.String()).Known() // rules see the first datagram of many alone

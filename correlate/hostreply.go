@@ -5,6 +5,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
 )
 
@@ -22,7 +23,7 @@ func hostCannotAnswer(p *path, j *judgement) bool {
 		return false
 	}
 	socket, ok := listener(n, p.tuple).Get()
-	if !ok || !p.untranslated() || p.lastDrop(request, false) != nil {
+	if !ok || !p.keptHere() || p.lastDrop(request, false) != nil {
 		return false
 	}
 	if _, filtered := p.filtered(request, false); filtered {
@@ -43,6 +44,19 @@ func hostCannotAnswer(p *path, j *judgement) bool {
 	return true
 }
 
+// keptHere reports whether it is known that nothing translated the request: so says
+// connection tracking, or what is behind the host, or the rules.
+func (p *path) keptHere() bool {
+	if p.untranslated() {
+		return true
+	}
+	if !p.t.world.hasRules(capture.HostNetns) {
+		return p.rulesLack(capture.HostNetns) == ""
+	}
+	out, ok := p.evaluate(request, false, p.now)
+	return ok && out.Verdict == ruleset.Passed && out.Local
+}
+
 // hostsWayBack is the route by which the host answers, with its own address, who asks
 // it.
 func (p *path) hostsWayBack(n known.Namespace) known.Answer[string] {
@@ -59,4 +73,15 @@ func noWayBackFromHost(client fmt.Stringer, fix []string) finding {
 func (p *path) returnFix() []string {
 	way, _ := p.wayHome()
 	return []string{"ip route add " + p.widened(way)}
+}
+
+// mayBeUnableToAnswer reports whether a process of the host may have been asked for
+// a connection that the host has no route back for: its kernel is silent then.
+func (p *path) mayBeUnableToAnswer() bool {
+	n := p.onHost()
+	if p.tuple.Proto != decode.TCP || !p.t.world.own(n, p.tuple.Dst.Addr()).Is() || p.toBeForwarded() {
+		return false
+	}
+	back, socket := p.hostsWayBack(n), listener(n, p.tuple)
+	return !back.Is() && !socket.None()
 }

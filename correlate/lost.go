@@ -404,7 +404,7 @@ func (p *path) endsAtHost() bool {
 func (p *path) dropCause(j *judgement, in *point) {
 	now, old := p.onHost(), p.earlierHost()
 	off := now.NotForwarding(in.Name, familyOf(p.tuple.Dst.Is4()))
-	if key, ok := off.Get(); ok {
+	if key, ok := off.Get(); ok && p.toBeForwarded() {
 		f := notForwarded(in.Name, key)
 		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
 		j.fact("host", p.now, "%s = 0 before and after", key)
@@ -424,6 +424,14 @@ func (p *path) dropCause(j *judgement, in *point) {
 	j.why = fmt.Sprintf("The request came in at %s and never reached %s: the host dropped it in between, by a rule or a setting.", in.Name, j.between[1])
 	j.fix = []string{"look for rules that match it: nft list ruleset, iptables-save"}
 	j.blind = append(j.blind, "which rule or setting dropped it is not in evidence")
+}
+
+// toBeForwarded reports whether the host was to send the request on, as far as is
+// known: it is for another, or translated, or meant to be.
+func (p *path) toBeForwarded() bool {
+	_, _, ruled := p.ruledTranslation()
+	return ruled || p.translated() != "" || !p.t.world.own(p.onHost(), p.tuple.Dst.Addr()).Is() ||
+		p.target != (decode.Tuple{}) && p.target.Dst.Is4() == p.tuple.Dst.Is4()
 }
 
 // notForwarded says that a setting keeps the host from forwarding what comes in at

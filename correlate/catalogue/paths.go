@@ -47,7 +47,7 @@ var routing = []Entry{
 	shown("72", "The host has no route back to the client", lost("reply-route", correlate.CauseReplyNoRoute, proven),
 		"the answer at the bridge and not behind; no route leads to the client, before and after", "Add the route.", "reply-no-route"),
 	shown("72g", "A process of the host, or docker-proxy, serves the port, and the host has no route back to the client", silent("reply-route", correlate.CauseReplyNoRoute, proven),
-		"the request at the card, a listener of the host for it, no route to the client before and after, and no answer made; OutNoRoutes grew", "Add the route.", "host-reply-no-route", "proxy-reply-no-route"),
+		"the request at the card, a listener of the host for it, no route to the client before and after, and no answer made; OutNoRoutes grew", "Add the route.", "host-reply-no-route"),
 	shown("72b", "The host has no route to the container", refused("route", correlate.CauseNoRoute, inferred),
 		"ICMP net unreachable from the host", "Restart the engine, or add the route.", "no-route"),
 	unshown("72c", "The request's time to live ran out", refused("route", correlate.CauseTTLExpired, inferred),
