@@ -87,7 +87,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		g.flags |= legUnplaced
 		t.orphan(n, p.Time)
 	case t.proxies(n, g, p, pt, middle):
-	case !middle && pt.Role == capture.RoleNIC && t.learned.leaving.has(t.carriedHash(p), p.Time):
+	case !middle && pt.Role == capture.RoleNIC && t.learned.leaving.has(t.leavingHash(p), p.Time):
 		t.learned.address(g.tuple.Src)
 		t.orphan(n, p.Time)
 	case t.asks(g, p, pt) && t.askedAbout(g.tuple, pt):
@@ -97,7 +97,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		}
 	default:
 		if !middle && pt.Role != capture.RoleNIC {
-			t.learned.leaving.add(t.carriedHash(p), p.Time)
+			t.learned.leaving.add(t.leavingHash(p), p.Time)
 			if t.asksSeveral(n, g, p, pt) {
 				return
 			}

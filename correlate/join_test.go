@@ -195,6 +195,12 @@ var strangers = []row{
 			"9ms eth0 203.0.113.53:53 > 198.51.100.1:5000 udp len=60 in\n9.1ms docker0 203.0.113.53:53 > 172.17.0.2:5000 udp len=60\n",
 	},
 	{
+		name: "what comes from an address that can have no answer hides no other request that says the same",
+		story: "0ms eth0 198.51.100.255:5000 > U udp seq=9 len=33\n0.05ms docker0 veth1 web:eth0 198.51.100.255:5000 > V udp seq=9 len=33\n" +
+			"1ms eth0 C > U udp seq=9 len=33\n1.05ms docker0 veth1 web:eth0 C > V udp seq=9 len=33\n1.2ms web:eth0 veth1 docker0 V > C udp len=60\n1.3ms eth0 U > C udp len=60\n",
+		want: []string{"delivered, via dnat to 172.17.0.2:53, inferred"},
+	},
+	{
 		name:  "a socket that asks two name servers at once is told for each of them",
 		scene: packetsOnly,
 		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +

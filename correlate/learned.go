@@ -108,10 +108,19 @@ func (t *Tracker) learnFromConntrack(e *decode.Conntrack) {
 }
 
 // leaving is what containers were just seen asking of the world, by what their
-// packets carry, which masquerading leaves alone.
+// packets carry and where they go, which masquerading leaves alone.
 type leaving [1 << 10]struct {
 	hash uint32
 	at   int64 // Unix ns
+}
+
+// leavingHash is the hash of what masquerading leaves alone; 0 if it tells nothing.
+func (t *Tracker) leavingHash(p *decode.Packet) uint32 {
+	h := t.carriedHash(p)
+	if h == 0 {
+		return 0
+	}
+	return max(h^uint32(hashEnd(&p.Dst, p.DstPort, t.legs.seed)>>32), 1)
 }
 
 func (l *leaving) add(hash uint32, at int64) {
