@@ -144,7 +144,8 @@ func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
 	x.errors = append(x.errors, e)
 	r.lastSeen = p.Time
 	if n == r.client && w == request && pt.same == r.point && e.refuses() && r.answered == 0 {
-		t.followed(req, r)
-		t.decide(req, r, p.Time)
+		if !t.refuses(req, r) {
+			t.decide(req, r, p.Time)
+		}
 	}
 }

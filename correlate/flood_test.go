@@ -60,16 +60,22 @@ func TestAFloodOfSYNsIsToldAsOne(t *testing.T) {
 		next      func(i int) (decode.IP, uint16, uint32)
 		answered  bool
 		addresses int
+		requests  int
 	}{
-		{"random", anybody, false, 20000},
-		{"answered by SYN-ACKs", anybody, true, 20000},
-		{"equal initial sequence numbers", func(i int) (decode.IP, uint16, uint32) { ip, port, _ := anybody(i); return ip, port, 7 }, false, 20000},
-		{"equal ports", func(i int) (decode.IP, uint16, uint32) { ip, _, isn := anybody(i); return ip, 4000, isn }, false, 20000},
-		{"one address", func(i int) (decode.IP, uint16, uint32) { ip, _, isn := anybody(0); return ip, uint16(1024 + i), isn }, false, 1},
+		{"random", anybody, false, 20000, 20000},
+		{"answered by SYN-ACKs", anybody, true, 20000, 20000},
+		{"equal initial sequence numbers", func(i int) (decode.IP, uint16, uint32) { ip, port, _ := anybody(i); return ip, port, 7 }, false, 20000, 20000},
+		{"equal ports", func(i int) (decode.IP, uint16, uint32) { ip, _, isn := anybody(i); return ip, 4000, isn }, false, 20000, 20000},
+		{"one address", func(i int) (decode.IP, uint16, uint32) { ip, _, isn := anybody(0); return ip, uint16(1024 + i), isn }, false, 1, 20000},
 		{"one address, its ports used again and again", func(i int) (decode.IP, uint16, uint32) {
 			ip, _, isn := anybody(0)
 			return ip, uint16(1024 + i%3000), isn
-		}, false, 1},
+		}, false, 1, 20000},
+		{"the same SYNs after 1.5 s, all of one sequence number", func(i int) (decode.IP, uint16, uint32) { ip, _, _ := anybody(i % 3000); return ip, 4000, 7 }, true, 3000, 3000},
+		{"the same few SYNs sooner than any client sends them", func(i int) (decode.IP, uint16, uint32) {
+			ip, _, _ := anybody(i % 50)
+			return ip, 4000, uint32(i%50) * 2654435761
+		}, false, 50, 50},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFlooded(t, Config{Keep: -1})
@@ -103,7 +109,7 @@ func TestAFloodOfSYNsIsToldAsOne(t *testing.T) {
 				t.Fatalf("%d floods are told", len(d.Recording.Floods))
 			}
 			got := d.Recording.Floods[0]
-			if got.To != "198.51.100.1:8080" || got.Requests != count || d.Summary.Flooded != count || d.Summary.Open+d.Summary.Evicted > 0 {
+			if got.To != "198.51.100.1:8080" || got.Packets != count || got.Requests != c.requests || d.Summary.Flooded != c.requests || d.Summary.Open+d.Summary.Evicted > 0 {
 				t.Errorf("%+v, %+v", got, d.Summary)
 			}
 			if off := got.Addresses - c.addresses; off*100 > c.addresses || -off*100 > c.addresses {
@@ -129,6 +135,127 @@ func TestAFloodTakesNoRequestsPlace(t *testing.T) {
 	f.Advance(1e18 + int64(30*time.Second))
 	if d := f.Finish(); len(d.Requests) != 1 || d.Requests[0].Attempts != 2 || d.Summary.Flooded != 50000 || d.Summary.Evicted != 0 {
 		t.Errorf("told of %d requests: %+v", len(d.Requests), d.Summary)
+	}
+}
+
+// A client that tries again is known by its hash where its first request had to go.
+func TestWhoTriesAgainIsKnownAlthoughItsRequestHadToGo(t *testing.T) {
+	f := newFlooded(t, Config{Keep: -1})
+	real := decode.IP{10: 0xff, 11: 0xff, 12: 198, 13: 51, 14: 100, 15: 9}
+	const count, every = 300_000, 10 * time.Microsecond
+	for i := range count {
+		f.say(time.Duration(i)*every, decode.IP{12: 10, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}, 4000, decode.SYN, uint32(i)*2654435761, 0, 0, false)
+		if i == 250_000 {
+			f.say(time.Duration(i)*every, real, 5000, decode.SYN, 99, 0, 0, false)
+		}
+		if i == 150_000 {
+			f.say(time.Duration(i)*every, real, 5000, decode.SYN, 99, 0, 0, false)
+		}
+		if live := f.requests.live(); live > floodHeld+50_000 {
+			t.Fatalf("%d requests are held", live)
+		}
+	}
+	f.Advance(1e18 + int64(30*time.Second))
+	if d := f.Finish(); len(d.Requests) != 1 || d.Requests[0].Verdict == Delivered || d.Summary.Flooded != count || d.Recording.Floods[0].Requests != count {
+		t.Errorf("told of %d requests: %+v, %+v", len(d.Requests), d.Summary, d.Recording.Floods)
+	}
+}
+
+// send has a datagram go by at both points, and ask or answer.
+func (f *flooded) send(at time.Duration, client decode.IP, port uint16, digest uint32, back bool) {
+	for i, to := range []decode.Tuple{{Src: client, SrcPort: port, Dst: floodedHost, DstPort: 8080, Proto: decode.UDP}, {Src: client, SrcPort: port, Dst: floodedServer, DstPort: 80, Proto: decode.UDP}} {
+		f.frame++
+		p := decode.Packet{Time: 1e18 + int64(at) + int64(i), Frame: f.frame, Tuple: to, Point: uint16(i), Kind: decode.Datagram, Seq: digest, Payload: 40, Dir: capture.DirIn}
+		if back {
+			p.Tuple = to.Reverse()
+		}
+		if back == (i == 0) {
+			p.Dir = capture.DirOut
+		}
+		f.batch.Packets = append(f.batch.Packets, p)
+	}
+	f.Packets(&f.batch)
+	f.batch.Packets = f.batch.Packets[:0]
+}
+
+// refuse has an ICMP error go back to the client at the NIC.
+func (f *flooded) refuse(at time.Duration, client decode.IP, port uint16) {
+	f.frame++
+	quoted := decode.Tuple{Src: client, SrcPort: port, Dst: floodedHost, DstPort: 8080, Proto: decode.UDP}
+	f.batch.Packets = append(f.batch.Packets, decode.Packet{
+		Time: 1e18 + int64(at), Frame: f.frame, Tuple: decode.Tuple{Src: floodedHost, Dst: client, Proto: decode.ICMP}, Kind: decode.ICMPError, Type: 3, Code: 3, Quote: 1, Dir: capture.DirOut,
+	})
+	f.batch.Quotes = []decode.Quote{{Tuple: quoted, Ports: true}}
+	f.Packets(&f.batch)
+	f.batch.Packets = f.batch.Packets[:0]
+}
+
+// Datagrams of many strangers that nobody answers are told as one flood, and so are
+// those that ICMP errors answer, once the first of them were told. A client that
+// goes on, or is answered, is told as ever; and so are the senders of a protocol
+// that has no answers.
+func TestAFloodOfDatagramsIsToldAsOne(t *testing.T) {
+	const count, every = 20000, 500 * time.Microsecond
+	real := decode.IP{10: 0xff, 11: 0xff, 12: 198, 13: 51, 14: 100, 15: 9}
+	stranger := func(i int) (decode.IP, uint16) {
+		return decode.IP{10: 0xff, 11: 0xff, 12: 203, 13: 0, 14: byte(i >> 8), 15: byte(i)}, 4000
+	}
+	for _, c := range []struct {
+		name    string
+		next    func(i int) (decode.IP, uint16)
+		refused bool
+		floods  int
+		one     int // requests that are told one by one, at most
+	}{
+		{"unanswered", stranger, false, 1, 2},
+		{"refused", stranger, true, 1, 2500},
+		{"from one address", func(i int) (decode.IP, uint16) { return decode.IP{12: 10, 15: 1}, uint16(1024 + i) }, false, 0, count + 2},
+		{"streams of many", func(i int) (decode.IP, uint16) { return stranger(i % 2000) }, false, 0, 2002},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFlooded(t, Config{Keep: -1})
+			for i := range count {
+				at := time.Duration(i) * every
+				ip, port := c.next(i)
+				f.send(at, ip, port, 5, false) // all say the same
+				if c.refused {
+					f.refuse(at+20000, ip, port)
+				}
+				switch i {
+				case 9000, 19000: // twice, and is not answered
+					f.send(at+30000, real, 5000, 77, false)
+				case 8000:
+					f.send(at+30000, real, 5001, 78, false)
+					f.send(at+40000, real, 5001, 79, true)
+				}
+			}
+			f.Advance(1e18 + int64(60*time.Second))
+			d := f.Finish()
+			if len(d.Recording.Floods) != c.floods {
+				t.Fatalf("%d floods are told, of %+v", len(d.Recording.Floods), d.Summary)
+			}
+			found := 0
+			for i := range d.Requests {
+				switch q := &d.Requests[i]; q.Client {
+				case "198.51.100.9:5000":
+					found += q.Attempts
+				case "198.51.100.9:5001":
+					if q.Verdict == Delivered {
+						found++
+					}
+				}
+			}
+			if found != 3 || len(d.Requests) > c.one || d.Summary.Flooded+len(d.Requests) != min(c.one, count+2) && c.floods == 0 || d.Summary.Open+d.Summary.Evicted > 0 {
+				t.Errorf("%d requests are told, of the client %d of 3 packets: %+v", len(d.Requests), found, d.Summary)
+			}
+			if c.floods == 0 {
+				return
+			}
+			got := d.Recording.Floods[0]
+			if got.Protocol != "udp" || got.To != "198.51.100.1:8080" || got.Requests != d.Summary.Flooded || got.Requests+len(d.Requests) != count+2 || c.refused != (got.Refused == got.Requests) {
+				t.Errorf("%+v, %d requests, %+v", got, len(d.Requests), d.Summary)
+			}
+		})
 	}
 }
 

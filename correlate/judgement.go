@@ -230,6 +230,9 @@ func (t *Tracker) conclude(req uint32, r *reqRecord, v Verdict) {
 	if r.rev > 0 {
 		t.journal.uncount(r.verdict)
 	}
+	if v == Refused && r.marks&markBare != 0 {
+		t.lone(r)
+	}
 	t.unbare(r)
 	r.phase, r.verdict = judged, v
 	t.journal.count(v)

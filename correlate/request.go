@@ -107,6 +107,9 @@ func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
 	}
 	if w == request && g.req != 0 && t.challenged(g.req-1) {
 		g.isn[request] = p.Seq // the older connection is gone: the same request once more
+		if r := t.requests.at(g.req - 1); r.marks&markBare != 0 {
+			r.lastNew = p.Time // nothing of it but other SYNs: that is no client that waits for its second
+		}
 		return false
 	}
 	if g.req != 0 {
@@ -225,6 +228,9 @@ func (t *Tracker) turn(req, n uint32, w way, s *sighting, p *decode.Packet, news
 		t.serverSaid(req, r, n, p)
 	case w == request:
 		if r.answered == 0 {
+			if !t.again(req, r, p.Time) {
+				return
+			}
 			t.attempt(req, r, p.Time)
 		}
 		if r.attempts <= mostRetries {
@@ -249,8 +255,8 @@ const chunkAbort = 6
 func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bool) {
 	switch {
 	case p.Flags&decode.SYN != 0:
-		if r.attempts > 0 {
-			t.followed(req, r)
+		if r.attempts > 0 && !t.again(req, r, p.Time) {
+			return
 		}
 		t.attempt(req, r, p.Time)
 		if r.attempts > 1 && r.attempts <= mostRetries {
@@ -438,6 +444,9 @@ func (t *Tracker) windowOver(req uint32, r *reqRecord, at int64) {
 	if r.phase != waiting && (r.phase != judged || r.marks&markUnfinal == 0) {
 		return
 	}
+	if r.attempts > 1 && t.floods(req, r) {
+		return
+	}
 	if due := r.lastNew + int64(t.patience(req, r)); due > at && !t.streams(r) {
 		r.marks |= markWindow
 		t.rearm(due, req)
@@ -495,7 +504,7 @@ func (t *Tracker) forget(req uint32) {
 // then those that are judged, then the oldest. Those that never end must not take
 // the memory of the host.
 func (t *Tracker) makeRoom() {
-	if t.requests.live() < t.config.Capacity && t.bytes() < requestBytes {
+	if t.requests.live() < t.config.Capacity && t.bytes() < t.config.Memory {
 		t.forgetAges()
 		return
 	}
@@ -537,10 +546,6 @@ func (t *Tracker) makeRoom() {
 		return
 	}
 }
-
-// requestBytes bounds what requests take in all, however many legs and sightings
-// each of them has.
-const requestBytes = 160 << 20
 
 // extraBytes is about what an extra takes, with a connection tracking entry.
 const extraBytes = 512

@@ -33,12 +33,16 @@ type Config struct {
 	// Capacity bounds the requests held at once; the oldest are let go and
 	// counted. Zero is DefaultCapacity.
 	Capacity int
+	// Memory is about how many bytes the requests that are held may take, however
+	// many legs and sightings each of them has. Zero is DefaultMemory.
+	Memory int
 }
 
 // Defaults of Config, and the other times of a request's life.
 const (
 	DefaultWindow   = 3 * time.Second
 	DefaultCapacity = 1 << 18
+	DefaultMemory   = 160 << 20
 
 	// neighbourWindow replaces a shorter window while ARP or ND is
 	// outstanding: the kernel gives up after 3 s.
@@ -98,6 +102,8 @@ type Tracker struct {
 	crowds    recent[server, *crowd] // requests to each server that may be a flood
 	lastCrowd *crowd                 // of them the last
 	flooding  []*crowd               // of them those that are one
+	held      int                    // requests in crowds
+	tried     tried
 
 	sheet   path      // of the request that is being judged
 	finding judgement // about it
@@ -114,6 +120,9 @@ func New(c Config) *Tracker {
 	}
 	if c.Capacity <= 0 {
 		c.Capacity = DefaultCapacity
+	}
+	if c.Memory <= 0 {
+		c.Memory = DefaultMemory
 	}
 	t := &Tracker{
 		config:     c,

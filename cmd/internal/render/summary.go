@@ -75,8 +75,18 @@ func Flood(f *correlate.FloodReport) string {
 	if to == "" {
 		to = "several servers"
 	}
-	return fmt.Sprintf("%d SYNs from about %s to %s within %.1f s that nobody followed up: told as one flood", f.Requests,
-		plural(f.Addresses, "address", "addresses"), to, f.Last.Sub(f.First).Seconds())
+	what, why := "SYNs", "that nobody followed up"
+	switch f.Protocol {
+	case "udp":
+		what, why = "datagrams", "that nobody answered"
+		if f.Refused > 0 {
+			why += fmt.Sprintf(", or with an error only (%d)", f.Refused)
+		}
+	case "":
+		what, why = "packets", "that came to nothing"
+	}
+	return fmt.Sprintf("%d %s from about %s to %s within %.1f s %s: told as one flood", f.Packets, what,
+		plural(f.Addresses, "address", "addresses"), to, f.Last.Sub(f.First).Seconds(), why)
 }
 
 // openWords say how far an open request was seen to get, and what it waited for.
