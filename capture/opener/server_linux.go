@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
@@ -43,11 +45,23 @@ func Main() {
 	if os.Geteuid() != 0 {
 		os.Setenv("PATH", searchPath)
 	}
+	sparing()
 	if err := serveParent(); err != nil {
 		fmt.Fprintln(os.Stderr, "dnatrace: opener:", err)
 		os.Exit(2)
 	}
 	os.Exit(0)
+}
+
+// sparing keeps small what stays beside the parent for as long as it runs: it has
+// little to do, and nothing to keep.
+func sparing() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 }
 
 func serveParent() error {

@@ -87,7 +87,7 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 	}
 	ctx, cancel := bounded(ctx, f.duration)
 	defer cancel()
-	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}, MaxRequests: f.count, Record: s.record}
+	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Memory: liveRequests}, MaxRequests: f.count, Record: s.record}
 	f.tell(&o, p)
 	if len(f.command) > 0 {
 		if o.Drain, err = pipeline.Start(ctx, f.command, a.err); err != nil {

@@ -136,7 +136,7 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 	if err != nil {
 		return nil, err
 	}
-	saving()
+	saving(enough)
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
 	f.tell(&o, p)
 	if tell := o.OnIncident; tell != nil && !o.Updates && f.format != formatFlag(render.FormatJSONL) {

@@ -61,7 +61,7 @@ func (a *app) diagnoseLab(ctx context.Context, sc lab.Scenario, file string, set
 	if err != nil {
 		return nil, err
 	}
-	o := pipeline.Options{Record: s.record, Options: judge.Options{Targets: []string{sc.Target}}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
+	o := pipeline.Options{Record: s.record, Options: judge.Options{Targets: []string{sc.Target}, Memory: liveRequests}, Drain: pipeline.Do(ctx, func(ctx context.Context) { a.ask(ctx, l, sc) })}
 	set(&o)
 	d, err := pipeline.Run(ctx, s.Source(), o)
 	return d, errors.Join(err, s.close())

@@ -65,17 +65,21 @@ func sparing() {
 	if os.Getenv("GOGC") == "" { // a twelfth of the time for a few MiB
 		debug.SetGCPercent(200)
 	}
-	saving()
+	saving(enoughLive)
 }
 
-// enough is how much memory a run that holds its bounds needs, in bytes, with
-// room for garbage.
-const enough = 224 << 20
+// How much memory a run that holds its bounds needs, in bytes, with room for
+// garbage. A live one has its rings besides, and another process.
+const (
+	enough       = 224 << 20
+	enoughLive   = 160 << 20
+	liveRequests = 96 << 20 // of it for requests
+)
 
 // saving has garbage collected sooner as the memory in use comes near to what is
 // enough, instead of when it has doubled. Nearly all that is held then has no
 // pointers, and costs the collector little.
-func saving() {
+func saving(enough int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(enough)
 	}

@@ -28,6 +28,7 @@ type Options struct {
 	Keep       int                       // incidents listed in the document, the worst; negative: all
 	OnIncident func(*correlate.Incident) // called for each judgement as soon as it stands; may be nil
 	Updates    bool                      // OnIncident is called for mere changes of an incident's numbers, too
+	Memory     int                       // bytes that requests may take; zero: correlate.DefaultMemory
 	OnStart    func(*correlate.Document) // called once, when packets begin; may be nil
 }
 
@@ -93,7 +94,7 @@ func (j *Judge) begin(start *decode.Start) {
 	}
 	j.own = start != nil
 	j.tracker = correlate.New(correlate.Config{
-		Window: o.Window, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates,
+		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates,
 	})
 	j.order = correlate.NewOrder(j.tracker, j.recycle)
 }
