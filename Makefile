@@ -94,7 +94,7 @@ truth: ## over a million drawn requests with known truth, in views of any points
 less: ## judge every fixture without each part of its evidence and each two, and among 100,000 requests of strangers: nothing may be told otherwise
 	$(GO) test ./fixtures/less -count=1 -timeout 6h -args -long -strangers 100000
 
-accuse: ## 100,000 clean requests watched every hard way: nobody may be accused (root)
+accuse: ## 100,000 clean requests watched every hard way, floods beside them: nobody may be accused (root)
 	@[ "$$(id -u)" = 0 ] || { echo "accuse needs root: sudo make accuse"; exit 1; }
 	$(GO) test ./cmd/internal/accuse -count=1 -v -timeout 60m -args -requests 100000
 
