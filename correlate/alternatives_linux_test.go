@@ -192,7 +192,7 @@ type legTable struct {
 }
 
 func newLegTable(batched bool) *legTable {
-	return &legTable{legs: legs{index: newIndex(0), seed: 1}, batched: batched}
+	return &legTable{legs: legs{index: newIndex(nil), seed: 1}, batched: batched}
 }
 
 func (*legTable) point(*decode.Point) {}

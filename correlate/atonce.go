@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"container/heap"
 	"slices"
 
 	"dnatrace/capture"
@@ -67,7 +66,7 @@ func (t *Tracker) droppedAtOnce(req uint32, at int64) {
 		return
 	}
 	r.decided, r.phase = at, settlingDown
-	heap.Push(&t.hurried, deadline{at: at + int64(settle), req: req, number: r.number})
+	t.hurried.push(deadline{at: at + int64(settle), req: req, number: r.number})
 	t.due = min(t.due, at+int64(settle))
 }
 

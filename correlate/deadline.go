@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"container/heap"
 	"math"
 	"time"
 )
@@ -14,24 +13,48 @@ type deadline struct {
 	number uint32
 }
 
-// deadlineHeap holds the few deadlines that were moved; all others sit in
-// queues of one delay each, which need no sorting.
+// deadlineHeap holds the deadlines that were moved, the earliest first; all others
+// sit in queues of one delay each, which need no sorting. container/heap would
+// allocate for each of them.
 type deadlineHeap []deadline
 
-func (h deadlineHeap) Len() int { return len(h) }
-func (h deadlineHeap) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].number < h[j].number
+func (d *deadline) before(o *deadline) bool {
+	return d.at < o.at || d.at == o.at && d.number < o.number
 }
-func (h deadlineHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-// Push is for container/heap.
-func (h *deadlineHeap) Push(x any) { *h = append(*h, x.(deadline)) }
+func (h *deadlineHeap) push(d deadline) {
+	s := append(*h, d)
+	i := len(s) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !d.before(&s[up]) {
+			break
+		}
+		s[i], i = s[up], up
+	}
+	s[i], *h = d, s
+}
 
-// Pop is for container/heap.
-func (h *deadlineHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+// pop takes the earliest; the heap is not empty.
+func (h *deadlineHeap) pop() deadline {
+	s := *h
+	first, last := s[0], s[len(s)-1]
+	s = s[:len(s)-1]
+	i := 0
+	for next := 1; next < len(s); next = 2*i + 1 {
+		if next+1 < len(s) && s[next+1].before(&s[next]) {
+			next++
+		}
+		if !s[next].before(&last) {
+			break
+		}
+		s[i], i = s[next], next
+	}
+	if len(s) > 0 {
+		s[i] = last
+	}
+	*h = s
+	return first
 }
 
 // after arms a deadline in a queue whose delay is always the same.
@@ -43,7 +66,7 @@ func (t *Tracker) after(q *queue[deadline], delay time.Duration, req uint32) {
 
 // rearm arms a deadline at any time.
 func (t *Tracker) rearm(at int64, req uint32) {
-	heap.Push(&t.rearmed, deadline{at: at, req: req, number: t.requests.at(req).number})
+	t.rearmed.push(deadline{at: at, req: req, number: t.requests.at(req).number})
 	t.due = min(t.due, at)
 }
 
@@ -98,52 +121,6 @@ func (t *Tracker) earliest() (deadlineKind, int64) {
 	return kind, at
 }
 
-// readAhead is how many deadlines are read ahead of. What is needed of a request
-// lies in three places that lead to each other, and was not looked at for a
-// while: this way the waits for memory overlap.
-const readAhead = 16
-
-// usualLegs is how many legs a request has: before the translation, behind it,
-// and in the container.
-const usualLegs = 3
-
-// touchNext reads what meeting the next deadlines of a queue will need, once
-// for all of them. To let a request go takes the indexes it is found by, too.
-func (t *Tracker) touchNext(q *queue[deadline], gone bool) {
-	if q.head%readAhead != 0 {
-		return
-	}
-	var requests [readAhead]*reqRecord
-	warm, n := uint64(0), min(readAhead, q.size)
-	for i := range n {
-		requests[i] = t.requests.at(q.peek(i).req)
-	}
-	var next [readAhead]uint32
-	for i, r := range requests[:n] {
-		if next[i] = 0; r.number != 0 {
-			next[i] = r.client + 1
-		}
-		if gone {
-			warm += t.ends.slots[t.ends.first(r.end)] + t.carried.slots[t.carried.first(r.carried)]
-		}
-	}
-	for range usualLegs {
-		for i, leg := range next[:n] {
-			if leg == 0 {
-				continue
-			}
-			g := t.legs.slab.at(leg - 1)
-			if gone {
-				warm += t.legs.index.slots[t.legs.index.first(g.hash)]
-			} else {
-				warm += uint64(g.seen[1].first) + uint64(g.seen[3].count)
-			}
-			next[i] = g.next
-		}
-	}
-	t.warm += warm
-}
-
 func (t *Tracker) meet(k deadlineKind) {
 	var d deadline
 	switch k {
@@ -160,9 +137,9 @@ func (t *Tracker) meet(k deadlineKind) {
 		t.touchNext(&t.idling, true)
 		d = t.idling.pop()
 	case hurriedDeadline:
-		d = heap.Pop(&t.hurried).(deadline)
+		d = t.hurried.pop()
 	case movedDeadline:
-		d = heap.Pop(&t.rearmed).(deadline)
+		d = t.rearmed.pop()
 	case orphanDeadline:
 		t.forgetOrphan(t.orphans.pop())
 		return

@@ -1,20 +1,20 @@
 package correlate
 
+import "unsafe"
+
 // index finds records of a slab by hash: open addressing with linear probing,
 // one 8-byte slot an entry, so that a lookup is one cache line and 256 of them
 // can be under way at once. It holds no keys: the caller compares.
 type index struct {
-	slots []uint64 // hash<<32 | record number + 1; 0 is empty
-	mask  uint32
-	used  int
+	slots  []uint64 // hash<<32 | record number + 1; 0 is empty
+	mask   uint32
+	used   int
+	advise func([]byte)
 }
 
-func newIndex(capacity int) index {
-	size := 1024
-	for size < capacity*2 {
-		size *= 2
-	}
-	return index{slots: make([]uint64, size), mask: uint32(size - 1)}
+func newIndex(advise func([]byte)) index {
+	const first = 1024
+	return index{slots: make([]uint64, first), mask: first - 1, advise: advise}
 }
 
 // first returns the slot where the search for hash begins.
@@ -23,7 +23,7 @@ func (x *index) first(hash uint32) uint32 { return hash & x.mask }
 // add enters record n under hash. Equal hashes are fine; the caller keeps
 // equal keys apart.
 func (x *index) add(hash, n uint32) {
-	if (x.used+1)*4 > len(x.slots)*3 {
+	if (x.used+1)*8 > len(x.slots)*5 { // in fuller ones, searches cross into the next line
 		x.grow()
 	}
 	x.used++
@@ -40,7 +40,7 @@ func (x *index) put(entry uint64) {
 
 func (x *index) grow() {
 	old := x.slots
-	*x = index{slots: make([]uint64, 2*len(old)), mask: uint32(2*len(old) - 1), used: x.used}
+	x.slots, x.mask = spread[uint64](2*len(old), x.advise), uint32(2*len(old)-1)
 	for _, e := range old {
 		if e != 0 {
 			x.put(e)
@@ -77,13 +77,42 @@ func (x *index) remove(hash, n uint32) {
 
 // slab keeps pointer-free records in chunks: growing copies nothing, and the
 // garbage collector has nothing to look at.
-type slab[T any] struct {
+type slab[T uint64 | leg | extraSightings | reqRecord] struct {
 	chunks [][]T
 	free   []uint32
 	used   uint32 // records ever handed out
+	advise func([]byte)
 }
 
-const slabChunk = 1 << 12
+const (
+	slabChunk = 1 << 12
+	// many is how many bytes are made at once when there are as many already:
+	// large pages fit into what is several times their size.
+	many = 4 << 20
+)
+
+// spread makes memory that is read at random, and has that be told if there is
+// enough of it to matter.
+func spread[T uint64 | leg | extraSightings | reqRecord](n int, advise func([]byte)) []T {
+	s := make([]T, n)
+	if size := n * int(unsafe.Sizeof(s[0])); advise != nil && size >= many/2 {
+		advise(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), size))
+	}
+	return s
+}
+
+// grow adds a chunk, or as many as fit into many bytes where the slab is large.
+func (s *slab[T]) grow() {
+	var record T
+	n, size := 1, slabChunk*int(unsafe.Sizeof(record))
+	if len(s.chunks)*size >= many {
+		n = max(1, many/size)
+	}
+	all := spread[T](n*slabChunk, s.advise)
+	for range n {
+		s.chunks, all = append(s.chunks, all[:slabChunk:slabChunk]), all[slabChunk:]
+	}
+}
 
 func (s *slab[T]) at(n uint32) *T { return &s.chunks[n/slabChunk][n%slabChunk] }
 
@@ -95,11 +124,14 @@ func (s *slab[T]) get() uint32 {
 		return n
 	}
 	if int(s.used/slabChunk) == len(s.chunks) {
-		s.chunks = append(s.chunks, make([]T, slabChunk))
+		s.grow()
 	}
 	s.used++
 	return s.used - 1
 }
+
+// next are the records that are handed out next, of n as many as are known.
+func (s *slab[T]) next(n int) []uint32 { return s.free[max(0, len(s.free)-n):] }
 
 // put takes a record back and zeroes it.
 func (s *slab[T]) put(n uint32) {

@@ -39,7 +39,9 @@ func (j *judgement) undetermined(p *path, missing ...string) {
 	for _, m := range missing {
 		j.blind = appendNew(j.blind, m)
 	}
-	j.why = "What became of the request cannot be told: " + strings.Join(j.blind, "; ") + "."
+	if !j.unread {
+		j.why = "What became of the request cannot be told: " + strings.Join(j.blind, "; ") + "."
+	}
 }
 
 // claim checks that the absence the verdict rests on can be claimed at points,

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"math/rand/v2"
 
 	"dnatrace/capture"
 	"dnatrace/decode"
@@ -18,17 +19,19 @@ import (
 //	         docker0 ─┴ leg 2: client → container:80   (host)
 //	         veth
 //	         web:eth0 ─ leg 3: client → container:80   (web)
+//
+// What finding it takes comes first, within one cache line's length.
 type leg struct {
 	tuple decode.Tuple // of the request direction
-	netns uint16
 	flags legFlags
-	n     uint8     // sightings in use
+	n     uint8 // sightings in use
+	netns uint16
+	ipid  uint16    // IPv4 identification of the first packet. UDP, ICMP echo: of the latest
 	req   uint32    // request number + 1; 0 if it belongs to none
+	hash  uint32    // under which the index holds it
 	next  uint32    // next leg of the request, number + 1
 	more  uint32    // further sightings, number + 1
-	hash  uint32    // under which the index holds it
 	isn   [2]uint32 // initial sequence numbers by way; valid as flags say. UDP, ICMP echo: what the latest packet carries, of the request direction
-	ipid  uint16    // IPv4 identification of the first packet. UDP, ICMP echo: of the latest
 	seen  [4]sighting
 }
 
@@ -135,6 +138,10 @@ type legs struct {
 	extra slab[extraSightings]
 	index index
 	seed  uint64
+}
+
+func newLegs(advise func([]byte)) legs {
+	return legs{slab: slab[leg]{advise: advise}, extra: slab[extraSightings]{advise: advise}, index: newIndex(advise), seed: rand.Uint64()}
 }
 
 // find returns the number of the leg that holds t, and the direction of t in

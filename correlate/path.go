@@ -55,7 +55,8 @@ func (t *Tracker) layOut(req uint32, now int64) *path {
 	r, p := t.requests.at(req), &t.sheet
 	*p = path{t: t, req: req, r: r, x: t.extras[req], now: now, client: t.legs.slab.at(r.client), going: p.going[:0], coming: p.coming[:0]}
 	if p.x == nil {
-		p.x = &extra{}
+		t.none = extra{}
+		p.x = &t.none
 	}
 	p.tuple = p.client.tuple
 	if p.x.requested != nil {

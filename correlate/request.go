@@ -11,20 +11,21 @@ import (
 // reqRecord is one request while it is followed. It is pointer-free; the little
 // that few requests need is in extra.
 type reqRecord struct {
-	number uint32 // in order of opening, from 1; 0 is a free record
-	rev    uint16
-	phase  phase
-	pushes uint8 // of the client, of new bytes, before any answer; stays at its maximum
-	marks  marks
-
+	number   uint32 // in order of opening, from 1; 0 is a free record
+	rev      uint16
+	marks    marks
+	phase    phase
+	verdict  Verdict
+	pushes   uint8  // of the client, of new bytes, before any answer; stays at its maximum
+	point    uint16 // where it was seen first: the client's side
+	outcome  uint16 // of the last judgement, as journal numbers it; 0 before
 	client   uint32 // number of the leg on the client's side
 	last     uint32 // number of the leg joined last
-	point    uint16 // where it was seen first: the client's side
-	verdict  Verdict
-	outcome  uint16 // of the last judgement, as journal numbers it; 0 before
 	attempts uint32
 	end      uint32 // hash of the client's end, under which ends holds it
 	carried  uint32 // hash of what its last packet carried, likewise; 0 none
+
+	from, to [6]byte // link-layer addresses of the first packet; zero if it had none
 
 	opened   int64 // Unix ns, first packet at the client's point
 	lastNew  int64 // last new attempt there
@@ -34,8 +35,6 @@ type reqRecord struct {
 	asked    int64 // first request bytes at the client's point; 0 none
 	answered int64 // first answer bytes at the client's point; 0 none
 	decided  int64 // the deciding packet
-
-	from, to [6]byte // link-layer addresses of the first packet; zero if it had none
 
 	clientFIN, serverFIN int64 // first FIN of each side at the client's point; 0 none
 }

@@ -108,8 +108,10 @@ func (p *path) silentIn(j *judgement) {
 		return
 	}
 	j.cause = CauseUnknown
-	j.why = fmt.Sprintf("The request reached %s and nothing came back; why is not in evidence.", p.name())
-	j.fix = []string{fmt.Sprintf("see whether the server in %s hangs, and whether a firewall runs inside it", p.name())}
+	if !j.unread {
+		j.why = fmt.Sprintf("The request reached %s and nothing came back; why is not in evidence.", p.name())
+		j.fix = []string{fmt.Sprintf("see whether the server in %s hangs, and whether a firewall runs inside it", p.name())}
+	}
 	p.claim(j, p.doors()...)
 }
 
@@ -230,6 +232,9 @@ func serverSilent(p *path, j *judgement, inner *leg) bool {
 		return false
 	}
 	j.cause, j.proof = CauseServerSilent, Inferred
+	if j.unread {
+		return true
+	}
 	j.why = fmt.Sprintf("The server in %s took the request and sent no answer.", p.name())
 	if spoke {
 		j.why = fmt.Sprintf("The server in %s has answered others, and not this request.", p.name())

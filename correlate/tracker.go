@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -30,6 +29,9 @@ type Config struct {
 	// but what an incident counts has changed: who keeps the last of each has
 	// what the document would list.
 	Updates bool
+	// Advise is told of memory that will be read at random, before it is
+	// touched, so that the system may be asked for large pages. It may be nil.
+	Advise func(memory []byte)
 	// Capacity bounds the requests held at once; the oldest are let go and
 	// counted. Zero is DefaultCapacity.
 	Capacity int
@@ -106,11 +108,11 @@ type Tracker struct {
 	tried     tried
 
 	sheet   path      // of the request that is being judged
+	none    extra     // likewise, where it has none
 	finding judgement // about it
 	journal journal
 	beside  beside
-	hashes  [capture.BatchSize]uint32
-	warm    uint64 // keeps the touching reads of Packets alive
+	ahead   ahead
 }
 
 // New makes a Tracker.
@@ -127,9 +129,10 @@ func New(c Config) *Tracker {
 	t := &Tracker{
 		config:     c,
 		netns:      map[string]uint16{capture.HostNetns: 0},
-		legs:       legs{index: newIndex(0), seed: rand.Uint64()},
-		ends:       identities{newIndex(0)},
-		carried:    identities{newIndex(0)},
+		legs:       newLegs(c.Advise),
+		requests:   slab[reqRecord]{advise: c.Advise},
+		ends:       identities{newIndex(c.Advise)},
+		carried:    identities{newIndex(c.Advise)},
 		learned:    newLearned(),
 		extras:     map[uint32]*extra{},
 		due:        math.MaxInt64,
@@ -146,53 +149,16 @@ func New(c Config) *Tracker {
 	return t
 }
 
-// Packets takes a batch of packets. Lookups of the whole batch are begun
-// before the first is used: with many flows the time goes into waiting for
-// memory, and this way the waits overlap.
+// Packets takes a batch of packets.
 func (t *Tracker) Packets(b *decode.Batch) {
 	for packets := b.Packets; len(packets) > 0; {
-		n := min(len(packets), len(t.hashes))
+		n := min(len(packets), len(t.ahead.hashes))
 		t.touch(packets[:n])
 		for i := range packets[:n] {
-			t.packet(&packets[i], t.hashes[i], b.Quotes)
+			t.packet(&packets[i], t.ahead.hashes[i], b.Quotes)
 		}
 		packets = packets[n:]
 	}
-}
-
-// touch computes the hashes of a batch and reads the memory its packets need.
-func (t *Tracker) touch(packets []decode.Packet) {
-	var slots [capture.BatchSize]uint32
-	for i := range packets {
-		p := &packets[i]
-		if p.Kind < decode.Segment || int(p.Point) >= len(t.points) {
-			slots[i] = 0
-			continue
-		}
-		h := hashTuple(&p.Tuple, t.points[p.Point].space, t.legs.seed)
-		t.hashes[i] = h
-		slots[i] = uint32(t.legs.index.slots[t.legs.index.first(h)])
-	}
-	warm := uint64(0)
-	for i := range packets {
-		n := slots[i]
-		slots[i] = 0
-		if n == 0 {
-			continue
-		}
-		g := t.legs.slab.at(n - 1)
-		warm += uint64(g.seen[1].first) + uint64(g.seen[3].count)
-		if g.flags&legAnswered == 0 || packets[i].Flags&decode.FIN != 0 {
-			slots[i] = g.req // it will turn
-		}
-	}
-	for _, n := range slots[:len(packets)] {
-		if n != 0 {
-			r := t.requests.at(n - 1)
-			warm += uint64(r.number) + uint64(r.decided)
-		}
-	}
-	t.warm += warm
 }
 
 // packet takes one packet. Everything done for each packet is in here; what

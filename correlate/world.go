@@ -289,6 +289,9 @@ func (w *world) leadsTo(t, behind decode.Tuple) bool {
 
 // proxyFor is the docker-proxy, or the like, that is known to listen where t goes; nil for none.
 func (w *world) proxyFor(t decode.Tuple) *host.Proxy {
+	if w.host(capture.HostNetns) == nil {
+		return nil // nothing is known of what listens there
+	}
 	if p, ok := w.proxyAt(w.namespace(capture.HostNetns), t).Get(); ok {
 		return &p
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dnatrace/capture/inputs"
+	"dnatrace/capture/pages"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
@@ -137,7 +138,7 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 		return nil, err
 	}
 	saving(enough)
-	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window)}}
+	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Advise: pages.Large}}
 	f.tell(&o, p)
 	if tell := o.OnIncident; tell != nil && !o.Updates && f.format != formatFlag(render.FormatJSONL) {
 		// Nobody watches the clock: who reads wants the whole of each request.

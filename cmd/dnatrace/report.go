@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dnatrace/capture/inputs"
+	"dnatrace/capture/pages"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/target"
 	"dnatrace/cmd/internal/pipeline"
@@ -141,7 +142,7 @@ func (a *app) writeReport(ctx context.Context, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Keep: f.keep()}}
+	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Keep: f.keep(), Advise: pages.Large}}
 	var b bytes.Buffer
 	p := f.printer(&b)
 	if !f.selected.All() { // what is listed is up to the printer

@@ -29,6 +29,7 @@ type Options struct {
 	OnIncident func(*correlate.Incident) // called for each judgement as soon as it stands; may be nil
 	Updates    bool                      // OnIncident is called for mere changes of an incident's numbers, too
 	Memory     int                       // bytes that requests may take; zero: correlate.DefaultMemory
+	Advise     func(memory []byte)       // as correlate.Config has it; may be nil
 	OnStart    func(*correlate.Document) // called once, when packets begin; may be nil
 }
 
@@ -94,7 +95,7 @@ func (j *Judge) begin(start *decode.Start) {
 	}
 	j.own = start != nil
 	j.tracker = correlate.New(correlate.Config{
-		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates,
+		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates, Advise: o.Advise,
 	})
 	j.order = correlate.NewOrder(j.tracker, j.recycle)
 }

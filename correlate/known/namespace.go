@@ -37,10 +37,12 @@ func (n Namespace) State() *host.State { return n.state }
 // words is what the namespace is called in a sentence.
 func (n Namespace) words() string {
 	if n.name == capture.HostNetns || n.name == "" {
-		return "the host"
+		return theHost
 	}
 	return n.name
 }
+
+const theHost = "the host"
 
 // Family is 4 or 6: that of an address.
 func Family(ip netip.Addr) int {
@@ -51,7 +53,13 @@ func Family(ip netip.Addr) int {
 }
 
 func familyWords(family int) string {
-	return map[int]string{4: " (IPv4)", 6: " (IPv6)"}[family]
+	switch family {
+	case 4:
+		return " (IPv4)"
+	case 6:
+		return " (IPv6)"
+	}
+	return ""
 }
 
 // what a part is called in a sentence.
@@ -60,10 +68,37 @@ var partWords = map[host.Part]string{
 	host.PartRules: "the routing rules", host.PartNeighbours: "the neighbours", host.PartSettings: "the settings", host.PartTCP: "the TCP sockets", host.PartUDP: "the UDP sockets", host.PartProxies: "docker-proxy's processes",
 }
 
+// notGiven is what Lacks says of the host where nothing of its state is given: of
+// captures alone it is asked for each request.
+var notGiven = func() map[partOf]string {
+	said := map[partOf]string{}
+	for part, words := range partWords {
+		for _, family := range []int{0, 4, 6} {
+			said[partOf{part, family}] = words + " of " + theHost + familyWords(family) + " are not in evidence"
+		}
+	}
+	return said
+}()
+
+// partOf is a part of a state of one address family.
+type partOf struct {
+	part   host.Part
+	family int
+}
+
 // Lacks says why a part of the state cannot tell that something is not there: it
 // was not given, or not all of it was. "" if it can. Family is 4, 6, or 0 for
 // parts that have none.
 func (n Namespace) Lacks(part host.Part, family int) string {
+	var given bool
+	var why string
+	if n.state != nil {
+		if given, why = n.state.Gives(part, family); given && why == "" {
+			return ""
+		}
+	} else if s, ok := notGiven[partOf{part, family}]; ok && n.why == "" && n.words() == theHost {
+		return s
+	}
 	what := fmt.Sprintf("%s of %s%s", partWords[part], n.words(), familyWords(family))
 	if n.state == nil {
 		if n.why != "" {
@@ -71,14 +106,11 @@ func (n Namespace) Lacks(part host.Part, family int) string {
 		}
 		return what + " are not in evidence"
 	}
-	given, why := n.state.Gives(part, family)
 	verb := " are"
 	if part == host.PartLocal {
 		verb = " is"
 	}
 	switch {
-	case given && why == "":
-		return ""
 	case given:
 		return "not all of " + what + verb + " in evidence: " + why
 	case why != "":

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"dnatrace/capture/pages"
 	"dnatrace/capture/recording"
 	"dnatrace/correlate"
 	"dnatrace/correlate/judge"
@@ -17,7 +18,7 @@ func BenchmarkStages(b *testing.B) {
 	if path == "" {
 		b.Skip("set DNATRACE_BENCH to a capture: go run ./fixtures/gen -preset b -o bench/b.pcapng")
 	}
-	options := judge.Options{Keep: 100}
+	options := judge.Options{Keep: 100, Advise: pages.Large}
 	for _, v := range []struct {
 		name string
 		run  func() (*correlate.Document, error)
