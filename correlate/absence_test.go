@@ -45,6 +45,49 @@ var absences = []row{
 		blind: "nothing behind eth0 was watched",
 	},
 	{
+		name:  "nor is it known that nothing translates it, with the addresses of the host alone",
+		scene: packetsOnly,
+		but: func(s *scene) {
+			s.unwatch("docker0", "veth1", "web:eth0")
+			s.samples = map[string]*host.Sample{capture.HostNetns: {Undated: true, State: host.State{Given: host.Given{"addrs4": ""}, Addrs: hostState().Addrs}}}
+		},
+		story: "0ms eth0 C > H S seq=100\n1s eth0 C > H S seq=100",
+		want:  []string{"undetermined: unknown, 2 tries, inferred"},
+		blind: "whether the request is translated is not in evidence",
+	},
+	{
+		name:  "the capture kept too little of an ICMP error to the client",
+		story: "0ms eth0 C > H S seq=100\n0.1ms eth0 198.51.100.1 > C unreachable 13 about C > H tcp cut",
+		want:  []string{"undetermined: unknown, inferred"},
+		blind: "too little of an ICMP error",
+	},
+	{
+		name:  "seen at one container's door, it was not to come by another's",
+		scene: packetsOnly,
+		but:   func(s *scene) { withDoors(s); s.unwatch("eth0", "docker0", "web:eth0", "peer:eth0") },
+		story: "0ms veth1 C > W S seq=1\n1s veth1 C > W S seq=1",
+		want:  []string{"undetermined: unknown, 2 tries, inferred"},
+	},
+	{
+		name:  "nor was what the host itself asks",
+		scene: packetsOnly,
+		but: func(s *scene) {
+			withDoors(s)
+			s.engine = theEngine()
+			s.engine.Partial, s.web().Partial, s.web().Mappings = true, true, nil
+			s.point("veth1").Container = ""
+			s.unwatch("eth0", "docker0", "web:eth0", "peer:eth0")
+		},
+		story: "0ms veth1 P > W S seq=1\n1s veth1 P > W S seq=1",
+		want:  []string{"undetermined: unknown, 2 tries, inferred"},
+	},
+	{
+		name:  "somebody is asked for in vain just when two requests came: whose neighbour it is cannot be told",
+		scene: packetsOnly,
+		story: "0ms eth0 198.51.100.9 > 198.51.100.1 echo id=7 seq=1\n5ms eth0 C > H S seq=100\n5.02ms docker0 arp who-has 172.17.0.40\n1s eth0 198.51.100.9 > 198.51.100.1 echo id=7 seq=2\n1s docker0 arp who-has 172.17.0.40\n",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
 		name:  "the bridge is not watched, the veth is: it is the next that should have seen it",
 		but:   func(s *scene) { s.unwatch("docker0") },
 		story: "0ms eth0 C > H S seq=100",
@@ -189,3 +232,9 @@ var absences = []row{
 }
 
 func TestAbsences(t *testing.T) { check(t, absences) }
+
+// withDoors adds the doors of a second container, of which nobody says that they are.
+func withDoors(s *scene) {
+	s.watch("veth2", capture.RoleVeth, capture.HostNetns, 0, "")
+	s.watch("peer:eth0", capture.RoleContainer, "peer", 2, "")
+}

@@ -12,6 +12,7 @@ import (
 type neighbourWatch struct {
 	asked, answered int64 // Unix ns of the last one; 0 never
 	firstAsked      int64 // of the row of questions since the last answer
+	alone           bool  // at most one request had been opened just before that
 	asks            int   // in that row
 	point           uint16
 	frame           uint64
@@ -38,6 +39,8 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 	case decode.ICMPError:
 		if p.Quote > 0 && int(p.Quote) <= len(quotes) {
 			t.complaint(p, &quotes[p.Quote-1], pt)
+		} else if p.Truncated {
+			t.cutErrors.put(p.Dst, p.Time)
 		}
 	}
 }
@@ -54,6 +57,7 @@ func (t *Tracker) asked(p *decode.Packet, pt *point) {
 	}
 	if n.answered > n.asked || n.asks == 0 || p.Time-n.asked > int64(neighbourWindow) {
 		n.firstAsked, n.asks = p.Time, 0
+		n.alone = p.Time-t.opened[0] > int64(nearby)
 	}
 	if n.asks == 0 || pt.same == n.point {
 		n.asks++

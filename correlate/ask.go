@@ -14,7 +14,7 @@ import (
 // a container. What the host and containers ask of the world is not, nor is what
 // passes by.
 func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
-	if !t.unicast(g.tuple.Src) || !t.unicast(g.tuple.Dst) {
+	if !t.unicast(g.tuple.Src) || !t.unicast(g.tuple.Dst) || p.DstMAC[0]&1 != 0 {
 		if p.Kind == decode.Datagram {
 			t.askedEveryone(p)
 		}
@@ -119,7 +119,7 @@ func (p *path) disowned() bool {
 		return true
 	case at.Role == capture.RoleNIC && at.macs.usable() && p.r.to != [6]byte{} && p.r.to != at.macs.own:
 		return true
-	case !t.world.addressed():
+	case !t.world.namespace(capture.HostNetns).Local(to.Addr()).Known():
 		return false
 	}
 	return !t.world.isContainerNet(to)

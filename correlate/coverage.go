@@ -47,7 +47,8 @@ func appendNew(list []string, s string) []string {
 func (p *path) clientPoint() *point { return &p.t.points[p.r.point] }
 
 // wayIn are the watched points from the client's side to the server, in the
-// order a request meets them; the client's own is left out.
+// order a request meets them; the client's own is left out, and what lies before it
+// or beside it where the host is behind the request already.
 func (p *path) wayIn() []*point {
 	bridge, veth := "", ""
 	if p.container != nil {
@@ -56,7 +57,7 @@ func (p *path) wayIn() []*point {
 	var found [3][]*point
 	for i := range p.t.points {
 		pt := &p.t.points[i]
-		if pt.same != pt.ID || pt.ID == p.r.point {
+		if pt.same != pt.ID || pt.ID == p.r.point || p.fromHost() && depth(pt) <= depth(p.clientPoint()) {
 			continue
 		}
 		switch {
@@ -81,11 +82,38 @@ func (p *path) mayBeDoor(pt *point) bool {
 // not, or nil if none of those is watched.
 func (p *path) next() *point {
 	for _, pt := range p.wayIn() {
-		if !p.saw(pt, request) {
+		if !p.saw(pt, request) && !p.sawAnother(pt) {
 			return pt
 		}
 	}
 	return nil
+}
+
+// fromHost reports whether the request was seen first where it had left the host: what
+// it passed on, or asked itself.
+func (p *path) fromHost() bool {
+	return p.halfway() || depth(p.clientPoint()) > 0 && p.t.ours(p.tuple.Src)
+}
+
+// depth is how far in a point lies: at a bridge, at a container's door, or inside.
+func depth(pt *point) int {
+	switch pt.Role {
+	case capture.RoleBridge:
+		return 1
+	case capture.RoleVeth:
+		return 2
+	case capture.RoleContainer:
+		return 3
+	}
+	return 0
+}
+
+// sawAnother reports whether the request got as far in as a point at another one,
+// behind the host: then it was not to come by this one.
+func (p *path) sawAnother(pt *point) bool {
+	return slices.ContainsFunc(p.going, func(s stop) bool {
+		return s.point != pt.same && s.at.Role == pt.Role && (s.leg != p.client || p.fromHost())
+	})
 }
 
 // saw reports whether a point saw a direction.

@@ -151,7 +151,7 @@ func refusedByReset(p *path, j *judgement) bool {
 	}
 	from := p.replyFrom(decode.RST)
 	j.verdict = Refused
-	if from != nil && (p.inContainer(from) || p.halfway()) {
+	if from != nil && (p.inContainer(from) || p.handedIn()) {
 		j.fact("packets", from.first, "RST seen first at %s", from.at.Name)
 		resetByContainer(p, j)
 		return true

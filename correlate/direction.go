@@ -63,10 +63,10 @@ func (m *macs) bears(p *decode.Packet) {
 
 // sent takes the interface's address from what the capture says that it sent: the
 // host's own packets, and what it forwards. What a bridge passes on keeps its
-// sender's.
+// sender's, and what is in a tunnel bears those of another network.
 func (m *macs) sent(p *decode.Packet) {
 	switch {
-	case p.Dir != capture.DirOut || m.denied || p.SrcMAC == [6]byte{} || p.SrcMAC == p.DstMAC:
+	case p.Dir != capture.DirOut || m.denied || p.Tunneled || p.SrcMAC == [6]byte{} || p.SrcMAC == p.DstMAC:
 	case m.own == [6]byte{}:
 		m.own, m.confirmed = p.SrcMAC, true
 	case m.own != p.SrcMAC && m.confirmed:

@@ -216,12 +216,14 @@ func (p *path) lastBefore() *point {
 	return at
 }
 
-// lastReply is the last stop of the answer on its way out, or nil.
+// lastReply is the last stop of the answer on its way out, before the client's own
+// point, or nil.
 func (p *path) lastReply() *stop {
-	if len(p.coming) == 0 {
+	back := p.replies()
+	if len(back) == 0 {
 		return nil
 	}
-	return &p.coming[len(p.coming)-1]
+	return &back[len(back)-1]
 }
 
 // bridgeOf is the bridge that an interface is a port of, which rules of IP see

@@ -30,6 +30,20 @@ func (t *Tracker) leavesHost(p *decode.Packet, pt *point) bool {
 // watched whether what goes back leaves it.
 func (p *path) halfway() bool { return p.r.marks&markHalfway != 0 }
 
+// handedIn reports whether the request is known to have been seen on its way from the
+// host into a container. Where the capture does not say which way it went, and what it
+// comes from may be a container's address, it may have been a container that asked.
+func (p *path) handedIn() bool {
+	if !p.halfway() {
+		return false
+	}
+	if asked := p.side(request); asked != nil && asked.facing() != capture.DirUnknown {
+		return true
+	}
+	src := p.tuple.Src
+	return !src.Addr().IsPrivate() || p.t.ours(src) || len(p.t.world.subnets) > 0 || p.containerAt(p.tuple.Dst) != nil
+}
+
 // absorb takes what was seen behind the host before the client's own packets were,
 // as the request of leg n: the capture began in between, or its ring lost the first
 // packet. The initial number tells that they are one.
@@ -93,7 +107,7 @@ func outOfSight(p *path, j *judgement) bool {
 
 // wentIn reports whether it is known that the request was handed to a container.
 func (p *path) wentIn() bool {
-	if p.inner != nil || p.inside != nil || p.halfway() {
+	if p.inner != nil || p.inside != nil || p.handedIn() {
 		return true
 	}
 	return p.x.conntrack != nil && p.translated() != "" &&

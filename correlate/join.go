@@ -7,6 +7,8 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
+	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
 
@@ -107,10 +109,11 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 }
 
 // asksSeveral makes requests of what one client socket asks of several servers at
-// once, as resolvers do, where nothing but packets is in evidence: which of them is
-// silent is worth telling, whosever they are.
+// once, as resolvers do, where nothing tells that it is a container's and the servers
+// are strangers, nor the capture which way the packet went: which of them is silent is
+// worth telling, whosever they are.
 func (t *Tracker) asksSeveral(n uint32, g *leg, p *decode.Packet, pt *point) bool {
-	if t.world.known() || p.Kind != decode.Datagram || !t.unicast(g.tuple.Dst) || !t.selected(g.tuple) {
+	if t.world.known() || t.facing(p, pt) != capture.DirUnknown || p.Kind != decode.Datagram || !t.unicast(g.tuple.Dst) || !t.selected(g.tuple) {
 		return false
 	}
 	before := t.learned.asker.swap(t.endHash(&g.tuple), n, g.hash, pt.same, p.Time)
@@ -118,7 +121,7 @@ func (t *Tracker) asksSeveral(n uint32, g *leg, p *decode.Packet, pt *point) boo
 		return false
 	}
 	first := t.legs.slab.at(before.leg)
-	if first.hash != before.of || first.n == 0 || first.tuple.Src != g.tuple.Src || first.tuple.SrcPort != g.tuple.SrcPort || first.tuple.Proto != g.tuple.Proto {
+	if first.hash != before.of || first.n == 0 || first.tuple.Src != g.tuple.Src || first.tuple.SrcPort != g.tuple.SrcPort || first.tuple.Proto != g.tuple.Proto || t.directed(first) {
 		return false
 	}
 	if first.req == 0 {
@@ -130,6 +133,23 @@ func (t *Tracker) asksSeveral(n uint32, g *leg, p *decode.Packet, pt *point) boo
 	t.begin(n, p, pt)
 	t.leavesTheHost(g.req - 1)
 	return true
+}
+
+// directed reports whether the capture says, in the host's namespace, which way packets
+// of a leg went behind it.
+func (t *Tracker) directed(g *leg) bool {
+	if g.netns != 0 {
+		n, _, ok := t.legs.lookup(g.tuple, 0)
+		if !ok {
+			return false
+		}
+		g = t.legs.slab.at(n)
+	}
+	found := false
+	t.legs.each(g, func(s *sighting) {
+		found = found || t.points[s.point].Role != capture.RoleNIC && s.facing() != capture.DirUnknown
+	})
+	return found
 }
 
 // leavesTheHost notes that a request goes out: no point of the host is behind the
@@ -422,7 +442,7 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 	waiting := 0
 	for i := range t.proxied {
 		w := &t.proxied[i]
-		if r := t.requests.at(w.req); r.number == w.number && t.mayHaveDialled(r, w.at, g, p) {
+		if r := t.requests.at(w.req); r.number == w.number && t.mayHaveDialled(r, w.at, g, p) && !t.proxyOf(r).None() {
 			found = w
 			waiting++
 		}
@@ -439,8 +459,18 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 	return true
 }
 
+// proxyOf is the docker-proxy that is known to take what a request asks for.
+func (t *Tracker) proxyOf(r *reqRecord) known.Answer[host.Proxy] {
+	if !t.world.known() {
+		return known.Unknown[host.Proxy]("")
+	}
+	return t.world.proxyAt(t.world.namespace(capture.HostNetns), t.legs.slab.at(r.client).tuple)
+}
+
 // sentOn joins leg g to the request whose datagram docker-proxy sent on in it: it
-// carries the same bytes.
+// carries the same bytes. So does what a rule translates and masquerades; where
+// there is no proxy it is that, and where neither is known and the client is one
+// that is masqueraded, it is told of neither.
 func (t *Tracker) sentOn(n uint32, g *leg, p *decode.Packet, pt *point) bool {
 	h := t.bytesHash(p)
 	e := &t.learned.said[h%uint32(len(t.learned.said))]
@@ -451,12 +481,16 @@ func (t *Tracker) sentOn(n uint32, g *leg, p *decode.Packet, pt *point) bool {
 	if r.number != e.number || !t.mayHaveDialled(r, e.at, g, p) || r.point == pt.same {
 		return false
 	}
-	if e.crowd || !t.ours(g.tuple.Src) {
+	proxy := t.proxyOf(r)
+	masked := p.IPID == 0 && depth(&t.points[r.point]) > 0
+	if e.crowd || !t.ours(g.tuple.Src) || masked && !proxy.Known() {
 		t.rivals(e.req, pt)
 		t.orphan(n, p.Time)
 		return true
 	}
-	r.marks |= markProxied
+	if !proxy.None() {
+		r.marks |= markProxied
+	}
 	t.belong(n, e.req)
 	return true
 }

@@ -6,6 +6,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -110,6 +111,25 @@ var joins = []row{
 		want:  []string{"refused at host: rules-missing, proven"},
 		note:  "the way in from outside was not exercised",
 	},
+	{
+		name: "docker-proxy opens no connection for who asked for the container's own address, though the port is the same",
+		but: func(s *scene) {
+			s.samePort()
+			s.unwatch("eth0", "docker0", "veth1")
+		},
+		story: "0ms web:eth0 C6 > W6 S seq=100\n0.1ms web:eth0 W6 > C6 S. seq=500 ack=101\n0.2ms web:eth0 C6 > W6 . seq=101 ack=501\n0.3ms web:eth0 C6 > W6 P. seq=101 ack=501 len=9\n0.4ms web:eth0 W6 > C6 . seq=501 ack=110\n" +
+			"50ms web:eth0 P > W S seq=700\n50.1ms web:eth0 W > P R. seq=0 ack=701\n",
+		want: []string{"unanswered at container: server-silent, inferred"},
+	},
+	{
+		name: "what a rule translates and masquerades is not docker-proxy's, where there is none",
+		but: func(s *scene) {
+			withPeer(s)
+			s.web().Mappings = append(s.web().Mappings, engine.Binding{Proto: "udp", Container: 53, HostIP: netip.IPv6Unspecified(), HostPort: 8053})
+		},
+		story: "0ms veth2 [fd00:17::3]:5000 > [2001:db8::1]:8053 udp seq=9 len=6\n0.05ms veth1 [fd00:17::1]:50000 > [fd00:17::2]:53 udp seq=9 len=6\n1ms veth1 [fd00:17::2]:53 > [fd00:17::1]:50000 udp seq=8 len=20\n1.1ms veth2 [2001:db8::1]:8053 > [fd00:17::3]:5000 udp seq=8 len=20\n",
+		want:  []string{"delivered, via dnat to [fd00:17::2]:53, inferred"},
+	},
 }
 
 func TestJoins(t *testing.T) { check(t, joins) }
@@ -207,6 +227,40 @@ var strangers = []row{
 			"0.1ms docker0 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33\n0.15ms eth0 198.51.100.1:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33 in\n" +
 			"9ms eth0 203.0.113.54:53 > 198.51.100.1:5000 udp len=60 in\n9.1ms docker0 203.0.113.54:53 > 172.17.0.2:5000 udp len=60\n",
 		want: []string{"undetermined: unknown, inferred", "delivered, inferred"},
+	},
+	{
+		name:  "that it asks of the world is known where the capture says which way packets went",
+		scene: packetsOnly,
+		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +
+			"0.1ms docker0 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33 in\n0.15ms eth0 198.51.100.1:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33 in\n" +
+			"9ms eth0 203.0.113.54:53 > 198.51.100.1:5000 udp len=60 in\n9.1ms docker0 203.0.113.54:53 > 172.17.0.2:5000 udp len=60\n",
+	},
+	{
+		name:  "or does so behind the container's own interface",
+		scene: packetsOnly,
+		story: "0ms web:eth0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.02ms veth1 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +
+			"0.1ms web:eth0 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33\n9.1ms web:eth0 203.0.113.54:53 > 172.17.0.2:5000 udp len=60\n",
+	},
+	{
+		name:  "what goes by on the wire to somebody else is none, though a tunnel's packets bear MAC addresses of another network",
+		scene: packetsOnly,
+		story: "0ms eth0 198.51.100.1:123 > 203.0.113.10:123 udp seq=1 len=48 mac=1 to=9 out\n" +
+			"1ms eth0 10.0.1.5:4000 > 10.0.1.6:8080 S seq=1 mac=5 to=6 in tunneled\n1.1ms eth0 10.0.1.6:8080 > 10.0.1.5:4000 S. seq=2 ack=2 mac=6 to=5 out tunneled\n" +
+			"2ms eth0 198.51.100.104:4000 > 198.51.100.158:8080 S seq=100 mac=4 to=8 in\n3ms eth0 198.51.100.104:4000 > 198.51.100.158:8080 S seq=100 mac=4 to=8 in\n",
+	},
+	{
+		name:  "or the routes to the host's own addresses are all that is known of them",
+		scene: packetsOnly,
+		but: func(s *scene) {
+			s.samples = map[string]*host.Sample{capture.HostNetns: {Undated: true, State: host.State{Given: host.Given{"local4": "", "routes4": ""},
+				Routes: []host.Route{{Table: 255, Type: "local", Dst: prefix("198.51.100.1/32"), Link: 2}}}}}
+		},
+		story: "0ms eth0 198.51.100.107:4000 > 198.51.100.158:5300 udp seq=1 len=20 in\n1ms eth0 198.51.100.158:5300 > 198.51.100.107:4000 udp seq=2 len=20\n",
+	},
+	{
+		name:  "a frame to everyone is no request, whatever address is in it",
+		scene: packetsOnly,
+		story: "0ms eth0 198.51.100.30:137 > 198.51.100.255:137 udp seq=1 len=20 in everyone\n",
 	},
 	{
 		name:  "UDP through docker-proxy is joined by its bytes, where an address of the host sends them on",

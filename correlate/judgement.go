@@ -51,6 +51,9 @@ func (p *path) claim(j *judgement, points ...*point) {
 	if p.x.leaves {
 		c.gaps = append(c.gaps, "it left the host: what became of it outside was not watched")
 	}
+	if p.t.cutErrors.get(p.tuple.Src) >= p.r.opened {
+		c.gaps = append(c.gaps, "the capture kept too little of an ICMP error to the client to tell what it is about")
+	}
 	if p.x.rival != 0 {
 		c.gaps = append(c.gaps, fmt.Sprintf("what was seen at %s is this request's or that of another of the same client: they cannot be told apart", p.t.pointName(p.x.rival-1)))
 	}
@@ -82,11 +85,25 @@ func (p *path) untranslated() bool {
 	if e := p.x.conntrack; e != nil {
 		return e.Reply.Reverse() == e.Orig
 	}
+	if p.halfway() {
+		return false // what it was before it was seen is not in evidence
+	}
+	if p.maskedBeyondRecognition() {
+		return false
+	}
 	if p.clientPoint().Role == capture.RoleLoopback && p.translated() == "" {
 		return true // what is translated leaves the host's loopback before it is seen there
 	}
 	way := p.wayIn()
 	return p.translated() == "" && len(way) > 0 && len(p.watched(way[0]).gaps) == 0
+}
+
+// maskedBeyondRecognition reports whether a point behind would not know the request
+// again: it comes from a container, which is masqueraded towards its own bridge, and
+// carries nothing that tells it from others when both its ends are replaced.
+func (p *path) maskedBeyondRecognition() bool {
+	at := p.clientPoint().Role
+	return (at == capture.RoleBridge || at == capture.RoleVeth || at == capture.RoleContainer) && p.r.carried == 0
 }
 
 // failedToGet is the container that was to publish the port and could not.

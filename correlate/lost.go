@@ -189,8 +189,8 @@ func (p *path) unresolved() *neighbourWatch {
 }
 
 // askedMeanwhile guesses the destination where no rule or entry names it: the
-// one address on a bridge that was asked for, in vain, while the request
-// waited.
+// one address on a bridge that was asked for, in vain, as soon as the request had
+// come, where no other came with it.
 func (p *path) askedMeanwhile() *neighbourWatch {
 	if p.inner != nil || p.target != (decode.Tuple{}) && p.containerAt(p.target.Dst) != nil {
 		return nil
@@ -204,7 +204,7 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 		if n == nil || p.t.points[n.point].Role != capture.RoleBridge || ip.Is4() != p.tuple.Dst.Is4() {
 			continue
 		}
-		if n.firstAsked < p.r.opened || n.firstAsked-p.r.opened > int64(nearby) {
+		if !n.alone || n.firstAsked < p.r.opened || n.firstAsked-p.r.opened > int64(nearby) {
 			continue // the host asks as soon as it has something to send
 		}
 		if found != nil {
@@ -320,6 +320,10 @@ func vanished(p *path, j *judgement) bool {
 		if p.translatedAway(j, last.at) {
 			return true
 		}
+		if p.mayBeTranslated() {
+			j.undetermined(p, "whether the request is translated is not in evidence, and nothing behind "+last.at.Name+" was watched")
+			return true
+		}
 		j.between = [2]string{last.at.Name, "host"}
 		j.why = fmt.Sprintf("The request for %s came in at %s, is translated by nothing that is in evidence, and the host gave no answer: a rule on INPUT, or in front of it.", p.tuple.DstEnd(), last.at.Name)
 		j.fix = []string{"look at the rules for INPUT: nft list ruleset, iptables-save"}
@@ -398,6 +402,12 @@ func (p *path) claimDrop(j *judgement, f filtering) {
 // known.
 func (p *path) endsAtHost() bool {
 	return p.t.world.known() && p.t.world.isHost(p.tuple.Dst) && p.binding == nil && p.inner == nil && p.translated() == ""
+}
+
+// mayBeTranslated reports whether neither rules nor the engine tell that a request to
+// the host is for the host itself, nor a point behind.
+func (p *path) mayBeTranslated() bool {
+	return !p.untranslated() && mappingsLack(p.engineThen()) != "" && p.rulesLack(capture.HostNetns) != ""
 }
 
 // dropCause says from state why a request was not forwarded.

@@ -42,6 +42,10 @@ func packet(words []string) (decode.Packet, *decode.Quote) {
 		case "unreachable", "too-big", "exceeded", "parameter", "quench":
 			return complaint(p, rest)
 		case "in", "out":
+		case "tunneled":
+			p.Tunneled = true
+		case "everyone": // as the frame has it
+			p.DstMAC = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 		default:
 			field(&p, w)
 		}
@@ -126,6 +130,10 @@ func complaint(p decode.Packet, words []string) (decode.Packet, *decode.Quote) {
 		p.Type, p.Code = 3, uint8(n)
 	default:
 		p.Type, p.Code = 1, uint8(n)
+	}
+	if slices.Contains(words, "cut") {
+		p.Quote, p.Truncated = 0, true
+		return p, nil
 	}
 	return p, q
 }

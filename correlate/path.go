@@ -239,7 +239,7 @@ func (p *path) via(j *judgement) string {
 		return "host"
 	case j.stage == "raw" || j.stage == "ingress" || j.stage == "prerouting" || j.stage == "host":
 		return "" // it ended before anything could send it anywhere
-	case j.verdict == Delivered:
+	case j.verdict == Delivered || p.took() && !p.ruledOn():
 		return "" // by which way is not in evidence
 	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC && p.target != (decode.Tuple{}) && p.target.Dst.Is4() == p.tuple.Dst.Is4():
 		return "dnat"
@@ -250,8 +250,19 @@ func (p *path) via(j *judgement) string {
 // answeredByHost reports whether the host itself took up the request. Its
 // kernel's refusal is not that.
 func (p *path) answeredByHost() bool {
-	took := p.r.synAck != 0 || p.tuple.Proto != decode.TCP && p.r.answered != 0
-	return p.inner == nil && p.inside == nil && took && p.t.world.known() && p.t.world.isHost(p.tuple.Dst)
+	return p.inner == nil && p.inside == nil && p.took() && p.t.world.known() && p.t.world.isHost(p.tuple.Dst)
+}
+
+// took reports whether somebody took up the request: a connection was accepted, a
+// datagram answered.
+func (p *path) took() bool {
+	return p.r.synAck != 0 || p.tuple.Proto != decode.TCP && p.r.answered != 0
+}
+
+// ruledOn reports whether the recorded rules translate the request.
+func (p *path) ruledOn() bool {
+	_, _, on := p.ruledTranslation()
+	return on
 }
 
 func isHostMode(c *engine.Container) bool { return c.Mode == "host" }
@@ -352,7 +363,7 @@ func (p *path) fromItsStart() bool {
 // inContainer reports whether a stop lies beyond the host's own stack, on the
 // server's side.
 func (p *path) inContainer(s *stop) bool {
-	return s.at.Role == capture.RoleContainer || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.containerAt(p.client.tuple.Dst) != nil ||
+	return s.at.Role == capture.RoleContainer && p.isServersDoor(s.at) || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.containerAt(p.client.tuple.Dst) != nil ||
 		s.at.Netns == capture.HostNetns && (s.at.Role == capture.RoleBridge || s.at.Role == capture.RoleVeth) &&
 			p.containerAt(p.client.tuple.Dst) != nil && p.containerAt(p.tuple.Src) == nil
 }

@@ -42,7 +42,7 @@ func resetByHost(p *path, j *judgement) {
 	if p.redirected(j) {
 		return
 	}
-	if mayGoIn := p.binding != nil || p.engineThen() == nil || p.isDirect(); mayGoIn && !p.untranslated() {
+	if mayGoIn := p.binding != nil || mappingsLack(p.engineThen()) != "" || p.isDirect(); mayGoIn && !p.untranslated() {
 		if p.wentIn() {
 			resetByContainer(p, j)
 			return
@@ -110,7 +110,7 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = fmt.Sprintf("docker-proxy (pid %d) accepted the connection and %s it: its own connection to %s failed.", proxy.PID, word, proxy.Container)
 		j.fix = []string{fmt.Sprintf("check that the server behind %s accepts connections", proxy.Container)}
-	case from != nil && (p.inContainer(from) || p.halfway() || flag == decode.FIN && p.wentIn()):
+	case from != nil && (p.inContainer(from) || p.handedIn() || flag == decode.FIN && p.wentIn()):
 		j.stage, j.cause, j.proof = "container", CauseServerReset, proofOf(p.proven)
 		j.why = fmt.Sprintf("The server in %s accepted the connection and %s it without a byte of answer.", p.name(), word)
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}

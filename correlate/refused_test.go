@@ -71,6 +71,60 @@ var refusals = []row{
 		blind: "what the engine publishes is not in evidence",
 	},
 	{
+		name:  "packets alone: a reset that came out of the container's door",
+		scene: packetsOnly,
+		story: "0ms veth1 C > W S seq=100\n0.1ms veth1 W > C R. seq=0 ack=101",
+		want:  []string{"refused at container: no-listener, inferred"},
+	},
+	{
+		name:  "packets alone: so does a datagram that nobody takes",
+		scene: packetsOnly,
+		story: "0ms veth1 C > V udp len=9\n0.1ms veth1 172.17.0.2 > C unreachable 3 about C > V udp",
+		want:  []string{"refused at container: no-listener, inferred"},
+	},
+	{
+		name:  "packets alone: who refuses what may be a container's own request is not told",
+		scene: packetsOnly,
+		story: "0ms veth1 172.17.0.3:4000 > 172.17.0.1:8080 S seq=100\n0.1ms veth1 172.17.0.1:8080 > 172.17.0.3:4000 R. seq=0 ack=101",
+		want:  []string{"refused: unknown, inferred"},
+	},
+	{
+		name:  "packets alone: nor who closes its connection",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "veth1", "lo") },
+		story: "0ms web:eth0 172.17.0.2:4000 > 172.17.0.1:8080 S seq=100\n0.1ms web:eth0 172.17.0.1:8080 > 172.17.0.2:4000 S. seq=500 ack=101\n0.2ms web:eth0 172.17.0.2:4000 > 172.17.0.1:8080 . seq=101 ack=501\n" +
+			"0.3ms web:eth0 172.17.0.1:8080 > 172.17.0.2:4000 F. seq=501 ack=101\n",
+		want: []string{"refused: unknown, inferred"},
+	},
+	{
+		name: "the host's own connection to the container, on a port that docker-proxy has too",
+		but: func(s *scene) {
+			s.samePort()
+			withDoors(s)
+			s.unwatch("docker0", "web:eth0", "peer:eth0")
+			s.hideLinks()
+		},
+		story: "0ms veth1 P > W S seq=700\n0.1ms veth1 W > P S. seq=900 ack=701\n0.2ms veth1 P > W . seq=701 ack=901\n0.3ms veth1 P > W P. seq=701 ack=901 len=9\n0.4ms veth1 W > P F. seq=901 ack=710\n",
+		want:  []string{"refused at container: server-reset, direct, proven"},
+	},
+	{
+		name:  "a reset at the card alone, where not all containers are in evidence: the host's, or a container's",
+		but:   func(s *scene) { s.unpublish(); s.engine.Partial = true; s.unwatch("docker0", "veth1", "web:eth0") },
+		story: "0ms eth0 C > H S seq=100\n0.1ms eth0 H > C R. seq=0 ack=101",
+		want:  []string{"refused: unknown, inferred"},
+	},
+	{
+		name:  "connection tracking has the datagram past all rules: what comes back then is the container's word",
+		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0") },
+		story: "0ms eth0 C > U udp len=9\n0.05ms conntrack new C > U translated V > C udp\n0.1ms eth0 198.51.100.1 > C unreachable 3 about C > U udp out",
+		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:53, inferred"},
+	},
+	{
+		name:  "host unreachable two seconds after the try: no rule waits so long, and since when the host has asked was not seen",
+		story: "0ms eth0 C > H S seq=100\n2.07s eth0 198.51.100.1 > C unreachable 1 about C > H tcp out",
+		want:  []string{"refused at host between eth0 and docker0: unknown, inferred"},
+	},
+	{
 		name: "a container failed to start for the port, and whoever held it is gone",
 		but: func(s *scene) {
 			s.broken("exited", "driver failed: Bind for 0.0.0.0:8080 failed: port is already allocated")

@@ -172,7 +172,7 @@ func (p *path) unseen(j *judgement) []Unseen {
 		return out
 	}
 	for _, pt := range p.wayIn() {
-		if !p.saw(pt, request) {
+		if !p.saw(pt, request) && !p.sawAnother(pt) {
 			out = append(out, p.unseenAt(pt, request))
 		}
 	}

@@ -135,6 +135,7 @@ func (t *Tracker) superseded(req uint32) {
 func (t *Tracker) begin(n uint32, p *decode.Packet, pt *point) {
 	t.makeRoom()
 	t.numbers++
+	t.opened = [2]int64{t.opened[1], p.Time}
 	req := t.requests.get()
 	r := t.requests.at(req)
 	g := t.legs.slab.at(n)

@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/capture/rules"
 	"dnatrace/correlate"
 	"dnatrace/decode"
 )
@@ -22,6 +23,7 @@ type scene struct {
 	filter  []string                // what the capture was narrowed by
 	engine  *engine.Snapshot        // nil: no engine in evidence
 	samples map[string]*host.Sample // by namespace
+	rules   string                  // of the host, as iptables-save has them; "": not in evidence
 	change  func()                  // makes the state what it is after the last line; nil: what it was
 }
 
@@ -174,6 +176,23 @@ func (s *scene) listens(proto string, locals ...string) {
 	}
 }
 
+// samePort has web's port 80 published as 80.
+func (s *scene) samePort() {
+	for i := range s.web().Mappings {
+		if b := &s.web().Mappings[i]; b.Container == 80 {
+			b.HostPort = 80
+		}
+	}
+	s.dockerProxy("tcp", "0.0.0.0:80", "172.17.0.2:80")
+	s.dockerProxy("tcp", "[::]:80", "172.17.0.2:80")
+}
+
+// hideLinks leaves out whose door is whose.
+func (s *scene) hideLinks() {
+	s.samples[capture.HostNetns].Links = nil
+	s.point("veth1").Container = ""
+}
+
 // hostListens puts a listener on the host itself.
 func (s *scene) hostListens(proto, local, process string) {
 	h := s.samples[capture.HostNetns]
@@ -209,6 +228,9 @@ func (s *scene) state(at int64) []decode.Event {
 		e := *s.engine
 		e.Containers, e.Networks = slices.Clone(e.Containers), slices.Clone(e.Networks)
 		out = append(out, &decode.EngineSnapshot{Time: at, Snapshot: e})
+	}
+	if s.rules != "" {
+		out = append(out, &decode.Ruleset{Time: at, Netns: capture.HostNetns, Ruleset: rules.Ruleset{Backend: "iptables-save", Data: []byte(s.rules)}})
 	}
 	for _, netns := range []string{capture.HostNetns, "web"} {
 		if s.samples[netns] == nil {

@@ -1,6 +1,7 @@
 package correlate_test
 
 import (
+	"strings"
 	"testing"
 
 	"dnatrace/capture"
@@ -28,6 +29,16 @@ var stalls = []row{
 		},
 		story: shake + translated + ask + heard + "0.5ms web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=1448\n0.8s web:eth0 veth1 docker0 H > C P. seq=501 ack=151 len=1448",
 		want:  []string{"stalled between docker0 and eth0: mtu, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name: "rules are not asked where the bridge is not known by which the answer comes",
+		but: func(s *scene) {
+			s.engine = nil
+			s.unwatch("docker0", "veth1")
+			s.rules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -i docker0 -j ACCEPT\n-A FORWARD -o docker0 -j ACCEPT\nCOMMIT\n"
+		},
+		story: strings.NewReplacer("docker0 ", "", "veth1 ", "").Replace(shake + ask + heard + "0.5ms web:eth0 W > C P. seq=501 ack=151 len=1448\n0.8s web:eth0 W > C P. seq=501 ack=151 len=1448"),
+		want:  []string{"stalled between web:eth0 and eth0: unknown, via dnat to 172.17.0.2:80, inferred"},
 	},
 	{
 		name: "an answer leaves again and again and is not acknowledged, and the client says that it is there: large packets vanish behind",

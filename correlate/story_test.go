@@ -22,8 +22,9 @@ import (
 // mapping translates to. Ends are names (see ends) or addresses. What follows
 // is as tcpdump prints it: S, S., ., P., F., R, R. and seq, ack, len; or udp,
 // echo, echo-reply, init, unreachable CODE about SRC > DST … (exceeded, quench, parameter
-// likewise). "in" and "out"
-// give the direction at the NIC, which is otherwise told by the addresses.
+// likewise). "in" and "out" give the direction, which is otherwise told by the
+// addresses at the NIC, and by nothing elsewhere. "tunneled" is of what came in a
+// tunnel, "everyone" of a frame to all, "cut" of an error that the capture cut short.
 //
 // Other lines:
 //

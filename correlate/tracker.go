@@ -90,6 +90,7 @@ type Tracker struct {
 	aging     queue[age]   // every request, in order of age
 
 	numbers    uint32
+	opened     [2]int64   // when the last two requests were, Unix ns
 	proxied    []deadline // requests a docker-proxy may be serving, oldest first; at is when they were noted
 	world      world
 	neighbours recent[decode.IP, *neighbourWatch]
@@ -97,6 +98,7 @@ type Tracker struct {
 	pinned     map[decode.Tuple]*decode.Conntrack      // untranslated UDP flows that are older than what was captured of them
 	passages   recent[passageKey, *passage]
 	drops      recent[dropEnd, *decode.Drop]
+	cutErrors  recent[decode.IP, int64]    // ICMP errors to an address whose quote the capture cut, Unix ns of the last
 	talkers    recent[decode.Tuple, int64] // servers that answered someone; Src unset
 	lastTalker decode.Tuple                // of them the last
 	ending     bool                        // the input is over, and a request is judged that waited for more
@@ -141,6 +143,7 @@ func New(c Config) *Tracker {
 		pinned:     map[decode.Tuple]*decode.Conntrack{},
 		passages:   recent[passageKey, *passage]{most: passagesKept},
 		drops:      recent[dropEnd, *decode.Drop]{most: dropsKept},
+		cutErrors:  recent[decode.IP, int64]{most: neighboursKept},
 		talkers:    recent[decode.Tuple, int64]{most: talkersKept},
 		crowds:     recent[server, *crowd]{most: floodsKept},
 	}

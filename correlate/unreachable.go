@@ -103,7 +103,7 @@ func ruleInContainer(p *path, j *judgement, e *icmpError) bool {
 
 // nobodyInContainer: the container's own kernel says that nobody takes it.
 func nobodyInContainer(p *path, j *judgement, e *icmpError) bool {
-	if !p.cameFromBehind(e) && p.sayer(e) != "container" || !e.saysNobody(p.tuple.Proto) {
+	if !p.cameFromBehind(e) && p.sayer(e) != "container" && !p.goneIn() || !e.saysNobody(p.tuple.Proto) {
 		return false
 	}
 	resetByContainer(p, j)
@@ -208,6 +208,9 @@ func rejected(p *path, j *judgement, e *icmpError) bool {
 	if e.netUnreachable() && p.target == (decode.Tuple{}) {
 		return false // a route may be missing for where it was translated to, which is not in evidence
 	}
+	if e.hostUnreachable() && e.time-e.tried > int64(answersAtOnce) {
+		return false // the host has asked for a neighbour meanwhile; since when was not seen
+	}
 	if !e.rejectable() || p.foreign(e) || p.passed() || (e.hostUnreachable() || e.netUnreachable()) && !p.canReach() {
 		return false
 	}
@@ -243,7 +246,7 @@ func (p *path) sayer(e *icmpError) string {
 	}
 	at := &p.t.points[first.point]
 	switch {
-	case at.Role == capture.RoleContainer || at.Role == capture.RoleVeth && p.isServersDoor(at) || w.containerAt(first.from) != nil:
+	case at.Role == capture.RoleContainer && p.isServersDoor(at) || at.Role == capture.RoleVeth && p.isServersDoor(at) || w.containerAt(first.from) != nil, p.handedIn() && e.from == p.tuple.Dst:
 		return "container"
 	case w.isHost(e.from) || !w.addressed() && e.from == p.tuple.Dst:
 		return "host"

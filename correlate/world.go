@@ -244,10 +244,10 @@ func (w *world) serves(t decode.Tuple) bool {
 
 // mapping finds the container that publishes the destination of t.
 func (w *world) mapping(e *engine.Snapshot, t decode.Tuple) (*engine.Container, *engine.Binding) {
-	if e == nil {
-		return nil, nil
-	}
 	dst := t.Dst.Addr()
+	if e == nil || w.containers[dst] != nil {
+		return nil, nil // only addresses of the host are published
+	}
 	for i := range e.Containers {
 		c := &e.Containers[i]
 		for j := range c.Mappings {
@@ -289,8 +289,8 @@ func (w *world) leadsTo(t, behind decode.Tuple) bool {
 
 // proxyFor is the docker-proxy, or the like, that is known to listen where t goes; nil for none.
 func (w *world) proxyFor(t decode.Tuple) *host.Proxy {
-	if w.host(capture.HostNetns) == nil {
-		return nil // nothing is known of what listens there
+	if w.containerAt(t.Dst) != nil || w.host(capture.HostNetns) == nil {
+		return nil // it listens on addresses of the host, and nothing may be known of it
 	}
 	if p, ok := w.proxyAt(w.namespace(capture.HostNetns), t).Get(); ok {
 		return &p

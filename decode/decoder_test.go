@@ -224,6 +224,17 @@ func essence(p decode.Packet) decode.Packet {
 	return p
 }
 
+func TestACookedPacketTellsWhetherItWasForMoreThanOne(t *testing.T) {
+	for packetType, many := range []bool{false, true, true, false, false} { // linux/if_packet.h
+		d, out := decode.NewDecoder(), decode.Batch{}
+		d.Point(capture.Point{ID: 0, Link: 113})
+		d.Packets(batchOf(slices.Concat([]byte{0, byte(packetType), 0, 1, 0, 6, 0, 1, 2, 3, 4, 5, 0, 0, 8, 0}, make([]byte, 20))), &out)
+		if got := out.Packets[0].DstMAC[0]&1 != 0; got != many {
+			t.Errorf("packet type %d: to more than one: %v", packetType, got)
+		}
+	}
+}
+
 func TestTheCaptureKnowsTheDirectionBest(t *testing.T) {
 	rows := []struct {
 		captured   capture.Direction

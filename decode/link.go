@@ -114,8 +114,12 @@ func (d *Decoder) cooked2(p *Packet, b []byte, wire uint32) {
 }
 
 // cookedDirection fills in the direction where the capture does not record it:
-// packet type 4 is PACKET_OUTGOING, 0 to 3 were received (linux/if_packet.h).
+// packet type 4 is PACKET_OUTGOING, 0 to 3 were received (linux/if_packet.h), 1 and 2
+// of them by everyone and by a group.
 func cookedDirection(p *Packet, packetType uint16) {
+	if packetType == 1 || packetType == 2 {
+		p.DstMAC = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	}
 	switch {
 	case p.Dir != capture.DirUnknown:
 	case packetType == 4:

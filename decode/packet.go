@@ -30,7 +30,7 @@ type Packet struct {
 	Truncated bool    // a header is not whole: the capture cut it, or the packet's own lengths leave no room for it
 	Tunneled  bool    // it came inside VXLAN or Geneve: nothing here is of the packet that carried it
 	SrcMAC    [6]byte // of the frame; ARP and ND: of the sender, as the message says
-	DstMAC    [6]byte // of the frame; ARP: of the target; zero where the link layer has none
+	DstMAC    [6]byte // of the frame; ARP: of the target; zero where the link layer has none. Of a cooked header, that of everyone where it says that more than one was meant
 }
 
 // Kind says what a frame is, as far as requests are concerned.
