@@ -88,6 +88,21 @@ var absences = []row{
 		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "dropped between eth0 and docker0: unknown, inferred"},
 	},
 	{
+		name:  "somebody is asked for just when the request came, and once",
+		scene: packetsOnly,
+		story: "0ms eth0 C > H S seq=100\n0.02ms docker0 arp who-has 172.17.0.40\n1s eth0 C > H S seq=100",
+		want:  []string{"dropped between eth0 and docker0: unknown, 2 tries, inferred"},
+	},
+	{
+		name: "a container's own request may come from another address behind, and would not be known again",
+		but: func(s *scene) {
+			withPeer(s)
+			s.unwatch("eth0", "docker0", "veth1", "veth2")
+		},
+		story: "0ms peer:eth0 [fd00:17::3]:4000 > H6 S seq=5\n1s peer:eth0 [fd00:17::3]:4000 > H6 S seq=5",
+		want:  []string{"undetermined: unknown, 2 tries, inferred"},
+	},
+	{
 		name:  "the bridge is not watched, the veth is: it is the next that should have seen it",
 		but:   func(s *scene) { s.unwatch("docker0") },
 		story: "0ms eth0 C > H S seq=100",

@@ -141,7 +141,7 @@ func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
 	r := t.requests.at(req)
 	const most = 32
 	x := t.extra(req)
-	e := icmpError{time: p.Time, tried: r.lastNew, frame: p.Frame, point: pt.same, leg: n, way: w, from: p.Src, typ: p.Type, code: p.Code, v6: p.Proto == decode.ICMPv6, mtu: q.MTU}
+	e := icmpError{time: p.Time, tried: r.lastNew, frame: p.Frame, point: pt.same, leg: n, way: w, from: p.Src, typ: p.Type, code: p.Code, v6: p.Proto == decode.ICMPv6, mtu: q.MTU, facing: t.facing(p, pt)}
 	if len(x.errors) == most {
 		x.errors = x.errors[:most-1] // the last one says what decided
 	}

@@ -110,9 +110,12 @@ func (p *path) disowned() bool {
 	}
 	to := p.tuple.Dst
 	asked, back := p.side(request), p.side(reply)
+	inward := at.Role == capture.RoleNIC && asked != nil && asked.facing() == capture.DirIn
 	switch {
-	case at.Role == capture.RoleNIC && asked != nil && back != nil && asked.facing() == capture.DirIn && back.facing() == capture.DirIn:
+	case inward && (back != nil && back.facing() == capture.DirIn || p.refusedFromOutside()):
 		return true // its answers come in as well: they are of somebody else
+	case p.x.leaves && p.directed():
+		return true // a container asks it of the world
 	case t.ours(to) || t.world.containerAt(to) != nil:
 		return false
 	case at.Role == capture.RoleNIC && t.ours(p.tuple.Src):
@@ -123,4 +126,17 @@ func (p *path) disowned() bool {
 		return false
 	}
 	return !t.world.isContainerNet(to)
+}
+
+// refusedFromOutside reports whether whom it asked refuses the request from where it
+// came in itself.
+func (p *path) refusedFromOutside() bool {
+	return slices.ContainsFunc(p.x.errors, func(e icmpError) bool {
+		return p.toClient(&e) && e.refuses() && e.from == p.tuple.Dst && e.facing == capture.DirIn
+	})
+}
+
+// directed reports whether the capture says which way the request went behind the card.
+func (p *path) directed() bool {
+	return slices.ContainsFunc(p.going, func(s stop) bool { return s.at.Role != capture.RoleNIC && s.facing() != capture.DirUnknown })
 }

@@ -95,13 +95,16 @@ func (p *path) fromHost() bool {
 	return p.halfway() || depth(p.clientPoint()) > 0 && p.t.ours(p.tuple.Src)
 }
 
+// depthOfDoors is the depth from which on a point is a container's own.
+const depthOfDoors = 2
+
 // depth is how far in a point lies: at a bridge, at a container's door, or inside.
 func depth(pt *point) int {
 	switch pt.Role {
 	case capture.RoleBridge:
 		return 1
 	case capture.RoleVeth:
-		return 2
+		return depthOfDoors
 	case capture.RoleContainer:
 		return 3
 	}
@@ -112,7 +115,7 @@ func depth(pt *point) int {
 // behind the host: then it was not to come by this one.
 func (p *path) sawAnother(pt *point) bool {
 	return slices.ContainsFunc(p.going, func(s stop) bool {
-		return s.point != pt.same && s.at.Role == pt.Role && (s.leg != p.client || p.fromHost())
+		return s.point != pt.same && s.at.Role == pt.Role && (s.leg.tuple != p.client.tuple || p.fromHost())
 	})
 }
 

@@ -120,7 +120,7 @@ func closedByClient(p *path, j *judgement) bool {
 		j.deliver(p)
 		j.fact("packets", p.r.synAck, "the SYN-ACK left at %s; the client reset the connection", p.clientPoint().Name)
 		j.note("the client reset the connection before it was established, as health checks and scans do")
-	case p.r.asked == 0 && m&(markClientFIN|markClientRST) != 0 && m&markServerRST == 0 && !p.serverClosedFirst():
+	case p.r.asked == 0 && p.bytes(request) == 0 && !p.closedUnseen() && m&(markClientFIN|markClientRST) != 0 && m&markServerRST == 0 && !p.serverClosedFirst():
 		if p.proxied() && p.backendRefused() {
 			return false
 		}
@@ -134,6 +134,13 @@ func closedByClient(p *path, j *judgement) bool {
 		return false
 	}
 	return true
+}
+
+// closedUnseen reports whether the client acknowledges more than a SYN of a server
+// that was not seen closing: it did, or said something.
+func (p *path) closedUnseen() bool {
+	asked := p.side(request)
+	return p.r.marks&markServerFIN == 0 && p.client.flags&legReplyISN != 0 && asked != nil && int32(asked.acked) >= finAndSYN
 }
 
 // serverClosedFirst reports whether the server's FIN came before the client's.

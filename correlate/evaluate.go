@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"strconv"
+
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
@@ -170,10 +172,10 @@ func (p *path) packetFor(w way, inner bool, n known.Namespace) (k ruleset.Packet
 		k.Sent = p.t.world.isHost(p.tuple.Src)
 		oif, _ := n.Leaves(known.Lookup{Src: p.tuple.Src.Addr(), Dst: p.tuple.Dst.Addr(), IIF: k.IIF}).Get()
 		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && oif == k.IIF
-		return k, last.Netns == capture.HostNetns && (!bridged || n.BridgesCallRules(familyOf(p.tuple.Dst.Is4())).Is() || !k.Above && !p.entered())
+		return k, last.Netns == capture.HostNetns && (named(last) || last.Role == capture.RoleNIC) && (!bridged || n.BridgesCallRules(familyOf(p.tuple.Dst.Is4())).Is() || !k.Above && !p.entered())
 	}
 	last := p.lastReply()
-	if last == nil || last.at.Netns != capture.HostNetns {
+	if last == nil || last.at.Netns != capture.HostNetns || !named(last.at) {
 		return k, false
 	}
 	k.Tuple, k.State = p.served().tuple.Reverse(), decode.CtEstablished
@@ -187,6 +189,10 @@ func (p *path) packetFor(w way, inner bool, n known.Namespace) (k ruleset.Packet
 	k.Flow = &ruleset.Flow{Orig: p.tuple, Reply: p.served().tuple.Reverse(), Status: decode.StatusSeenReply | decode.StatusConfirmed | decode.StatusDstNAT}
 	return k, true
 }
+
+// named reports whether a point's name is that of its interface, which rules match. Of
+// a capture of all interfaces the numbers alone may be known.
+func named(pt *point) bool { return pt.Index == 0 || pt.Name != "if"+strconv.Itoa(pt.Index) }
 
 // echo is the kind of an echo request or its reply (RFC 792, RFC 4443 §4), nil
 // for other protocols.

@@ -92,7 +92,7 @@ func (p *path) arrived() bool {
 		return true
 	}
 	asked := p.side(request)
-	return p.tuple.Proto == decode.TCP && asked != nil && int32(asked.acked) > finAndSYN
+	return p.tuple.Proto == decode.TCP && p.client.flags&legReplyISN != 0 && asked != nil && int32(asked.acked) > finAndSYN
 }
 
 // outOfSight: an answer was seen behind the host, and not whether it left it.
@@ -110,8 +110,9 @@ func (p *path) wentIn() bool {
 	if p.inner != nil || p.inside != nil || p.handedIn() {
 		return true
 	}
+	to := p.target.Dst
 	return p.x.conntrack != nil && p.translated() != "" &&
-		(p.containerAt(p.target.Dst) != nil || p.t.world.addressed() && !p.t.world.isHost(p.target.Dst))
+		(p.containerAt(to) != nil || to != p.tuple.Dst && !p.t.ours(to) && !to.Addr().IsLoopback())
 }
 
 // goneIn reports whether the request is known to have been handed to a container,

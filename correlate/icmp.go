@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 
+	"dnatrace/capture"
 	"dnatrace/decode"
 )
 
@@ -18,6 +19,7 @@ type icmpError struct {
 	typ, code uint8
 	v6        bool
 	mtu       uint32
+	facing    capture.Direction // in which it crossed the point
 }
 
 // Types and codes that more is known of (RFC 792, RFC 4443).

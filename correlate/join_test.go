@@ -122,6 +122,14 @@ var joins = []row{
 		want: []string{"unanswered at container: server-silent, inferred"},
 	},
 	{
+		name:  "what the ring lost of a connection does not make what is there part of an older one",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("eth0", "docker0", "veth1", "lo") },
+		story: "0ms web:eth0 C > W S seq=100 in\n0.1ms lost 3 at web:eth0 until 5ms\n6ms web:eth0 W > C . seq=501 ack=143 out\n7ms web:eth0 C > W P. seq=143 ack=501 len=9 in\n8ms web:eth0 W > C P. seq=501 ack=152 len=9 out\n9ms web:eth0 C > W . seq=152 ack=510 in\n" +
+			"2s web:eth0 C > W S seq=900000000 in\n2.1s web:eth0 W > C R. seq=0 ack=900000001 out\n",
+		want: []string{"undetermined: unknown, inferred", "refused at container: no-listener, inferred"},
+	},
+	{
 		name: "what a rule translates and masquerades is not docker-proxy's, where there is none",
 		but: func(s *scene) {
 			withPeer(s)
@@ -229,6 +237,12 @@ var strangers = []row{
 		want: []string{"undetermined: unknown, inferred", "delivered, inferred"},
 	},
 	{
+		name:  "nor where its packets carry nothing but their numbers",
+		scene: packetsOnly,
+		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:443 S seq=9\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:443 S seq=9 in\n1ms eth0 203.0.113.53:443 > 198.51.100.1:5000 S. seq=5 ack=10 out\n" +
+			"2ms eth0 198.51.100.1:5000 > 203.0.113.53:443 . seq=10 ack=6 in\n3ms eth0 203.0.113.53:443 > 198.51.100.1:5000 P. seq=6 ack=10 len=9 out\n",
+	},
+	{
 		name:  "that it asks of the world is known where the capture says which way packets went",
 		scene: packetsOnly,
 		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +
@@ -240,6 +254,18 @@ var strangers = []row{
 		scene: packetsOnly,
 		story: "0ms web:eth0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.02ms veth1 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +
 			"0.1ms web:eth0 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33\n9.1ms web:eth0 203.0.113.54:53 > 172.17.0.2:5000 udp len=60\n",
+	},
+	{
+		name:  "or does so only then",
+		scene: packetsOnly,
+		story: "0ms web:eth0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33\n0.01ms web:eth0 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33\n" +
+			"0.02ms veth1 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n0.03ms veth1 172.17.0.2:5000 > 203.0.113.54:53 udp seq=9 ipid=3 len=33 in\n" +
+			"9ms veth1 203.0.113.54:53 > 172.17.0.2:5000 udp len=60 out\n9.1ms web:eth0 203.0.113.54:53 > 172.17.0.2:5000 udp len=60\n",
+	},
+	{
+		name:  "what goes by on the wire to somebody else is none, and he refuses it himself",
+		scene: packetsOnly,
+		story: "0ms eth0 198.51.100.102:4000 > 198.51.100.157:5300 udp len=9 in\n1ms eth0 198.51.100.157 > 198.51.100.102 unreachable 3 about 198.51.100.102:4000 > 198.51.100.157:5300 udp in\n",
 	},
 	{
 		name:  "what goes by on the wire to somebody else is none, though a tunnel's packets bear MAC addresses of another network",

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"dnatrace/capture"
@@ -79,17 +80,17 @@ func (p *path) claim(j *judgement, points ...*point) {
 	}
 }
 
-// untranslated reports whether it is known that a request was not translated:
-// conntrack says so, or the first point behind would have seen it.
+// untranslated reports whether it is known that a request was not translated, and was
+// for the host itself: conntrack says so, or the first point behind would have seen it.
 func (p *path) untranslated() bool {
 	if e := p.x.conntrack; e != nil {
 		return e.Reply.Reverse() == e.Orig
 	}
-	if p.halfway() {
-		return false // what it was before it was seen is not in evidence
+	if p.halfway() || p.x.rival != 0 || p.seenBehind() || p.maskedBeyondRecognition() {
+		return false // what it was before it was seen, or is behind, is not in evidence
 	}
-	if p.maskedBeyondRecognition() {
-		return false
+	if depth(p.clientPoint()) > 0 && !p.t.ours(p.tuple.Dst) {
+		return false // it may have been for a container as it was
 	}
 	if p.clientPoint().Role == capture.RoleLoopback && p.translated() == "" {
 		return true // what is translated leaves the host's loopback before it is seen there
@@ -104,6 +105,21 @@ func (p *path) untranslated() bool {
 func (p *path) maskedBeyondRecognition() bool {
 	at := p.clientPoint().Role
 	return (at == capture.RoleBridge || at == capture.RoleVeth || at == capture.RoleContainer) && p.r.carried == 0
+}
+
+// seenBehind reports whether datagrams of the client's own end were seen on their way
+// into a container just then: they may be the request's, whose own the ring lost.
+func (p *path) seenBehind() bool {
+	if numbered(p.tuple.Proto) {
+		return false
+	}
+	var buffer [mostAlike]uint32
+	alike, crowd := p.t.ends.find(buffer[:0], p.r.end)
+	return crowd || slices.ContainsFunc(alike, func(req uint32) bool {
+		o := p.t.requests.at(req)
+		c := p.t.legs.slab.at(o.client)
+		return req != p.req && o.marks&markHalfway != 0 && c.tuple.Src == p.client.tuple.Src && c.tuple.SrcPort == p.client.tuple.SrcPort
+	})
 }
 
 // failedToGet is the container that was to publish the port and could not.

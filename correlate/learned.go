@@ -114,9 +114,13 @@ type leaving [1 << 10]struct {
 	at   int64 // Unix ns
 }
 
-// leavingHash is the hash of what masquerading leaves alone; 0 if it tells nothing.
+// leavingHash is the hash of what masquerading leaves alone; 0 if it tells nothing. With
+// where it goes, the initial number of a connection tells enough.
 func (t *Tracker) leavingHash(p *decode.Packet) uint32 {
 	h := t.carriedHash(p)
+	if h == 0 && p.Kind == decode.Segment {
+		h = mix(t.legs.seed, uint64(p.Seq))
+	}
 	if h == 0 {
 		return 0
 	}

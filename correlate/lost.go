@@ -204,7 +204,7 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 		if n == nil || p.t.points[n.point].Role != capture.RoleBridge || ip.Is4() != p.tuple.Dst.Is4() {
 			continue
 		}
-		if !n.alone || n.firstAsked < p.r.opened || n.firstAsked-p.r.opened > int64(nearby) {
+		if n.asks < 2 || !n.alone || n.firstAsked < p.r.opened || n.firstAsked-p.r.opened > int64(nearby) {
 			continue // the host asks as soon as it has something to send
 		}
 		if found != nil {
@@ -331,8 +331,12 @@ func vanished(p *path, j *judgement) bool {
 		return true
 	}
 	next := p.next()
-	if next == nil {
+	switch {
+	case next == nil:
 		j.undetermined(p, "nothing behind "+last.at.Name+" was watched")
+		return true
+	case p.inner == nil && p.maskedBeyondRecognition():
+		j.undetermined(p, "nothing in the request would be known again at "+next.Name+", where it may have come from another address")
 		return true
 	}
 	j.between = [2]string{last.at.Name, next.Name}

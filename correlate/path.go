@@ -302,8 +302,11 @@ func (p *path) entered() bool {
 }
 
 // isServersDoor reports whether a point is the server's, not the client's own
-// when that is a container too.
+// when that is a container too. Which way the request went there tells.
 func (p *path) isServersDoor(pt *point) bool {
+	if in, known := p.wentInAt(pt); known {
+		return in
+	}
 	if p.container != nil {
 		if _, veth := p.t.world.wayTo(p.home, p.target.Dst); veth != "" {
 			return pt.Name == veth || pt.Netns == p.home
@@ -314,6 +317,22 @@ func (p *path) isServersDoor(pt *point) bool {
 	}
 	// A request that starts at a container's door starts at its own.
 	return pt.same != p.r.point || pt.Role != capture.RoleVeth && pt.Role != capture.RoleContainer
+}
+
+// wentInAt reports whether the request entered a container at a point that is one's
+// door, by the direction in which it crossed that; known is false if that is not in
+// evidence.
+func (p *path) wentInAt(pt *point) (in, known bool) {
+	if depth(pt) < depthOfDoors {
+		return false, false
+	}
+	for i := range p.going {
+		s := &p.going[i]
+		if f := s.facing(); s.point == pt.same && f != capture.DirUnknown {
+			return (f == capture.DirIn) == (pt.Role == capture.RoleContainer), true
+		}
+	}
+	return false, false
 }
 
 // furthest is the last stop of the request on its way in: the client's point if
@@ -354,16 +373,33 @@ func (p *path) fromItsStart() bool {
 		return at.Netns == capture.HostNetns
 	case capture.RoleLoopback:
 		return true
-	case capture.RoleBridge:
-		return client != nil
 	}
-	return client != nil && !p.isServersDoor(at)
+	return client != nil && p.isClientsOwn(at, client)
+}
+
+// isClientsOwn reports whether a point is known to be the bridge, or the door, of the
+// container that asked.
+func (p *path) isClientsOwn(at *point, client *engine.Container) bool {
+	if in, known := p.wentInAt(at); known {
+		return !in
+	}
+	bridge, _ := p.t.world.wayTo(client.Name, p.tuple.Src)
+	if at.Role == capture.RoleBridge {
+		asked := p.side(request)
+		return bridge == at.Name || asked != nil && asked.facing() == capture.DirIn
+	}
+	return p.t.containerOf(at) == client.Name
 }
 
 // inContainer reports whether a stop lies beyond the host's own stack, on the
 // server's side.
 func (p *path) inContainer(s *stop) bool {
-	return s.at.Role == capture.RoleContainer && p.isServersDoor(s.at) || s.leg != p.client || s.point != p.r.point && s.at.Role != capture.RoleNIC && p.containerAt(p.client.tuple.Dst) != nil ||
-		s.at.Netns == capture.HostNetns && (s.at.Role == capture.RoleBridge || s.at.Role == capture.RoleVeth) &&
-			p.containerAt(p.client.tuple.Dst) != nil && p.containerAt(p.tuple.Src) == nil
+	if depth(s.at) >= depthOfDoors {
+		if in, known := p.wentInAt(s.at); known && in || s.at.Role == capture.RoleContainer && p.isServersDoor(s.at) {
+			return true
+		}
+	}
+	server := p.containerAt(p.client.tuple.Dst)
+	return s.leg.tuple != p.client.tuple || s.point != p.r.point && s.at.Role != capture.RoleNIC && server != nil ||
+		s.at.Netns == capture.HostNetns && (s.at.Role == capture.RoleBridge || s.at.Role == capture.RoleVeth) && server != nil && p.containerAt(p.tuple.Src) == nil
 }

@@ -73,6 +73,9 @@ func (t *Tracker) addPoint(e *decode.Point) {
 		p.doubled = true
 		t.points[p.same].doubled = true
 	}
+	if mac, ok := parseMAC(e.MAC); ok {
+		p.macs.given(mac)
+	}
 	t.points = append(t.points, p)
 	t.giveMACs()
 }

@@ -110,7 +110,7 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = fmt.Sprintf("docker-proxy (pid %d) accepted the connection and %s it: its own connection to %s failed.", proxy.PID, word, proxy.Container)
 		j.fix = []string{fmt.Sprintf("check that the server behind %s accepts connections", proxy.Container)}
-	case from != nil && (p.inContainer(from) || p.handedIn() || flag == decode.FIN && p.wentIn()):
+	case from != nil && (p.inContainer(from) || p.handedIn() || p.isDirect() && p.inner == nil || flag == decode.FIN && p.wentIn()):
 		j.stage, j.cause, j.proof = "container", CauseServerReset, proofOf(p.proven)
 		j.why = fmt.Sprintf("The server in %s accepted the connection and %s it without a byte of answer.", p.name(), word)
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
@@ -129,6 +129,9 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	j.fact("packets", p.r.decided, "the connection was %s before any answer", word)
 	if !p.closedUnanswered() {
 		p.claim(j, p.clientPoint())
+	}
+	if flag == decode.FIN && p.x.unseen {
+		j.undetermined(p, "the server acknowledges more of the client than was seen, and the client may have closed first")
 	}
 	if shut := p.side(reply); flag == decode.FIN && shut != nil && p.client.tuple.Proto == decode.TCP && p.client.flags&legReplyISN == 0 {
 		// What was not captured cannot have been the SYN-ACK alone, for all that is known.

@@ -97,6 +97,45 @@ var refusals = []row{
 		want: []string{"refused: unknown, inferred"},
 	},
 	{
+		name:  "packets alone: its own door does not make it the server",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "lo") },
+		story: "0ms web:eth0 veth1 172.17.0.2:4000 > 172.17.0.1:8080 S seq=100\n0.1ms veth1 web:eth0 172.17.0.1:8080 > 172.17.0.2:4000 S. seq=500 ack=101\n0.2ms web:eth0 veth1 172.17.0.2:4000 > 172.17.0.1:8080 . seq=101 ack=501\n" +
+			"0.3ms veth1 web:eth0 172.17.0.1:8080 > 172.17.0.2:4000 F. seq=501 ack=101\n",
+		want: []string{"refused: unknown, inferred"},
+	},
+	{
+		name:  "packets alone: which way it went through a door tells whose that is",
+		scene: packetsOnly,
+		but:   func(s *scene) { withDoors(s); s.unwatch("docker0", "web:eth0", "peer:eth0", "lo") },
+		story: "0ms veth2 172.17.0.3:4000 > W S seq=100 in\n0.01ms veth1 172.17.0.3:4000 > W S seq=100 out\n0.1ms veth1 W > 172.17.0.3:4000 R. seq=0 ack=101 in\n0.11ms veth2 W > 172.17.0.3:4000 R. seq=0 ack=101 out\n",
+		want:  []string{"refused at container: no-listener, inferred"},
+	},
+	{
+		name:  "packets alone: likewise of a datagram",
+		scene: packetsOnly,
+		but:   func(s *scene) { withDoors(s); s.unwatch("docker0", "web:eth0", "peer:eth0", "lo") },
+		story: "0ms veth2 172.17.0.3:4000 > V udp len=9 in\n0.01ms veth1 172.17.0.3:4000 > V udp len=9 out\n0.1ms veth1 172.17.0.2 > 172.17.0.3 unreachable 3 about 172.17.0.3:4000 > V udp in\n0.11ms veth2 172.17.0.2 > 172.17.0.3 unreachable 3 about 172.17.0.3:4000 > V udp out\n",
+		want:  []string{"refused at container: no-listener, inferred"},
+	},
+	{
+		name: "whoever accepts a connection to a container's address is that container",
+		but: func(s *scene) {
+			withPeer(s)
+			s.hideLinks()
+			s.point("veth2").Container = ""
+			s.unwatch("eth0", "docker0", "web:eth0", "peer:eth0")
+		},
+		story: "0ms veth1 172.17.0.3:4000 > W S seq=100\n0.1ms veth1 W > 172.17.0.3:4000 S. seq=500 ack=101\n0.2ms veth1 172.17.0.3:4000 > W . seq=101 ack=501\n0.3ms veth1 172.17.0.3:4000 > W P. seq=101 ack=501 len=9\n0.4ms veth1 W > 172.17.0.3:4000 R. seq=501 ack=110\n",
+		want:  []string{"refused at container: server-reset, proven"},
+	},
+	{
+		name:  "the server acknowledges more of the client than was seen: who closed first is not known",
+		scene: packetsOnly,
+		story: shake + ask + heard + "0.5ms web:eth0 veth1 docker0 | eth0 H > C F. seq=501 ack=152\n0.6ms eth0 | docker0 veth1 web:eth0 C > H . seq=152 ack=502\n",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
 		name: "the host's own connection to the container, on a port that docker-proxy has too",
 		but: func(s *scene) {
 			s.samePort()
@@ -117,6 +156,20 @@ var refusals = []row{
 		name:  "connection tracking has the datagram past all rules: what comes back then is the container's word",
 		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0") },
 		story: "0ms eth0 C > U udp len=9\n0.05ms conntrack new C > U translated V > C udp\n0.1ms eth0 198.51.100.1 > C unreachable 3 about C > U udp out",
+		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:53, inferred"},
+	},
+	{
+		name:  "packets alone: connection tracking tells that, too",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "veth1", "web:eth0") },
+		story: "0ms eth0 C > U udp len=9\n0.05ms conntrack new C > U translated V > C udp\n0.1ms eth0 198.51.100.1 > C unreachable 3 about C > U udp out",
+		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:53, inferred"},
+	},
+	{
+		name:  "the container got the datagram, and no rule answers after that: its ring lost what it said",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "veth1") },
+		story: "0ms eth0 | web:eth0 C > U udp seq=5 ipid=7 len=9\n0.1ms eth0 198.51.100.1 > C unreachable 3 about C > U udp out",
 		want:  []string{"refused at container: no-listener, via dnat to 172.17.0.2:53, inferred"},
 	},
 	{

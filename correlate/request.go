@@ -77,6 +77,7 @@ type extra struct {
 	rival     uint16     // 1 + the point where something was seen that is this request's, or another's; 0 none
 	repeated  uint32     // TCP: end of the client's bytes that were sent again before an answer, from its initial sequence number; 0 none
 	again     bool       // TCP: answer bytes were sent again at a point behind the client's, before any came out there
+	unseen    bool       // TCP: the server closed and acknowledged more than was seen of the client
 	leaves    bool       // it goes out: no point of the host is on its way in
 	told      string     // what was said of it at once
 	passages  []*passage // its packets' ways through the rules, as the kernel traced them
@@ -327,6 +328,11 @@ func (t *Tracker) challenged(req uint32) bool {
 	return r.marks&markChallenged != 0 && r.synAck == 0
 }
 
+// leastApart is how much further a later connection of the same ends begins at least
+// (RFC 6528): what acknowledges less than that beyond a SYN is of the same connection,
+// and what it acknowledges was not seen.
+const leastApart = 1 << 16
+
 // isChallenge reports whether a segment of the server is neither an answer to the
 // SYN nor part of a handshake: an ACK of bytes that this connection does not have
 // (RFC 5961 §4.2).
@@ -336,7 +342,7 @@ func (t *Tracker) isChallenge(r *reqRecord, p *decode.Packet) bool {
 	}
 	g := t.legs.slab.at(r.client)
 	asked := t.legs.at(g, r.point, request)
-	return g.flags&legISN != 0 && p.Ack != g.isn[request]+1 && asked != nil && asked.flags&decode.ACK == 0
+	return g.flags&legISN != 0 && p.Ack-g.isn[request]-1 >= leastApart && asked != nil && asked.flags&decode.ACK == 0
 }
 
 // serverSaid takes a segment that came back to the client's own point.
@@ -362,6 +368,12 @@ func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packe
 		t.followed(req, r)
 		r.marks |= markServerFIN
 		r.serverFIN = cmp.Or(r.serverFIN, p.Time)
+		if g := t.legs.slab.at(r.client); r.answered == 0 && g.flags&legISN != 0 {
+			asked := t.legs.at(g, r.point, request)
+			if asked != nil && int32(p.Ack-g.isn[request]-asked.end) > 0 {
+				t.extra(req).unseen = true
+			}
+		}
 		if r.answered == 0 {
 			t.decide(req, r, p.Time)
 		}

@@ -24,6 +24,24 @@ const (
 // and how long is waited for it (rule 4).
 var requests = []row{
 	{
+		name:  "the client closed, and its FIN says that it had asked something that was not captured",
+		scene: packetsOnly,
+		story: shake + "0.4ms eth0 | docker0 veth1 web:eth0 C > H F. seq=151 ack=501\n",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "the client closed, and acknowledges more than the SYN: the server may have closed first",
+		scene: packetsOnly,
+		story: shake + "0.4ms eth0 | docker0 veth1 web:eth0 C > H F. seq=101 ack=502\n",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "joined in the middle at a container's door: whether what it said got any further is not known",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("eth0", "docker0", "web:eth0", "lo") },
+		story: "0ms veth1 C > W . seq=101 ack=501 out\n0.1ms veth1 W > C P. seq=501 ack=151 len=1400 in\n1s veth1 W > C P. seq=501 ack=151 len=1400 in\n",
+	},
+	{
 		name: "a server that closes is not held to have sent nothing where the capture misses its SYN-ACK",
 		story: "0ms eth0 | docker0 veth1 web:eth0 C > H S seq=100\n" +
 			"0.2ms eth0 | docker0 veth1 web:eth0 C > H . seq=101 ack=501\n" +

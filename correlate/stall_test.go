@@ -41,6 +41,17 @@ var stalls = []row{
 		want:  []string{"stalled between web:eth0 and eth0: unknown, via dnat to 172.17.0.2:80, inferred"},
 	},
 	{
+		name: "nor where its name is not known",
+		but: func(s *scene) {
+			s.engine = nil
+			s.point("docker0").Index, s.point("docker0").Name = 3, "if3"
+			s.unwatch("veth1", "web:eth0")
+			s.rules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -i docker0 -j ACCEPT\n-A FORWARD -o docker0 -j ACCEPT\nCOMMIT\n"
+		},
+		story: strings.NewReplacer("docker0", "if3", "veth1 ", "", "web:eth0 ", "").Replace(shake + ask + heard + "0.5ms docker0 W > C P. seq=501 ack=151 len=1448\n0.8s docker0 W > C P. seq=501 ack=151 len=1448"),
+		want:  []string{"stalled between if3 and eth0: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
 		name: "an answer leaves again and again and is not acknowledged, and the client says that it is there: large packets vanish behind",
 		story: shake + translated + ask + heard + "0.5ms web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=1448\n" +
 			"2s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=1448\n5s web:eth0 veth1 docker0 | eth0 H > C P. seq=501 ack=151 len=1448\n" +

@@ -103,7 +103,7 @@ func ruleInContainer(p *path, j *judgement, e *icmpError) bool {
 
 // nobodyInContainer: the container's own kernel says that nobody takes it.
 func nobodyInContainer(p *path, j *judgement, e *icmpError) bool {
-	if !p.cameFromBehind(e) && p.sayer(e) != "container" && !p.goneIn() || !e.saysNobody(p.tuple.Proto) {
+	if !p.cameFromBehind(e) && p.sayer(e) != "container" && !p.wentIn() || !e.saysNobody(p.tuple.Proto) {
 		return false
 	}
 	resetByContainer(p, j)
@@ -211,7 +211,7 @@ func rejected(p *path, j *judgement, e *icmpError) bool {
 	if e.hostUnreachable() && e.time-e.tried > int64(answersAtOnce) {
 		return false // the host has asked for a neighbour meanwhile; since when was not seen
 	}
-	if !e.rejectable() || p.foreign(e) || p.passed() || (e.hostUnreachable() || e.netUnreachable()) && !p.canReach() {
+	if !e.rejectable() || p.foreign(e) || p.gotThrough() || p.passed() || (e.hostUnreachable() || e.netUnreachable()) && !p.canReach() {
 		return false
 	}
 	j.between, j.cause = p.gapAfterLast(), CauseFirewallReject
@@ -240,7 +240,7 @@ func (p *path) sayer(e *icmpError) string {
 	w := &p.t.world
 	first := e
 	for i := range p.x.errors {
-		if o := &p.x.errors[i]; o.way == request && o.same(e) && o.time <= first.time && o.leg != p.r.client {
+		if o := &p.x.errors[i]; o.way == request && o.same(e) && o.time <= first.time && (o.leg != p.r.client || o.point != p.r.point) {
 			first = o
 		}
 	}
