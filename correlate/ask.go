@@ -32,7 +32,9 @@ func (t *Tracker) asks(g *leg, p *decode.Packet, pt *point) bool {
 		return false // of a network between hosts, whose containers may be elsewhere
 	}
 	facing := t.facing(p, pt)
-	outward := pt.Role == capture.RoleNIC && facing == capture.DirOut
+	// Of an interface of which nothing is known, what the host sends first is its own.
+	abroad := pt.Role == capture.RoleOther && !g.tuple.Dst.Addr().IsPrivate()
+	outward := (pt.Role == capture.RoleNIC || abroad) && facing == capture.DirOut
 	switch {
 	case !t.world.addressed() && t.world.engine() == nil: // nobody says whose addresses are whose
 		return !outward && (pt.Role == capture.RoleLoopback || !t.ours(g.tuple.Src)) && !t.asksTheWorld(g, facing, pt)

@@ -454,6 +454,7 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 		t.requests.at(found.req).marks |= markProxied
 		t.belong(n, found.req)
 	default:
+		t.learned.leaving.add(t.leavingHash(p), p.Time)
 		t.orphan(n, p.Time)
 	}
 	return true
@@ -508,6 +509,8 @@ func (t *Tracker) mayHaveDialled(r *reqRecord, at int64, g *leg, p *decode.Packe
 		return false
 	case c.tuple.Proto == decode.TCP && r.shaken == 0:
 		return false // nobody has accepted it yet
+	case !t.ours(c.tuple.Dst) && t.world.namespace(capture.HostNetns).Local(c.tuple.Dst.Addr()).Known():
+		return false // it asks somebody else
 	case !t.ours(g.tuple.Src) && t.points[r.point].Role != capture.RoleNIC && t.points[r.point].Role != capture.RoleLoopback:
 		return false
 	}

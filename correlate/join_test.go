@@ -243,6 +243,27 @@ var strangers = []row{
 			"2ms eth0 198.51.100.1:5000 > 203.0.113.53:443 . seq=10 ack=6 in\n3ms eth0 203.0.113.53:443 > 198.51.100.1:5000 P. seq=6 ack=10 len=9 out\n",
 	},
 	{
+		name:  "nor where somebody has just been accepted whom docker-proxy may serve",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.unwatch("docker0", "veth1") },
+		story: "0ms lo 127.0.0.1:5000 > 127.0.0.1:8080 S seq=100 in\n0.1ms lo 127.0.0.1:8080 > 127.0.0.1:5000 S. seq=500 ack=101 in\n0.2ms lo 127.0.0.1:5000 > 127.0.0.1:8080 . seq=101 ack=501 in\n" +
+			"9ms web:eth0 172.17.0.2:5000 > 203.0.113.53:443 S seq=9\n9.05ms eth0 198.51.100.1:5000 > 203.0.113.53:443 S seq=9 in\n",
+		open: 1,
+	},
+	{
+		name:  "nor is what the host asks of it, by an interface of which nothing is known",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.point("eth0").Role = capture.RoleOther },
+		story: "0ms eth0 198.51.100.1:5000 > 203.0.113.53:123 udp seq=9 len=33 out\n9ms eth0 203.0.113.53:123 > 198.51.100.1:5000 udp len=60 in\n",
+	},
+	{
+		name: "docker-proxy serves nobody who asks another host",
+		but:  proxyFor8080,
+		story: "0ms eth0 C > 198.51.100.156:8080 S seq=100 in\n0.1ms eth0 198.51.100.156:8080 > C S. seq=500 ack=101\n0.2ms eth0 C > 198.51.100.156:8080 . seq=101 ack=501 in\n" +
+			"5ms docker0 P > W S seq=700\n9ms eth0 C > 198.51.100.156:8080 P. seq=101 ack=501 len=9 in\n10ms eth0 198.51.100.156:8080 > C P. seq=501 ack=110 len=9\n",
+		want: []string{"undetermined: unknown, direct, inferred"},
+	},
+	{
 		name:  "that it asks of the world is known where the capture says which way packets went",
 		scene: packetsOnly,
 		story: "0ms docker0 172.17.0.2:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n0.05ms eth0 198.51.100.1:5000 > 203.0.113.53:53 udp seq=9 ipid=2 len=33 in\n" +

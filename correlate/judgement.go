@@ -86,10 +86,10 @@ func (p *path) untranslated() bool {
 	if e := p.x.conntrack; e != nil {
 		return e.Reply.Reverse() == e.Orig
 	}
-	if p.halfway() || p.x.rival != 0 || p.seenBehind() || p.maskedBeyondRecognition() {
+	if p.halfway() || p.x.rival != 0 || p.seenBehind() || p.firstLost() || p.maskedBeyondRecognition() {
 		return false // what it was before it was seen, or is behind, is not in evidence
 	}
-	if depth(p.clientPoint()) > 0 && !p.t.ours(p.tuple.Dst) {
+	if at := p.clientPoint().Role; at != capture.RoleNIC && at != capture.RoleLoopback && !p.t.ours(p.tuple.Dst) {
 		return false // it may have been for a container as it was
 	}
 	if p.clientPoint().Role == capture.RoleLoopback && p.translated() == "" {
@@ -101,10 +101,22 @@ func (p *path) untranslated() bool {
 
 // maskedBeyondRecognition reports whether a point behind would not know the request
 // again: it comes from a container, which is masqueraded towards its own bridge, and
-// carries nothing that tells it from others when both its ends are replaced.
+// carries nothing that tells it from others when both its ends are replaced, or that
+// bridge does not tell what comes in from what goes out.
 func (p *path) maskedBeyondRecognition() bool {
-	at := p.clientPoint().Role
-	return (at == capture.RoleBridge || at == capture.RoleVeth || at == capture.RoleContainer) && p.r.carried == 0
+	if depth(p.clientPoint()) == 0 {
+		return false
+	}
+	return p.r.carried == 0 || slices.ContainsFunc(p.going, func(s stop) bool { return s.at.Role == capture.RoleBridge && s.facing() == capture.DirUnknown })
+}
+
+// firstLost reports whether the capture may lack the client's first packet: an answer
+// was seen before any other, or packets were lost there just before. What is behind came
+// before what was seen first, then.
+func (p *path) firstLost() bool {
+	asked, back := p.side(request), p.side(reply)
+	lost := p.t.journal.lostBetween(p.clientPoint().Ring, p.r.opened-int64(neighbourWindow), p.r.opened)
+	return asked == nil || back != nil && back.first < asked.first || lost > 0
 }
 
 // seenBehind reports whether datagrams of the client's own end were seen on their way

@@ -3,6 +3,7 @@ package correlate_test
 import (
 	"testing"
 
+	"dnatrace/capture"
 	"dnatrace/capture/engine"
 )
 
@@ -110,6 +111,17 @@ var refusals = []row{
 		but:   func(s *scene) { withDoors(s); s.unwatch("docker0", "web:eth0", "peer:eth0", "lo") },
 		story: "0ms veth2 172.17.0.3:4000 > W S seq=100 in\n0.01ms veth1 172.17.0.3:4000 > W S seq=100 out\n0.1ms veth1 W > 172.17.0.3:4000 R. seq=0 ack=101 in\n0.11ms veth2 W > 172.17.0.3:4000 R. seq=0 ack=101 out\n",
 		want:  []string{"refused at container: no-listener, inferred"},
+	},
+	{
+		name:  "packets alone: what took a request that may have been a container's is nobody in particular",
+		scene: packetsOnly,
+		but: func(s *scene) {
+			withDoors(s)
+			s.point("veth2").Role = capture.RoleOther
+			s.unwatch("docker0", "web:eth0", "peer:eth0", "lo")
+		},
+		story: "0ms veth2 172.17.0.3:4000 > W S seq=100 in\n0.1ms veth2 W > 172.17.0.3:4000 S. seq=500 ack=101 out\n0.2ms veth2 172.17.0.3:4000 > W . seq=101 ack=501 in\n0.3ms veth2 172.17.0.3:4000 > W P. seq=101 ack=501 len=9 in\n0.4ms veth2 W > 172.17.0.3:4000 . seq=501 ack=110 out\n",
+		want:  []string{"unanswered: server-silent, inferred"},
 	},
 	{
 		name:  "packets alone: likewise of a datagram",

@@ -35,6 +35,18 @@ var ways = []struct {
 		onlyAddresses, "0ms eth0 C > U udp seq=5 len=6\n0.01ms eth0 C > 198.51.100.1:8054 udp seq=5 len=6\n0.02ms web:eth0 C > V udp seq=5 len=6\n1ms web:eth0 V > C udp seq=6 len=20\n1.1ms eth0 U > C udp seq=6 len=20\n", ""},
 	{"the ring lost the client's first datagram, and what is behind was seen before the next",
 		func(s *scene) { e := s.engine; onlyAddresses(s); s.engine = e }, "0ms web:eth0 C > V udp seq=5 len=6 in\n1ms web:eth0 V > C udp seq=6 len=20 out\n1.1ms eth0 U > C udp seq=6 len=20\n2ms eth0 C > U udp seq=5 len=6\n3ms eth0 U > C udp seq=6 len=20\n", ""},
+	{"the ring lost the client's SYN, and what is behind came before its next",
+		onlyAddresses, "0ms lost 1 at eth0 until 0.05ms\n0.01ms web:eth0 C > W S seq=100 in\n0.1ms web:eth0 W > C S. seq=500 ack=101 out\n0.2ms eth0 H > C S. seq=500 ack=101\n1s eth0 C > H S seq=100\n1.1s eth0 H > C S. seq=500 ack=101\n1.2s eth0 C > H . seq=101 ack=501\n1.3s eth0 C > H F. seq=101 ack=501\n", ""},
+	{"a bridge does not tell what comes in from what goes out, masqueraded: nothing behind is known to be the request's",
+		func(s *scene) {
+			onlyAddresses(s)
+			s.samples[capture.HostNetns].Given = host.Given{"addrs4": "", "addrs6": ""}
+			s.watch("veth2", capture.RoleVeth, capture.HostNetns, 0, "")
+			s.watch("docker0", capture.RoleBridge, capture.HostNetns, 0, "")
+			s.watch("veth1", capture.RoleVeth, capture.HostNetns, 0, "")
+			s.unwatch("eth0", "web:eth0")
+		}, "0ms veth2 docker0 172.17.0.3:4000 > H S seq=100 ipid=5\n0.04ms docker0 veth1 172.17.0.1:61000 > W S seq=100 ipid=5\n0.1ms veth1 docker0 W > 172.17.0.1:61000 S. seq=500 ack=101\n0.15ms docker0 veth2 H > 172.17.0.3:4000 S. seq=500 ack=101\n" +
+			"0.2ms veth2 docker0 172.17.0.3:4000 > H . seq=101 ack=501\n0.3ms veth2 docker0 172.17.0.3:4000 > H F. seq=101 ack=501\n", ""},
 	{"another container's request comes first at a bridge that is not its own: it may have asked for another address",
 		func(s *scene) {
 			s.engine.Networks = append(s.engine.Networks, engine.Network{ID: "mmmm", Name: "back", Driver: "bridge", Bridge: "br-back", Subnets: []netip.Prefix{prefix("172.18.0.0/16")}, Gateways: []netip.Addr{addr("172.18.0.1")}})

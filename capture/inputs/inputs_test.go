@@ -175,6 +175,17 @@ func TestTrafficThatContradictsItselfLeavesRolesOpen(t *testing.T) {
 	}
 }
 
+func TestWhatGoesFromPortToPortPastTheBridgeTellsNoCard(t *testing.T) {
+	files := map[string]string{"any.pcap": string(pcap(linkCooked2,
+		frame{0, cooked2(2, false, 1, "request")}, frame{1, cooked2(3, true, 1, "translated")}, frame{1, cooked2(9, true, 1, "translated")},
+		frame{2, cooked2(11, false, 1, "neighbourly")}, frame{2, cooked2(13, true, 1, "neighbourly")}, frame{3, cooked2(13, false, 1, "answer")}, frame{3, cooked2(11, true, 1, "answer")}))}
+	points, _, _ := told(t, mustOpen(t, files))
+	want := []string{"if2 host nic", "if3 host bridge", "if9 host veth", "if11 host veth", "if13 host veth"}
+	if d := cmp.Diff(want, describe(points)); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestPointsNamedAfterTheirFiles(t *testing.T) {
 	one := string(pcap(1, frame{0, []byte("frame")}))
 	for _, c := range []struct {

@@ -24,7 +24,7 @@ const (
 // same packet, in the order in which it passes; a network card sees it before
 // or after it was routed, when its time to live has changed.
 func survey(captures []recording.Named) map[uint32]capture.Role {
-	v := &sightings{seed: maphash.MakeSeed(), arp: map[uint32]uint16{}, inner: map[uint32]int{}, outer: map[uint32]int{}, came: map[uint32]bool{}}
+	v := &sightings{seed: maphash.MakeSeed(), arp: map[uint32]uint16{}, inner: map[uint32]int{}, outer: map[uint32]int{}, port: map[uint32]int{}, came: map[uint32]bool{}}
 	for _, c := range captures {
 		if c.Open == nil {
 			if st, err := os.Stat(c.Path); err != nil || !st.Mode().IsRegular() {
@@ -43,6 +43,7 @@ type sightings struct {
 	arp   map[uint32]uint16 // ARPHRD_ numbers, by interface index
 	inner map[uint32]int    // times an interface was a port of a bridge
 	outer map[uint32]int    // times it was the bridge
+	port  map[uint32]int    // times it passed a packet on to another, or got it from there, as it was
 	came  map[uint32]bool   // packets came in by it
 	count int
 }
@@ -94,14 +95,16 @@ func (v *sightings) packet(t int64, b []byte) {
 	v.came[index] = v.came[index] || !out
 	hash := maphash.Bytes(v.seed, b[20:])
 	last := &v.last[hash%slots]
-	if last.hash == hash && last.out == out && last.index != index && t-last.time < passing {
-		if out {
-			v.outer[last.index]++
-			v.inner[index]++
-		} else {
-			v.inner[last.index]++
-			v.outer[index]++
-		}
+	switch same := last.hash == hash && last.index != index && t-last.time < passing; {
+	case same && last.out && out:
+		v.outer[last.index]++
+		v.inner[index]++
+	case same && !last.out && !out:
+		v.inner[last.index]++
+		v.outer[index]++
+	case same && out: // from port to port, past the bridge's own eyes, or out of those
+		v.port[last.index]++
+		v.port[index]++
 	}
 	*last = sighting{hash, t, index, out}
 }
@@ -124,6 +127,8 @@ func (v *sightings) roles() map[uint32]capture.Role {
 			out[index] = capture.RoleVeth
 		case outer > 0 && in == 0:
 			out[index] = capture.RoleBridge
+		case in == 0 && outer == 0 && v.port[index] > 0:
+			out[index] = capture.RoleVeth
 		case in == 0 && outer == 0 && bridged && v.came[index] && hardware == 1:
 			out[index] = capture.RoleNIC
 		default:
