@@ -53,7 +53,6 @@ var absences = []row{
 		},
 		story: "0ms eth0 C > H S seq=100\n1s eth0 C > H S seq=100",
 		want:  []string{"undetermined: unknown, 2 tries, inferred"},
-		blind: "whether the request is translated is not in evidence",
 	},
 	{
 		name:  "the capture kept too little of an ICMP error to the client",
