@@ -54,6 +54,7 @@ const (
 	CauseOtherTranslation      Cause = "other-translation"
 	CauseRoutedElsewhere       Cause = "routed-elsewhere"
 	CauseTTLExpired            Cause = "ttl-expired"
+	CauseUntracked             Cause = "untracked"
 	CauseFragmentsMissing      Cause = "fragments-missing"
 	CauseContainerAddress      Cause = "container-address"
 	CauseNetworkWithoutMapping Cause = "network-without-mapping"
@@ -73,7 +74,7 @@ var causes = []Cause{
 	CauseReplyNoRoute, CauseReplyFiltered, CauseNeighbourUnresolved, CauseStaleTranslation, CauseContainerFirewall,
 	CauseBacklogFull, CauseServerSilent, CauseServerReset, CauseProxyBackendFailed, CauseMTU, CauseZeroWindow,
 	CauseReplyMisrouted, CauseUntranslatedSource, CauseLoopbackNotRouted, CauseDuplicateAddress, CauseConntrackFull,
-	CauseConntrackInvalid, CauseOtherTranslation, CauseRoutedElsewhere, CauseTTLExpired, CauseFragmentsMissing,
+	CauseConntrackInvalid, CauseOtherTranslation, CauseRoutedElsewhere, CauseTTLExpired, CauseUntracked, CauseFragmentsMissing,
 	CauseContainerAddress, CauseNetworkWithoutMapping, CauseWrongMAC, CauseBridgePortBlocked, CauseQueueDrop, CauseUpstream, CauseUnknown,
 }
 

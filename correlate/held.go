@@ -57,6 +57,12 @@ func (p *path) heldByEngine(j *judgement) bool {
 	if p.pinned(j) {
 		return true
 	}
+	if f, ok := leftUntracked(p, p.engineThen()); ok {
+		j.stage, j.cause, j.proof, j.why, j.fix = "host", f.cause, Inferred, f.why, f.fix
+		j.fact("host", p.now, "%s listens on %s, and serves nothing there", processName(k), k.Local)
+		p.tellExemption(j, f.rule)
+		return true
+	}
 	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
 	j.why = fmt.Sprintf("The engine holds port %d for %s without serving it, and the request got there untranslated: the engine's NAT rule is not in force.", p.binding.HostPort, p.name())
 	j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}

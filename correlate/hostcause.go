@@ -17,7 +17,7 @@ func (p *path) hostCause(e *engine.Snapshot, h known.Namespace) finding {
 		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
 	}
 	for _, look := range []func(*path, *engine.Snapshot) (finding, bool){
-		portTaken, otherMode, networksUnknown, internalNetwork, withoutNetwork, unmapped, notRunning, publishedElsewhere, rulesMissing, declaredOnly,
+		portTaken, otherMode, networksUnknown, internalNetwork, withoutNetwork, unmapped, notRunning, publishedElsewhere, leftUntracked, rulesMissing, declaredOnly,
 	} {
 		if f, ok := look(p, e); ok {
 			f.proof = Proven

@@ -22,6 +22,7 @@ type Hypothesis struct {
 	Binding   *engine.Binding   // the mapping that it asks for; nil for none
 	Home      string            // netns in which it ends, a container's; "" unknown
 	Link      string            // the host's NIC that it comes in by; "" for none
+	Exempt    *RuleHit          // the rule that exempts it from connection tracking; nil for none
 }
 
 // Finding is what state says of a hypothesis.
@@ -37,7 +38,7 @@ type Finding struct {
 
 // path lays out a hypothesis as if it had been seen at one nameless point.
 func (s *State) path(h Hypothesis) *path {
-	p := &path{t: s.t, r: &reqRecord{}, x: &extra{}, now: math.MaxInt64, supposed: true, tuple: h.Tuple, client: &leg{tuple: h.Tuple},
+	p := &path{t: s.t, r: &reqRecord{}, x: &extra{}, now: math.MaxInt64, supposed: true, exempt: h.Exempt, tuple: h.Tuple, client: &leg{tuple: h.Tuple},
 		container: h.Container, binding: h.Binding, home: h.Home, target: h.Target}
 	if h.Target != (decode.Tuple{}) && h.Target != h.Tuple {
 		p.inner = &leg{tuple: h.Target}
@@ -54,7 +55,7 @@ func (s *State) Refused(h Hypothesis) Finding {
 	p := s.path(h)
 	f := p.hostCause(s.Engine(), s.Namespace(capture.HostNetns))
 	would := strings.NewReplacer("The host itself refused", "The host itself would refuse", "but the host refused it", "but the host would refuse it").Replace(f.why)
-	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: would, Fix: f.fix, Container: p.container}
+	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: would, Fix: f.fix, Rule: f.rule, Container: p.container}
 }
 
 // NotTaken says why a container's namespace refuses a request.

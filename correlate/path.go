@@ -31,6 +31,7 @@ type path struct {
 	translator *decode.TraceStep // the rule that translated it; nil unless only the trace tells
 	lacks      []string          // what rulings would have had to know and is not in evidence
 	supposed   bool              // it was not made: the rules were followed before
+	exempt     *RuleHit          // what exempts it from connection tracking, of one that was not made
 	proven     bool              // the translation is told by conntrack, or there is none
 	unread     bool              // nobody reads more of the judgement than its verdict and cause
 }

@@ -59,6 +59,7 @@ func resetByHost(p *path, j *judgement) {
 	if f.fact != "" {
 		j.fact("engine", p.now, "%s", f.fact)
 	}
+	p.tellExemption(j, f.rule)
 	if was := p.earlierEngine(); f.proof == Proven && (was == nil || p.otherCause(f, was, p.earlierHost()) || p.otherCause(f, p.latestEngine(), p.latestHost())) {
 		j.proof = Inferred
 	}

@@ -183,8 +183,7 @@ func (p *path) exemptionFix() []string {
 		return look
 	}
 	for _, s := range set.Evaluate(packet).Steps {
-		words := strings.Fields(s.Rule.Text)
-		if s.Stage == "raw" && (slices.Contains(words, "notrack") || slices.Contains(words, "--notrack") || slices.Contains(words, "NOTRACK")) {
+		if s.Stage == "raw" && exempts(s.Rule) {
 			return HitOf(s.Rule).removal()
 		}
 	}

@@ -18,6 +18,7 @@ type finding struct {
 	fix   []string
 	fact  string
 	proof Proof
+	rule  *RuleHit // the deciding one; nil for none
 
 	listens bool   // a socket is there that would have taken it
 	absent  bool   // it says that something is not there at all

@@ -24,6 +24,8 @@ var vaguer = map[Cause][]Cause{
 	CausePublishedElsewhere: {CauseFirewallDrop, CauseFirewallReject},
 	CauseRulesMissing:       {CauseFirewallDrop, CauseFirewallReject},
 	CauseRoutedElsewhere:    {CauseFirewallDrop, CauseFirewallReject, CauseNeighbourUnresolved},
+	// Nothing translated it: without the rules, that the engine's are not in force.
+	CauseUntracked: {CauseRulesMissing},
 	// Nobody answers for the address: without the engine, just that.
 	CauseStaleTranslation: {CauseFirewallDrop, CauseFirewallReject, CauseNeighbourUnresolved},
 	// The engine did not start it: without the error it gave, that it does not run.

@@ -168,7 +168,8 @@ type (
 	// XTCT is of the target CT.
 	XTCT struct {
 		Notrack bool
-		Zone    bool   // into another zone than 0, or by the mark or one direction
+		Alias   bool   // it was written as the target NOTRACK, and is deleted as that alone
+		Zone    string // the option that puts it into another zone than 0, as iptables-save prints it; "" for none
 		Options string // others, as iptables-save prints them; only of rules read from text
 	}
 

@@ -3,6 +3,7 @@ package decode
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 )
 
 // readExtension decodes the data of an extension in place, if it is one.
@@ -206,9 +207,25 @@ func xtNAT(d *xtData, rev uint32) XTInfo {
 
 // xtCT reads struct xt_ct_target_info, of which all revisions begin alike.
 func xtCT(d *xtData, _ uint32) XTInfo {
-	const notrack, zoned = 1 << 0, 1<<2 | 1<<3 | 1<<4 // XT_CT_*
-	flags := d.u16(0)
-	return XTCT{Notrack: flags&notrack != 0, Zone: d.u16(2) != 0 || flags&zoned != 0}
+	const notrack, alias, original, reply, byMark = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4 // XT_CT_*
+	flags, zone := d.u16(0), d.u16(2)
+	t := XTCT{Notrack: flags&notrack != 0, Alias: flags&alias != 0}
+	if zone == 0 && flags&(original|reply|byMark) == 0 {
+		return t
+	}
+	t.Zone = "--zone"
+	switch {
+	case flags&original != 0:
+		t.Zone += "-orig"
+	case flags&reply != 0:
+		t.Zone += "-reply"
+	}
+	if flags&byMark != 0 {
+		t.Zone += " mark"
+	} else {
+		t.Zone += " " + strconv.Itoa(int(zone))
+	}
+	return t
 }
 
 func xtSetMark(d *xtData, rev uint32) XTInfo {

@@ -112,6 +112,8 @@ var codes = map[correlate.Cause]Code{
 		ByHand: []string{"iptables -t nat -S PREROUTING", trackOfPort}},
 	correlate.CauseRoutedElsewhere: {About: "The request was translated, and the host's routes do not lead to its container's bridge: a more specific or marked route, or the bridge's own address gone.",
 		ByHand: []string{"ip route get 172.17.0.2 from 198.51.100.100 iif eth0", "ip rule; ip route show table all", "ip addr show docker0"}},
+	correlate.CauseUntracked: {About: "A rule exempts the request from connection tracking on its way in, and what is not tracked is not translated.",
+		ByHand: []string{"iptables -t raw -S PREROUTING", "nft list ruleset | grep -n notrack", trackOfPort}},
 	correlate.CauseTTLExpired: {About: "The request's time to live ran out on its way: it was sent with too small a one, or goes round in circles.",
 		ByHand: []string{"tcpdump -nvi eth0 'icmp[0] = 11 or tcp dst port 8080'  # ttl of the request", "traceroute -n -T -p 8080 198.51.100.1  # from the client"}},
 	correlate.CauseFragmentsMissing: {About: "The request came in fragments, of which some never came.",

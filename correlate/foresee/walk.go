@@ -230,6 +230,7 @@ func (w *walk) through(out ruleset.Outcome) {
 		return
 	}
 	before, after := w.split(out)
+	w.h.Exempt = correlate.ExemptedBy(out)
 	w.tell(before)
 	w.translate(out)
 	if stopped(out) && len(after) == 0 {

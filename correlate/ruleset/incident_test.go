@@ -72,8 +72,20 @@ const (
 	elsewhere = "client-in-the-bridges-network"
 )
 
+// In a zone of its own a packet belongs to other connections, which are not
+// followed: the outcome is unclear, and says so.
+const zoned = "zone-of-its-own"
+
+func TestAnotherZoneMakesTheOutcomeUncertain(t *testing.T) {
+	in := openIncident(t, zoned)
+	o := in.start[capture.HostNetns].Evaluate(in.packet(t, capture.HostNetns))
+	if o.Certain() || !strings.Contains(strings.Join(o.Unknown, "\n"), "-j CT --zone 5): it is put in another zone") {
+		t.Errorf("%v, unknown %q", o.Verdict, o.Unknown)
+	}
+}
+
 func TestWhatNoRuleStoppedIsNotAccused(t *testing.T) {
-	accused := map[string]bool{unrouted: true, elsewhere: true}
+	accused := map[string]bool{unrouted: true, elsewhere: true, zoned: true}
 	for _, c := range accusations {
 		accused[c.incident] = true
 	}

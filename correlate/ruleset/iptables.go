@@ -220,7 +220,7 @@ func (w *iptablesWriter) statement(c clause) bool {
 	case *decode.XTMatch:
 		return w.extension(e)
 	case *decode.XTTarget:
-		w.target = "-j " + e.Name + w.targetOptions(e)
+		w.target = "-j " + targetName(e) + w.targetOptions(e)
 		return true
 	}
 	return false

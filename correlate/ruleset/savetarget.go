@@ -205,7 +205,7 @@ func saveSetConnmark(_ *saveRule, s segment) (decode.XTInfo, bool) {
 	return i, len(s.options) > 0
 }
 
-// saveCT reads the options of CT. All but --notrack change nothing that other
+// saveCT reads the options of CT. All but --notrack and a zone change nothing that other
 // rules can see of the packet.
 func saveCT(_ *saveRule, s segment) (decode.XTInfo, bool) {
 	var i decode.XTCT
@@ -216,7 +216,9 @@ func saveCT(_ *saveRule, s segment) (decode.XTInfo, bool) {
 			i.Notrack = true
 		case "--helper", "--timeout", "--ctevents", "--expevents":
 			other = append(other, o)
-		default: // a zone makes another connection of it
+		case "--zone", "--zone-orig", "--zone-reply": // it makes another connection of it
+			i.Zone = rawText([]option{o})
+		default:
 			return nil, false
 		}
 	}

@@ -217,7 +217,7 @@ func (e *evaluation) target(x *decode.XTTarget) bool {
 	case decode.XTTTL:
 		return e.targetTTL(i)
 	case decode.XTCT:
-		if i.Zone {
+		if i.Zone != "" {
 			return e.leaves("it is put in another zone of connection tracking")
 		}
 		e.untracked = e.untracked || i.Notrack

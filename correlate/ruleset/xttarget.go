@@ -47,12 +47,21 @@ func (w *iptablesWriter) targetOptions(e *decode.XTTarget) string {
 // ttlModes are the modes of decode.XTTTL as iptables names them.
 var ttlModes = [...]string{decode.XTTTLSet: "set", decode.XTTTLInc: "inc", decode.XTTTLDec: "dec"}
 
+// targetName is what iptables calls a target: CT goes by another name where it was
+// written as that, and is found by that alone.
+func targetName(e *decode.XTTarget) string {
+	if i, ok := e.Info.(decode.XTCT); ok && i.Alias {
+		return "NOTRACK"
+	}
+	return e.Name
+}
+
 func ctOptions(name string, i decode.XTCT) string {
 	t := ""
-	if i.Notrack && name == "CT" {
+	if i.Notrack && name == "CT" && !i.Alias {
 		t = " --notrack"
 	}
-	return t + spaced(i.Options)
+	return t + spaced(i.Options) + spaced(i.Zone)
 }
 
 func spaced(s string) string {
