@@ -38,6 +38,8 @@ type Sought struct {
 	Point string
 	Ours  bool // it is the host's, given or learned
 	Count int
+	// Container is the name of the running one whose address it is; "" for none.
+	Container string
 }
 
 // besideKept bounds the servers, and the addresses, that are remembered.
@@ -114,6 +116,9 @@ func (t *Tracker) found(ip decode.IP) { delete(t.beside.sought, ip) }
 func (t *Tracker) Sought() (all []Sought) {
 	for ip, s := range t.beside.sought {
 		s.Ours = t.ours(ip)
+		if c := t.world.containerAt(ip); c != nil {
+			s.Container = c.Name
+		}
 		all = append(all, *s)
 	}
 	slices.SortFunc(all, func(a, b Sought) int {

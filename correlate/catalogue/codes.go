@@ -128,6 +128,8 @@ var codes = map[correlate.Cause]Code{
 		ByHand: []string{"bridge -d link show", "ip -d link show docker0"}},
 	correlate.CauseQueueDrop: {About: "A queueing discipline of an interface threw the packet away: its limit was reached, or it is made to.",
 		ByHand: []string{"tc -s qdisc show", "dropwatch -l kas"}},
+	correlate.CauseAddressUnanswered: {About: "No request came, since nobody answers who asks for the link-layer address of the address that it goes to.",
+		ByHand: []string{"tcpdump -eni eth0 'arp or icmp6[0] = 135 or icmp6[0] = 136'", "sysctl net.ipv4.conf.all.arp_ignore net.ipv4.conf.eth0.arp_ignore", "ip -6 neigh show proxy"}},
 	correlate.CauseUpstream: {About: "No request came to the host, where all is well: it ended before, or went elsewhere.",
 		ByHand: []string{"tcpdump -ni eth0 tcp port 8080", "traceroute -T -p 8080 198.51.100.1  # from the client"}},
 	correlate.CauseUnknown: {About: "The packets show what became of the request, and not why; the verdict names what was not watched.",

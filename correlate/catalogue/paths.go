@@ -84,6 +84,8 @@ var links = []Entry{
 }
 
 var queues = []Entry{
+	shown("78g", "Nobody answers ARP for the published address, or ND for a container's own in the host's prefix", absent(correlate.CauseAddressUnanswered),
+		"who-has, or a neighbour solicitation, at the card, again and again and not answered, for an address of the host or of the container; no request", "Have the host answer: arp_ignore, or proxy_ndp for each address.", "address-unanswered", "address-unanswered-ipv6"),
 	unshown("78b", "Frames for the host's address carry another MAC", dropped("nic", correlate.CauseWrongMAC, inferred),
 		"the frames' link-layer destination is none of the host's", "Delete the neighbour entry of who sends them, or give addresses to one host each.", "it takes a card that captures what is not its own"),
 	unshown("78c", "A port of the bridge does not forward", dropped("bridge", correlate.CauseBridgePortBlocked, proven),

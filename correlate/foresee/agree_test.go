@@ -33,6 +33,7 @@ var undecided = map[string]struct {
 }{
 	"udp-pinned":       {correlate.Delivered, "tracked already"},
 	"firewall-drop-tc": {correlate.Delivered, ""}, // programs of tc are not read
+	"zone-of-its-own":  {correlate.Undetermined, "another zone of connection tracking"},
 
 	// Routes inside containers and neighbour entries are not followed; and a
 	// proxy whose own connection was never seen is judged as just that.

@@ -172,7 +172,10 @@ func (j *Judge) Finish() *correlate.Document {
 	j.order.Release(math.MaxInt64)
 	j.announce()
 	d := j.tracker.Finish()
-	if j.upstream(d) {
+	switch {
+	case j.addressUnanswered(d):
+		d.Cause = correlate.CauseAddressUnanswered
+	case j.upstream(d):
 		d.Cause = correlate.CauseUpstream
 	}
 	if len(j.options.Targets) > 0 {

@@ -62,20 +62,42 @@ const mostNamed = 5
 // target names.
 func (j *Judge) sought() (said []string) {
 	for _, s := range j.tracker.Sought() {
-		named := slices.ContainsFunc(j.wanted.targets, func(t target.Target) bool {
-			a, err := netip.ParseAddr(t.URLHost)
-			return t.Addr == s.Addr || err == nil && a == s.Addr
-		})
-		if !s.Ours && !named || len(said) == mostNamed {
+		if !j.means(&s) || len(said) == mostNamed {
 			continue
 		}
 		whose := "it is this host's, so look at arp_ignore, and at who else filters on " + s.Point
-		if !s.Ours {
+		switch {
+		case s.Ours:
+		case s.Container != "" && s.Addr.Is4():
+			whose = fmt.Sprintf("it is %s's, for which the host does not answer there: ask for a published port of the host", s.Container)
+		case s.Container != "":
+			whose = fmt.Sprintf("it is %s's, for which the host does not answer there: sysctl -w net.ipv6.conf.%s.proxy_ndp=1; ip -6 neigh add proxy %s dev %s; or give its network a prefix that is routed to the host",
+				s.Container, s.Point, s.Addr, correlate.Shell(s.Point))
+		default:
 			whose = "nobody on that network has it, or answers for it"
 		}
 		said = append(said, fmt.Sprintf("%s was asked for (ARP or ND) %s at %s and not answered: %s", s.Addr, times(s.Count), s.Point, whose))
 	}
 	return said
+}
+
+// means reports whether an address that was asked for is one that requests for the
+// targets go to: the host's own, one that a target names, or a container's.
+func (j *Judge) means(s *correlate.Sought) bool {
+	any := len(j.wanted.targets) == 0 || slices.ContainsFunc(j.wanted.targets, func(t target.Target) bool { return !t.Addr.IsValid() && t.URLHost == "" })
+	return s.Ours && any || slices.ContainsFunc(j.wanted.targets, func(t target.Target) bool {
+		a, err := netip.ParseAddr(t.URLHost)
+		return t.Addr == s.Addr || err == nil && a == s.Addr || t.Named() && s.Container != "" && (t.Name == s.Container || t.Name == "")
+	})
+}
+
+// addressUnanswered reports whether a run that saw no request shows why: an address
+// that requests go to was asked for more than once at a card, and nobody answered.
+func (j *Judge) addressUnanswered(d *correlate.Document) bool {
+	lost := slices.ContainsFunc(d.Recording.Rings, func(g correlate.RingReport) bool { return g.Lost > 0 })
+	return d.Verdict == correlate.Absent && d.Summary.Open == 0 && !lost && slices.ContainsFunc(j.tracker.Sought(), func(s correlate.Sought) bool {
+		return s.Count > 1 && j.means(&s)
+	})
 }
 
 func times(n int) string {
