@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"dnatrace/decode"
@@ -102,17 +101,7 @@ func (g *journal) leaveOpen(t *Tracker, req uint32) {
 	if len(g.opened) >= mostOpen || g.keepMost >= 0 && !g.updates && len(g.opened) >= g.keepMost {
 		return
 	}
-	r := p.r
-	o := OpenRequest{
-		ID: strconv.FormatUint(uint64(r.number), 10), Protocol: p.tuple.Proto.String(), Client: p.tuple.SrcEnd(), Requested: p.tuple.DstEnd(),
-		First: unix(r.opened), Last: unix(r.lastNew), Attempts: int(max(1, r.attempts)), Accepted: r.synAck != 0, Seen: []string{}, Answer: []string{},
-	}
-	for _, s := range p.going {
-		o.Seen = appendNew(o.Seen, s.at.Name)
-	}
-	for _, s := range p.coming {
-		o.Answer = appendNew(o.Answer, s.at.Name)
-	}
+	r, o := p.r, p.openRequest()
 	age := lateness(t.now - r.lastNew)
 	switch {
 	case r.marks&markMiddle != 0:

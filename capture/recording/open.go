@@ -27,6 +27,8 @@ const (
 // is over.
 type Info struct {
 	Files []*File
+
+	progress *progress // nil before anything was opened
 }
 
 // Own reports whether any of the files is a recording of dnatrace.
@@ -272,7 +274,7 @@ func inGzip(head []byte) string {
 }
 
 func fromInputs(inputs []input) (capture.Source, *Info) {
-	info := &Info{Files: make([]*File, len(inputs))}
+	info := &Info{Files: make([]*File, len(inputs)), progress: new(progress)}
 	for i, in := range inputs {
 		info.Files[i] = &File{Name: in.name, Base: baseName(in.name), Point: cutName([]byte(in.point))}
 	}
@@ -292,11 +294,13 @@ func fromInputs(inputs []input) (capture.Source, *Info) {
 func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.Batch, error) bool) error {
 	points := new(capture.Points)
 	streams := make([]*stream, len(inputs))
+	info.progress.begin()
 	for i, in := range inputs {
 		f, err := in.open()
 		if err != nil {
 			return err
 		}
+		f = info.progress.of(f)
 		defer f.Close()
 		*info.Files[i] = File{Name: in.name, Base: info.Files[i].Base, Point: info.Files[i].Point}
 		streams[i], err = newStream(f, info.Files[i], points, max(readBuffer/len(inputs), 32<<10))

@@ -22,6 +22,7 @@ type annotateFlags struct {
 	targets []string
 	window  durationFlag
 	point   string // "" all
+	verbose bool
 }
 
 func (a *app) annotateCommand() *cobra.Command {
@@ -72,6 +73,7 @@ system and needs no privilege.`,
 	}
 	fl := c.Flags()
 	fl.StringVarP(&f.out, "write", "w", "", "write the capture to this file; - is standard output")
+	verboseFlag(c, &f.verbose)
 	fl.StringArrayVar(&f.targets, "target", nil, "annotate only requests to this, as in diagnose; may be given more than once")
 	fl.StringArrayVar(&points, "point", nil, "NAME: write the packets of this point alone; NAME=FILE: read a capture of one interface, which was taken at this point")
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
@@ -106,6 +108,7 @@ func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
 		return err
 	}
 	o := annotate.Options{Targets: f.targets, Window: time.Duration(f.window), Point: f.point, Program: "dnatrace " + buildVersion()}
+	defer a.progress(f.verbose, "annotate", in.Info)()
 	d, err := written(f.out, a.out, func(w io.Writer) (*correlate.Document, error) { return annotate.Write(ctx, in.Source, w, o) })
 	if err != nil {
 		return err

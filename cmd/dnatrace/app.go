@@ -21,17 +21,38 @@ type streams struct {
 	together bool           // out and err are the same reader's terminal
 
 	onTerminal bool // out is one
+
+	status *statusLine // at the bottom of the terminal that err is; nil if it is none
+	raw    io.Writer   // err for other programs, which write past the status; nil is err
 }
 
-func standard() streams {
-	isTerminal := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-	return streams{
-		out: os.Stdout, err: os.Stderr,
-		look:     render.Detect(os.Stdout, os.Getenv),
-		together: isTerminal(os.Stdout) && isTerminal(os.Stderr),
+func standard() streams { return streamsOf(os.Stdout, os.Stderr) }
 
-		onTerminal: isTerminal(os.Stdout),
+func streamsOf(out, err *os.File) streams {
+	isTerminal := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+	s := streams{
+		out: out, err: err,
+		look:     render.Detect(out, os.Getenv),
+		together: isTerminal(out) && isTerminal(err),
+
+		onTerminal: isTerminal(out),
 	}
+	if isTerminal(err) && os.Getenv("TERM") != "dumb" {
+		s.status = &statusLine{w: err, width: func() int { return columns(err) }}
+		s.raw, s.err = s.err, above{s.err, s.status}
+		if s.onTerminal {
+			s.out = above{s.out, s.status}
+		}
+	}
+	return s
+}
+
+// columns is the width of a terminal.
+func columns(f *os.File) int {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 1 {
+		return w
+	}
+	return render.DefaultWidth
 }
 
 // app is one run of the program. Its commands leave the exit code in code.

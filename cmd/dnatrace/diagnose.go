@@ -90,10 +90,18 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Memory: liveRequests}, MaxRequests: f.count, Record: s.record}
 	f.tell(&o, p)
 	if len(f.command) > 0 {
-		if o.Drain, err = pipeline.Start(ctx, f.command, a.err); err != nil {
+		out := a.err
+		if a.raw != nil {
+			out = a.raw
+		}
+		if o.Drain, err = pipeline.Start(ctx, f.command, out); err != nil {
 			s.close()
 			return nil, err
 		}
+	} else if t := a.telling(f.verbose); t != nil { // the command has the terminal to itself
+		began := time.Now()
+		o.OnStatus = func(s correlate.Status) { t.say(statusText(s, time.Since(began))) }
+		defer t.end()
 	}
 	d, err := pipeline.Run(ctx, s.Source(), o)
 	return d, errors.Join(err, s.close())

@@ -62,7 +62,8 @@ type captureFlags struct {
 	noTracking bool           // do without conntrack, to measure what it costs
 	filter     *filter.Filter // nil: none
 	unaimed    bool           // the filter alone says what is captured
-	sink       *os.File       // gets the recording, instead of file; the session closes it
+	verbose    bool
+	sink       *os.File // gets the recording, instead of file; the session closes it
 }
 
 func (f *captureFlags) add(c *cobra.Command, counted string) {
@@ -76,6 +77,7 @@ func (f *captureFlags) add(c *cobra.Command, counted string) {
 	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
 	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
+	verboseFlag(c, &f.verbose)
 }
 
 // addTrace adds --trace, --no-trace, --no-drops and --no-conntrack, which say what else the

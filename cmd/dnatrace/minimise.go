@@ -26,6 +26,7 @@ import (
 
 // minimiseFlags are the command line of minimise.
 type minimiseFlags struct {
+	verbose  bool
 	files    []inputs.Input
 	out      string
 	targets  []string
@@ -68,6 +69,7 @@ Together with redact it makes a fixture for a test: see docs/FIXTURES.md.`,
 	fl.StringVarP(&f.out, "write", "w", "", "write the recording to this file")
 	fl.StringArrayVar(&f.targets, "target", nil, "look only at requests to this, as in replay; may be given more than once")
 	fl.StringArrayVar(&f.requests, "request", nil, "keep the request with this id of replay -o json; may be given more than once")
+	verboseFlag(c, &f.verbose)
 	fl.BoolVar(&f.all, "all", false, "keep every request that is judged")
 	fl.StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	return c
@@ -79,6 +81,7 @@ func (a *app) minimise(ctx context.Context, f *minimiseFlags) error {
 	if err != nil {
 		return err
 	}
+	defer a.progress(f.verbose, "minimise", in.Info)()
 	was, err := pipeline.Run(ctx, in.Source, pipeline.Options{Options: judge.Options{Targets: f.targets, Keep: -1}})
 	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,7 +69,13 @@ func (a *app) record(ctx context.Context, f recordFlags) error {
 	}
 	ctx, cancel := bounded(ctx, f.duration)
 	defer cancel()
+	began := time.Now()
+	quiet := a.counting(f.verbose, func() string {
+		packets, lost := s.Stats()
+		return fmt.Sprintf("%.0f s · %s captured, %d lost", time.Since(began).Seconds(), plural(int(packets), "packet"), lost)
+	})
 	packets, err := pipeline.Copy(ctx, s.Source(), s.record, uint64(f.count))
+	quiet()
 	_, lost := s.Stats()
 	if err := errors.Join(err, s.close()); err != nil {
 		return err

@@ -26,9 +26,10 @@ import (
 
 // redactFlags are the command line of redact.
 type redactFlags struct {
-	files []inputs.Input
-	out   string
-	key   string
+	verbose bool
+	files   []inputs.Input
+	out     string
+	key     string
 }
 
 // Sizes of keys in bytes.
@@ -75,6 +76,7 @@ Runs on any system and needs no privilege.`,
 		},
 	}
 	c.Flags().StringVarP(&f.out, "write", "w", "", "write the recording to this file")
+	verboseFlag(c, &f.verbose)
 	c.Flags().StringVar(&f.key, "key", "", "make pseudonyms with the key in this file, the same ones every time (default: a random key)")
 	c.Flags().StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	return c
@@ -91,6 +93,7 @@ func (a *app) redact(ctx context.Context, f *redactFlags) error {
 	if err != nil {
 		return err
 	}
+	defer a.progress(f.verbose, "redact", in.Info)()
 	r := redact.New(key)
 	for b, err := range in.Source(ctx) {
 		if err != nil {

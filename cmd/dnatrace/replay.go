@@ -14,6 +14,7 @@ import (
 
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/pages"
+	"dnatrace/capture/recording"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
@@ -26,6 +27,7 @@ type replayFlags struct {
 	files   []inputs.Input
 	targets []string
 	window  durationFlag
+	verbose bool
 }
 
 func (a *app) replayCommand() *cobra.Command {
@@ -90,6 +92,7 @@ requests.`,
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "judge only requests to this, as in diagnose; may be given more than once")
 	c.Flags().StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	c.Flags().Var(&f.window, "window", "how long a request may go unanswered before it is judged")
+	verboseFlag(c, &f.verbose)
 	return c
 }
 
@@ -148,6 +151,11 @@ func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*cor
 			}
 		}
 	}
+	var infos []*recording.Info
+	for _, h := range hosts {
+		infos = append(infos, h.Info)
+	}
+	defer a.progress(f.verbose, "replay", infos...)()
 	if len(hosts) > 1 {
 		return a.apart(ctx, hosts, o)
 	}

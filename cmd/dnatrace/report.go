@@ -42,6 +42,7 @@ type reportFlags struct {
 	forIssue bool
 	embed    bool
 	summary  bool
+	verbose  bool
 	selectionFlags
 	selected render.Selection
 }
@@ -95,6 +96,7 @@ Exit code: 0 when the report was written, whatever it says; 2 for trouble.`,
 	fl.StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
 	f.selectionFlags.add(c)
+	verboseFlag(c, &f.verbose)
 	return c
 }
 
@@ -148,6 +150,7 @@ func (a *app) writeReport(ctx context.Context, f *reportFlags) error {
 	if !f.selected.All() { // what is listed is up to the printer
 		o.Keep, o.OnIncident, o.Updates = 0, p.Incident, true
 	}
+	defer a.progress(f.verbose, "report", in.Info)()
 	d, err := pipeline.Run(ctx, in.Source, o)
 	if err != nil {
 		return err

@@ -164,6 +164,14 @@ func (j *Judge) Pending() int {
 	return j.tracker.Pending()
 }
 
+// Status says how far the run has come.
+func (j *Judge) Status() correlate.Status {
+	if j.tracker == nil {
+		return correlate.Status{}
+	}
+	return j.tracker.Status()
+}
+
 // Finish judges what is left and returns the document. The Judge is spent.
 func (j *Judge) Finish() *correlate.Document {
 	if j.tracker == nil {

@@ -6,6 +6,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"dnatrace/capture"
 	"dnatrace/capture/recording"
@@ -22,7 +23,13 @@ type Options struct {
 	// Drain, once closed, ends the run as soon as no request is waiting for
 	// its judgement. Nil never does.
 	Drain <-chan struct{}
+	// OnStatus is told now and then how far the run has come, as long as anything
+	// comes; a live source says every moment that nothing did. May be nil.
+	OnStatus func(correlate.Status)
 }
+
+// statusEvery is the least time between two calls of OnStatus.
+const statusEvery = 200 * time.Millisecond
 
 // Items travel in groups: as many as have come while the judging side was busy,
 // at most groupSize. When it waits, it gets the next one at once, so that
@@ -48,9 +55,14 @@ func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Documen
 		return nil, err
 	}
 	go d.run(ctx, src)
+	said := time.Now()
 	for group := range d.out {
 		for _, it := range group {
 			j.Take(it)
+		}
+		if o.OnStatus != nil && time.Since(said) >= statusEvery {
+			said = time.Now()
+			o.OnStatus(j.Status())
 		}
 		if closed(o.Drain) && j.Pending() == 0 {
 			cancel()

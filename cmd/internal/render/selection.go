@@ -168,7 +168,7 @@ func (p *selecting) End(d *correlate.Document) error {
 	if p.s.waits() {
 		p.settle(d.Recording.Ended)
 		for _, i := range p.held {
-			i.Final = true
+			i.Final, i.Revised = true, false // nobody was told of an earlier judgement
 			p.Printer.Incident(i)
 		}
 		p.passed = len(p.held)

@@ -53,6 +53,20 @@ func flow(parts []string, width int, indent string) string {
 	return b.String()
 }
 
+// Fit cuts s off where a line of so many columns ends.
+func Fit(s string, width int) string {
+	if columns(s) <= width {
+		return s
+	}
+	used := 0
+	for n, r := range s {
+		if used += columns(string(r)); used > width {
+			return s[:n]
+		}
+	}
+	return s
+}
+
 // pad fills s with spaces up to width columns.
 func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-columns(s)))
