@@ -85,16 +85,20 @@ func TestACaptureOfAWhileSendsTheReaderBeforeTheHost(t *testing.T) {
 }
 
 func TestARecordingWithoutARequestSaysWhatWouldHaveBecomeOfIt(t *testing.T) {
-	out, errs, code := dnatrace("replay", fixtureFile(t, "delivered"), "--target", "81", "-o", "json")
+	out, errs, code := dnatrace("replay", fixtureFile(t, "delivered"), "--target", "81,http://me:secret@192.0.2.7:82/?secret", "-o", "json")
 	if code != exitNothing {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
 	for _, want := range []string{
 		"other requests were seen meanwhile: 1 to 198.51.100.1:8080/tcp at eth0",
+		"192.0.2.7, which http://192.0.2.7:82/ names, is none of this host's addresses",
 		"had one come for 198.51.100.1:81/tcp, it would have been refused (not-published)",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+	if strings.Contains(out+errs, "secret") {
+		t.Errorf("a password is shown:\n%s%s", out, errs)
 	}
 }

@@ -17,7 +17,7 @@ func (j *Judge) next(d *correlate.Document) []string {
 	if d.Verdict != correlate.Absent {
 		return nil
 	}
-	said := j.arrived(d)
+	said := append(j.arrived(d), j.elsewhere()...)
 	said = append(said, j.sought()...)
 	said = append(said, j.instead(d)...)
 	return append(said, j.wouldBe()...)
@@ -53,6 +53,24 @@ func (j *Judge) arrived(d *correlate.Document) []string {
 		return []string{said + "that is short: watch while the client asks"}
 	}
 	return []string{said + "look before this host, at the address and port that the client asks for, its DNS, routes, and firewalls on the way"}
+}
+
+// elsewhere says which targets' URLs name another host than this one.
+func (j *Judge) elsewhere() (said []string) {
+	h := j.tracker.State().Host(capture.HostNetns)
+	if h == nil {
+		return nil
+	}
+	var own []netip.Addr
+	for _, a := range h.Addrs {
+		own = append(own, a.Prefix.Addr())
+	}
+	for _, t := range j.wanted.targets {
+		if t.Elsewhere(own) && len(said) < mostNamed {
+			said = append(said, fmt.Sprintf("%s, which %s names, is none of this host's addresses", t.URLHost, t.Text))
+		}
+	}
+	return said
 }
 
 // mostNamed is how many of a sort are named one by one.

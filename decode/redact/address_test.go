@@ -3,7 +3,10 @@ package redact
 import (
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
+
+	"dnatrace/capture/target"
 )
 
 func addrs(n int, size int) []netip.Addr {
@@ -195,4 +198,37 @@ func contains(s, part string) bool {
 		}
 	}
 	return false
+}
+
+// TestWhatWasAskedForIsRedacted: targets keep their form, so that they select the
+// same, and say nothing of names and addresses.
+func TestWhatWasAskedForIsRedacted(t *testing.T) {
+	r := New([]byte("some key"))
+	r.names.learn("shop")
+	r.names.learn("web")
+	r.Seal()
+	const asked = "8080,7000-7010/udp web:80 shop/web shop/* :81 localhost:82 http://me:secret@shop.example:8443/cart?token=secret 198.51.100.1:7000-7010/tcp [2001:db8::1]:443"
+	got := r.targets(asked)
+	for _, not := range []string{"web", "shop", "secret", "cart", "example", "198.51.100.1:", "2001:db8::1]"} {
+		if strings.Contains(got, not) {
+			t.Errorf("%q is in %q", not, got)
+		}
+	}
+	before, err := target.ParseAll(strings.Fields(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := target.ParseAll(strings.Fields(got))
+	if err != nil || len(after) != len(before) {
+		t.Fatalf("%q is no list of targets any more: %v", got, err)
+	}
+	for i := range before {
+		b, a := before[i], after[i]
+		if a.Port != b.Port || a.Last != b.Last || a.Proto != b.Proto || a.Named() != b.Named() || a.Addr.IsValid() != b.Addr.IsValid() || a.Loopback != b.Loopback || (a.Service == "*") != (b.Service == "*") {
+			t.Errorf("%s became %s", b.Text, a.Text)
+		}
+	}
+	if all := strings.Fields(got); len(all) > 3 && all[2] != r.names.name("shop")+"/"+r.names.name("web") {
+		t.Errorf("a service became %q", all[2])
+	}
 }
