@@ -70,21 +70,23 @@ type teller struct {
 	line  *statusLine
 	lines io.Writer
 	last  time.Time
+	look  render.Options
 }
 
 // telling is the teller of a run that begins now.
 func (a *app) telling(verbose bool) *teller {
 	switch {
 	case a.status != nil:
-		return &teller{line: a.status}
+		return &teller{line: a.status, look: a.look}
 	case verbose:
-		return &teller{lines: a.err, last: time.Now()}
+		return &teller{lines: a.err, last: time.Now(), look: a.look}
 	}
 	return nil
 }
 
-// say shows a text.
+// say shows a text, as the reader's locale can.
 func (t *teller) say(text string) {
+	text = t.look.Text(text)
 	if t.line != nil {
 		t.line.show(text)
 		return

@@ -134,6 +134,21 @@ func TestWhatWaitsIsToldInALine(t *testing.T) {
 	}
 }
 
+func TestTheStatusIsPlainWhereTheLocaleIs(t *testing.T) {
+	hasty(t)
+	var b bytes.Buffer
+	a := &app{streams: streams{err: &b}}
+	tell := a.telling(true)
+	time.Sleep(verboseEvery)
+	tell.say("1 s · 198.51.100.100:50110 → 198.51.100.1:8080/tcp")
+	if want := "1 s - 198.51.100.100:50110 -> 198.51.100.1:8080/tcp\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	if a.telling(false) != nil {
+		t.Error("a pipe is told without being asked for it")
+	}
+}
+
 func TestProgressSaysHowMuchIsLeft(t *testing.T) {
 	for _, row := range []struct {
 		done, size int64

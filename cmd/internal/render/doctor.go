@@ -79,6 +79,9 @@ func WriteDoctor(w io.Writer, d *Doctor, f Format, o Options) error {
 }
 
 // text is how hostile text is shown to this reader.
+// Text is a line of anybody's as the reader's side can show it.
+func (o Options) Text(s string) string { return o.text()(s) }
+
 func (o Options) text() func(string) string {
 	if o.UTF8 {
 		return Clean
