@@ -218,6 +218,9 @@ func (t *Target) setHost(host string) error {
 		return nil
 	}
 	if strings.EqualFold(host, "localhost") {
+		if t.Port == 0 {
+			return errors.New("an address alone is no target: add a port, as in localhost:8080")
+		}
 		t.Loopback = true
 		return nil
 	}

@@ -101,6 +101,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		"web:80-":         "the range has no end: write 80, or 80-90",
 		"8080/tpc":        `unknown protocol "tpc": did you mean tcp?`,
 		"8080/":           `unknown protocol "": tcp, udp or sctp`,
+		"localhost":       "add a port, as in localhost:8080",
 		"[nonsense]:80":   `"nonsense" is no address`,
 		"shop/":           `"" is no port, address or container name`,
 		"*/web":           `"*" is no port, address or container name`,
