@@ -126,6 +126,7 @@ type flood struct {
 	again       int // further packets of theirs
 	refused     int // by ICMP errors
 	sources     sketch
+	told        bool // that it has begun
 }
 
 // bare notes a request that has just been begun by a SYN or a datagram.
@@ -350,9 +351,29 @@ func count(set []bool) (n int) {
 func (t *Tracker) flooded(c *crowd) *flood {
 	if c.flood == nil {
 		c.flood = t.journal.flood(c.server)
+		t.tellFlood(c)
 		t.flooding = append(t.flooding, c)
 	}
 	return c.flood
+}
+
+// tellFlood tells of a flood that has just begun, once.
+func (t *Tracker) tellFlood(c *crowd) {
+	f := c.flood
+	if t.journal.onFlood == nil || f.told {
+		return
+	}
+	f.told = true
+	from := t.now
+	for i := 0; i < c.bare.size; i++ {
+		if a := *c.bare.peek(i); t.isBare(a) {
+			from = t.requests.at(a.req).opened
+			break
+		}
+	}
+	r := f.report()
+	r.First, r.Last = unix(from), unix(t.now)
+	t.journal.onFlood(&r)
 }
 
 // thin makes room by the oldest request of a crowd that takes half of all room:
@@ -480,16 +501,20 @@ func (g *journal) floodReports() []FloodReport {
 		if f.requests == 0 {
 			continue
 		}
-		r := FloodReport{Requests: f.requests, Refused: f.refused, Packets: f.requests + f.again, Addresses: min(f.sources.count(), f.requests), First: unix(f.first), Last: unix(f.last)}
-		if f.to.IsValid() {
-			r.To = f.to.String()
-		}
-		if f.proto != 0 {
-			r.Protocol = f.proto.String()
-		}
-		out = append(out, r)
+		out = append(out, f.report())
 	}
 	return out
+}
+
+func (f *flood) report() FloodReport {
+	r := FloodReport{Requests: f.requests, Refused: f.refused, Packets: f.requests + f.again, Addresses: min(f.sources.count(), f.requests), First: unix(f.first), Last: unix(f.last)}
+	if f.to.IsValid() {
+		r.To = f.to.String()
+	}
+	if f.proto != 0 {
+		r.Protocol = f.proto.String()
+	}
+	return r
 }
 
 // sketch counts different addresses in bounded memory: linear counting (Whang and

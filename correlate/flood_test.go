@@ -78,7 +78,8 @@ func TestAFloodOfSYNsIsToldAsOne(t *testing.T) {
 		}, false, 50, 50},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFlooded(t, Config{Keep: -1})
+			var begun []FloodReport
+			f := newFlooded(t, Config{Keep: -1, OnFlood: func(r *FloodReport) { begun = append(begun, *r) }})
 			real := decode.IP{10: 0xff, 11: 0xff, 12: 198, 13: 51, 14: 100, 15: 9}
 			const count, every = 20000, 500 * time.Microsecond
 			for i := range count {
@@ -109,6 +110,9 @@ func TestAFloodOfSYNsIsToldAsOne(t *testing.T) {
 				t.Fatalf("%d floods are told", len(d.Recording.Floods))
 			}
 			got := d.Recording.Floods[0]
+			if len(begun) != 1 || begun[0].To != got.To || begun[0].Last.After(got.First.Add(5*time.Second)) {
+				t.Errorf("told of as it began: %+v", begun)
+			}
 			if got.To != "198.51.100.1:8080" || got.Packets != count || got.Requests != c.requests || d.Summary.Flooded != c.requests || d.Summary.Open+d.Summary.Evicted > 0 {
 				t.Errorf("%+v, %+v", got, d.Summary)
 			}

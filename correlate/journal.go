@@ -14,6 +14,7 @@ import (
 type journal struct {
 	keepMost   int // negative: all
 	onIncident func(*Incident)
+	onFlood    func(*FloodReport)
 	updates    bool // onIncident is told whatever changes
 
 	opening *decode.Start
@@ -37,7 +38,7 @@ type journal struct {
 }
 
 func (g *journal) init(c Config) {
-	g.keepMost, g.onIncident, g.updates = c.Keep, c.OnIncident, c.Updates
+	g.keepMost, g.onIncident, g.onFlood, g.updates = c.Keep, c.OnIncident, c.OnFlood, c.Updates
 	g.sources = map[string]capture.SourceState{}
 	g.losses = map[uint16]*losses{}
 	g.skips = map[string]int{}

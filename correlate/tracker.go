@@ -25,6 +25,8 @@ type Config struct {
 	// with a higher Rev if it changes. It may be nil. The incident is the
 	// callee's.
 	OnIncident func(*Incident)
+	// OnFlood is called when a flood is first known to be one. It may be nil.
+	OnFlood func(*FloodReport)
 	// Updates has OnIncident called, with the same Rev, also where nothing
 	// but what an incident counts has changed: who keeps the last of each has
 	// what the document would list.

@@ -226,7 +226,7 @@ func (a *app) passedOver(in *inputs.Opened) {
 
 // tell makes a run report to a printer as it goes, where its format does.
 func (f *outputFlags) tell(o *pipeline.Options, p render.Printer) {
-	o.Keep, o.OnStart = mostInSummary, p.Start
+	o.Keep, o.OnStart, o.OnFlood = mostInSummary, p.Start, p.Flood
 	if f.summary && f.selected.All() && f.format == formatFlag(render.FormatJSON) {
 		return // those that are kept, and no others
 	}

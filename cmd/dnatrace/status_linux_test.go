@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dnatrace/correlate"
+	"dnatrace/decode"
 )
 
 // terminal is a pseudoterminal of so many columns: what a program takes for one,
@@ -59,13 +60,19 @@ func hasty(t *testing.T) {
 	progressEvery, longWork, verboseEvery = 2*time.Millisecond, 0, 5*time.Millisecond
 }
 
+// flagsOfSYN is where the TCP flags are in the frame of syn: behind 14 bytes of
+// Ethernet, 20 of IPv4 and 13 of TCP.
+const flagsOfSYN = 14 + 20 + 13
+
 // longCapture takes a moment to replay.
 func longCapture(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "eth0.pcap")
 	frames := make([][]byte, 200_000)
-	for i := range frames {
-		frames[i] = syn()
+	frames[0] = syn()
+	for i := range frames[1:] { // as many SYNs would be a flood, which has lines of its own
+		frames[i+1] = syn()
+		frames[i+1][flagsOfSYN] = byte(decode.ACK)
 	}
 	if err := os.WriteFile(path, pcap(frames...), 0o600); err != nil {
 		t.Fatal(err)

@@ -24,13 +24,14 @@ type Options struct {
 	// made for, and all published ports live. All requests of a foreign capture
 	// are judged.
 	Targets    []string
-	Window     time.Duration             // zero: the recording's own, else correlate.DefaultWindow
-	Keep       int                       // incidents listed in the document, the worst; negative: all
-	OnIncident func(*correlate.Incident) // called for each judgement as soon as it stands; may be nil
-	Updates    bool                      // OnIncident is called for mere changes of an incident's numbers, too
-	Memory     int                       // bytes that requests may take; zero: correlate.DefaultMemory
-	Advise     func(memory []byte)       // as correlate.Config has it; may be nil
-	OnStart    func(*correlate.Document) // called once, when packets begin; may be nil
+	Window     time.Duration                // zero: the recording's own, else correlate.DefaultWindow
+	Keep       int                          // incidents listed in the document, the worst; negative: all
+	OnIncident func(*correlate.Incident)    // called for each judgement as soon as it stands; may be nil
+	OnFlood    func(*correlate.FloodReport) // called once for each flood, when it is known to be one; may be nil
+	Updates    bool                         // OnIncident is called for mere changes of an incident's numbers, too
+	Memory     int                          // bytes that requests may take; zero: correlate.DefaultMemory
+	Advise     func(memory []byte)          // as correlate.Config has it; may be nil
+	OnStart    func(*correlate.Document)    // called once, when packets begin; may be nil
 }
 
 // Replay judges a whole stream on the calling goroutine.
@@ -95,7 +96,7 @@ func (j *Judge) begin(start *decode.Start) {
 	}
 	j.own = start != nil
 	j.tracker = correlate.New(correlate.Config{
-		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), Updates: o.Updates, Advise: o.Advise,
+		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), OnFlood: o.OnFlood, Updates: o.Updates, Advise: o.Advise,
 	})
 	j.order = correlate.NewOrder(j.tracker, j.recycle)
 }

@@ -26,6 +26,9 @@ type jsonPrinter struct {
 
 func (*jsonPrinter) Start(*correlate.Document) {}
 
+// Flood does nothing: the document tells of it.
+func (*jsonPrinter) Flood(*correlate.FloodReport) {}
+
 // Incident holds a request. What is not judged again is final when the document
 // is written.
 func (p *jsonPrinter) Incident(i *correlate.Incident) {
@@ -198,6 +201,9 @@ type endLine struct {
 	Next      []string                `json:"next,omitempty"`
 	Selection *correlate.Selected     `json:"selection,omitempty"`
 }
+
+// Flood does nothing: the last line tells of it.
+func (*jsonlPrinter) Flood(*correlate.FloodReport) {}
 
 func (p *jsonlPrinter) Start(d *correlate.Document) {
 	encode(p.out, cleaned(startLine{"start", d.Schema, d.Target, d.Recording}, Clean), "")

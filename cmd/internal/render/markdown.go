@@ -17,6 +17,9 @@ type markdownPrinter struct {
 
 func (*markdownPrinter) Start(*correlate.Document) {}
 
+// Flood does nothing: End tells of it.
+func (*markdownPrinter) Flood(*correlate.FloodReport) {}
+
 func (p *markdownPrinter) Incident(raw *correlate.Incident) {
 	i := Cleaned(*raw)
 	if i.Verdict == correlate.Delivered {
@@ -107,6 +110,9 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 	}
 	for _, s := range without(d.Recording.Sources) {
 		b.WriteString("- " + MarkdownText(s) + "\n")
+	}
+	for i := range d.Recording.Floods {
+		b.WriteString("- " + MarkdownText(Flood(&d.Recording.Floods[i])) + "\n")
 	}
 	for _, s := range d.Recording.Damage {
 		b.WriteString("- " + MarkdownText(Damaged(s)) + "\n")

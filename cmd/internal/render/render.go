@@ -18,13 +18,15 @@ import (
 
 // Printer writes the result of one run. Start comes first, End last; between
 // them one Incident for every request judged, again with a higher Rev when its
-// judgement changes. A Printer is not safe for concurrent use. What is written
+// judgement changes, and one Flood for each when it is first known to be one. A
+// Printer is not safe for concurrent use. What is written
 // for one call is written at once.
 //
 // End reports the first error of any of the writes (a closed pipe, a full disk).
 type Printer interface {
 	Start(*correlate.Document)
 	Incident(*correlate.Incident)
+	Flood(*correlate.FloodReport)
 	End(*correlate.Document) error
 }
 

@@ -225,3 +225,35 @@ func benchmark(b *testing.B, f Format) {
 		p.Incident(&i)
 	}
 }
+
+// A flood is one line while it lasts, and one at the end.
+func TestAFloodIsOneLine(t *testing.T) {
+	began := time.Date(2026, 3, 1, 3, 4, 5, 0, time.UTC)
+	floods := []correlate.FloodReport{
+		{To: "198.51.100.1:8080", Protocol: "tcp", Requests: 300_000, Packets: 300_010, Addresses: 65_100, First: began, Last: began.Add(20 * time.Second)},
+		{To: "198.51.100.1:53", Protocol: "udp", Requests: 2000, Packets: 2000, Addresses: 1, Refused: 12, First: began, Last: began.Add(time.Second)},
+	}
+	said := []string{
+		"flood: 300010 SYNs to 198.51.100.1:8080 from about 65100 addresses in 20.0 s, none followed up",
+		"flood: 2000 datagrams to 198.51.100.1:53 from about 1 address in 1.0 s, none answered, 12 refused",
+	}
+	d := document()
+	d.Recording.Floods = floods
+	for _, f := range []Format{FormatTable, FormatMarkdown} {
+		out := strings.Join(strings.Fields(string(printed(t, f, Options{}, d))), " ")
+		for _, s := range said {
+			if f == FormatMarkdown {
+				s = MarkdownText(s)
+			}
+			if strings.Count(out, s) != 1 {
+				t.Errorf("%s: not one line %q in\n%s", f, s, out)
+			}
+		}
+	}
+	var live bytes.Buffer
+	p := New(&live, FormatTable, Options{Zone: time.UTC})
+	p.Flood(&floods[0])
+	if got, want := live.String(), "? flood of SYNs to 198.51.100.1:8080 since 03:04:05.000: told as one, at the end\n"; got != want {
+		t.Errorf("while it lasts: %q, want %q", got, want)
+	}
+}

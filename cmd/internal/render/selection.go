@@ -183,6 +183,9 @@ type Worst struct {
 	kept []correlate.Incident
 }
 
+// Flood does nothing.
+func (*Worst) Flood(*correlate.FloodReport) {}
+
 // Start does nothing.
 func (*Worst) Start(*correlate.Document) {}
 

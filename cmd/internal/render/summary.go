@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -68,25 +69,26 @@ func (t *table) floods(b *strings.Builder, d *correlate.Document) {
 	}
 }
 
-// Flood says what a flood was: "300000 SYNs from about 65100 addresses to
-// 198.51.100.1:8080 within 20.0 s that nobody followed up: told as one flood".
+// Flood says what a flood was: "flood: 300000 SYNs to 198.51.100.1:8080 from about
+// 65100 addresses in 20.0 s, none followed up".
 func Flood(f *correlate.FloodReport) string {
-	to := f.To
-	if to == "" {
-		to = "several servers"
-	}
-	what, why := "SYNs", "that nobody followed up"
+	what, why, to := floodWords(f)
+	return fmt.Sprintf("flood: %d %s to %s from about %s in %.1f s, %s", f.Packets, what, to, plural(f.Addresses, "address", "addresses"), f.Last.Sub(f.First).Seconds(), why)
+}
+
+// floodWords say what a flood is of, what came of it, and where it goes.
+func floodWords(f *correlate.FloodReport) (what, why, to string) {
+	what, why, to = "SYNs", "none followed up", cmp.Or(f.To, "several servers")
 	switch f.Protocol {
 	case "udp":
-		what, why = "datagrams", "that nobody answered"
+		what, why = "datagrams", "none answered"
 		if f.Refused > 0 {
-			why += fmt.Sprintf(", or with an error only (%d)", f.Refused)
+			why += fmt.Sprintf(", %d refused", f.Refused)
 		}
 	case "":
-		what, why = "packets", "that came to nothing"
+		what, why = "packets", "none followed up"
 	}
-	return fmt.Sprintf("%d %s from about %s to %s within %.1f s %s: told as one flood", f.Packets, what,
-		plural(f.Addresses, "address", "addresses"), to, f.Last.Sub(f.First).Seconds(), why)
+	return what, why, to
 }
 
 // openWords say how far an open request was seen to get, and what it waited for.

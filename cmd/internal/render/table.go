@@ -44,6 +44,18 @@ func newTable(out *output, o Options) *table {
 // Start prints nothing: what is being watched is told on standard error.
 func (t *table) Start(*correlate.Document) {}
 
+// Flood says in a line that a flood is under way. What came of it is told at the
+// end.
+func (t *table) Flood(f *correlate.FloodReport) {
+	what, _, to := floodWords(f)
+	line := t.mark(correlate.Undetermined) + " flood of " + what + " to " + to
+	if at := t.clock(f.First); at != "" {
+		line += " since " + at
+	}
+	t.out.write([]byte(line + ": told as one, at the end\n"))
+	t.said = true
+}
+
 func (t *table) Incident(raw *correlate.Incident) {
 	k := kindOf(raw)
 	was := t.open[raw.ID]

@@ -188,6 +188,9 @@ func (v *view) shortcomings() {
 		v.Losses = append(v.Losses, loss{"sources", s})
 		whole = false
 	}
+	for i := range rec.Floods {
+		v.Losses = append(v.Losses, loss{"requests", render.Flood(&rec.Floods[i])})
+	}
 	for _, s := range rec.Damage {
 		v.Losses = append(v.Losses, loss{"recording", render.Damaged(s)})
 		whole = false
