@@ -97,6 +97,10 @@ func (g *journal) leaveOpen(t *Tracker, req uint32) {
 	if p.disowned() {
 		return
 	}
+	if p.r.marks&markMiddle != 0 && p.r.asked == 0 && p.tuple.Proto == decode.TCP && len(p.coming) == 0 {
+		g.lastWords = true // the end of a connection, of which nothing came: nobody waits for anything
+		return
+	}
 	g.open++
 	if len(g.opened) >= mostOpen || g.keepMost >= 0 && !g.updates && len(g.opened) >= g.keepMost {
 		return

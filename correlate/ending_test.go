@@ -72,6 +72,15 @@ var endings = []row{
 		open:  1,
 	},
 	{
+		name:  "the last ACK, FIN or RST of a connection that was not seen before: nobody waits for anything",
+		story: "0ms eth0 C > H . seq=100 ack=500\n1ms eth0 198.51.100.6:4000 > H F. seq=100 ack=500\n2ms eth0 198.51.100.7:4000 > H R. seq=100 ack=500\n0.5s end",
+	},
+	{
+		name:  "bytes of a connection that was not seen before, and no answer yet: open",
+		story: "0ms eth0 C > H P. seq=100 ack=500 len=50\n0.5s end",
+		open:  1,
+	},
+	{
 		name:  "an echo that is a second old",
 		story: "0ms eth0 C > 198.51.100.1 echo id=7 seq=1 len=56\n1.5s end",
 		want:  []string{"dropped between eth0 and host: unknown, inferred"},

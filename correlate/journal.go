@@ -15,6 +15,7 @@ type journal struct {
 	keepMost   int // negative: all
 	onIncident func(*Incident)
 	onFlood    func(*FloodReport)
+	lastWords  bool // of connections joined in the middle the client's last packet was seen, and is not told
 	updates    bool // onIncident is told whatever changes
 
 	opening *decode.Start
@@ -249,7 +250,7 @@ func (g *journal) worst() (Verdict, Cause) {
 	if g.open > 0 || g.evicted > 0 {
 		return Undetermined, CauseUnknown // some were seen
 	}
-	if g.summary.Flooded > 0 {
+	if g.summary.Flooded > 0 || g.lastWords {
 		return Undetermined, CauseUnknown
 	}
 	return Absent, CauseNone
