@@ -21,6 +21,14 @@ type ahead struct {
 	warm   uint64         // keeps the reads alive
 }
 
+// read reads a leg once in each of its cache lines.
+func (g *leg) read() uint64 {
+	return uint64(g.tuple.Src[0]) + uint64(g.hash) + uint64(g.seen[1].first) + uint64(g.seen[2].last) + uint64(g.seen[3].count)
+}
+
+// read reads a request likewise.
+func (r *reqRecord) read() uint64 { return uint64(r.number) + uint64(r.clientFIN) }
+
 // touch reads the memory that some packets need.
 func (t *Tracker) touch(packets []decode.Packet) {
 	n, opening := t.hash(packets)
@@ -53,15 +61,14 @@ func (t *Tracker) hash(packets []decode.Packet) (n, opening int) {
 // are not answered yet.
 func (t *Tracker) touchLegs(n int) {
 	a := &t.ahead
-	slots, mask := t.legs.index.slots, t.legs.index.mask
 	for i, h := range a.found[:n] {
-		a.legs[i] = uint32(slots[h&mask])
+		a.legs[i] = uint32(t.legs.index.slots[t.legs.index.first(h)])
 	}
 	warm := uint64(0)
 	for _, leg := range a.legs[:n] {
 		if leg != 0 {
 			g := t.legs.slab.at(leg - 1)
-			warm += uint64(g.tuple.Src[0]) + uint64(g.hash) + uint64(g.seen[1].first) + uint64(g.seen[2].last) + uint64(g.seen[3].count)
+			warm += g.read()
 		}
 	}
 	wanted := 0
@@ -77,7 +84,7 @@ func (t *Tracker) touchLegs(n int) {
 	}
 	for _, req := range a.reqs[:wanted] {
 		r := t.requests.at(req - 1)
-		warm += uint64(r.number) + uint64(r.clientFIN)
+		warm += r.read()
 	}
 	a.warm += warm
 }
@@ -87,15 +94,15 @@ func (t *Tracker) touchLegs(n int) {
 func (t *Tracker) touchTables(n int) {
 	a, warm := &t.ahead, uint64(0)
 	for i, h := range a.ends[:n] {
-		warm += t.ends.slots[h&t.ends.mask] + t.carried.slots[a.carry[i]&t.carried.mask]
+		warm += t.ends.slots[t.ends.first(h)] + t.carried.slots[t.carried.first(a.carry[i])]
 	}
 	for _, leg := range t.legs.slab.next(n) {
 		g := t.legs.slab.at(leg)
-		warm += uint64(g.tuple.Src[0]) + uint64(g.hash) + uint64(g.seen[1].first) + uint64(g.seen[2].last) + uint64(g.seen[3].count)
+		warm += g.read()
 	}
 	for _, req := range t.requests.next(n) {
 		r := t.requests.at(req)
-		warm += uint64(r.number) + uint64(r.clientFIN)
+		warm += r.read()
 	}
 	a.warm += warm
 }
@@ -138,7 +145,7 @@ func (t *Tracker) touchNext(q *queue[deadline], gone bool) {
 			if gone {
 				warm += t.legs.index.slots[t.legs.index.first(g.hash)]
 			} else {
-				warm += uint64(g.seen[1].first) + uint64(g.seen[3].count)
+				warm += g.read()
 			}
 			next[i] = g.next
 		}

@@ -103,19 +103,7 @@ func (p *path) ledToBridge(f *filtering) bool {
 func behindRouting(stage string) bool { return stage == "forward" || stage == "postrouting" }
 
 // networkThen is the engine's network that an address belonged to, or nil.
-func (p *path) networkThen(ip netip.Addr) *engine.Network {
-	e := p.engineThen()
-	if e == nil {
-		return nil
-	}
-	i := slices.IndexFunc(e.Networks, func(n engine.Network) bool {
-		return slices.ContainsFunc(n.Subnets, func(s netip.Prefix) bool { return s.Contains(ip) })
-	})
-	if i < 0 {
-		return nil
-	}
-	return &e.Networks[i]
-}
+func (p *path) networkThen(ip netip.Addr) *engine.Network { return networkHolding(p.engineThen(), ip) }
 
 // words say where it went, and which route led there.
 func (p *path) detourWords(d detour) string {

@@ -64,8 +64,10 @@ func (p *path) reversePathFix(accept []string) []string {
 }
 
 // networkAt is the engine's network that an address belongs to, or nil.
-func (w *world) networkAt(ip netip.Addr) *engine.Network {
-	e := w.engine()
+func (w *world) networkAt(ip netip.Addr) *engine.Network { return networkHolding(w.engine(), ip) }
+
+// networkHolding is the network of e that an address belongs to, or nil.
+func networkHolding(e *engine.Snapshot, ip netip.Addr) *engine.Network {
 	if e == nil {
 		return nil
 	}
