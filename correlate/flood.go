@@ -197,7 +197,7 @@ func (t *Tracker) followed(req uint32, r *reqRecord) {
 	t.journal.summary.Flooded--
 	f := t.journal.flood(serverOf(&t.legs.slab.at(r.client).tuple))
 	f.requests--
-	f.again -= max(1, int(r.attempts)) - 1
+	f.again -= r.packets() - 1
 	if r.marks&markError != 0 {
 		f.refused--
 	}
@@ -222,6 +222,10 @@ func (t *Tracker) refuses(req uint32, r *reqRecord) bool {
 	}
 	return inFlood(r)
 }
+
+// packets is how many a request of a crowd consists of. Its first is an attempt only
+// once its sighting was entered.
+func (r *reqRecord) packets() int { return max(1, int(r.attempts)) }
 
 // again takes a further packet of a request. It reports whether a client may have
 // sent it. A stream of datagrams needs no pauses.
@@ -293,7 +297,7 @@ func (t *Tracker) floods(req uint32, r *reqRecord) bool {
 	f := t.flooded(c)
 	c.counted = t.now
 	f.requests++
-	f.again += max(1, int(r.attempts)) - 1
+	f.again += r.packets() - 1
 	f.first, f.last = min(f.first, r.opened), max(f.last, r.opened)
 	f.sources.add(g.tuple.Src)
 	if r.marks&markError != 0 {
@@ -324,7 +328,7 @@ func (t *Tracker) overdue(c *crowd) bool {
 			break
 		}
 		from[t.place256(&t.legs.slab.at(r.client).tuple.Src)] = true
-		if n += max(1, int(r.attempts)); n >= floodLeast {
+		if n += r.packets(); n >= floodLeast {
 			break
 		}
 	}
