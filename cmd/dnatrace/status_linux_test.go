@@ -65,10 +65,10 @@ func hasty(t *testing.T) {
 const flagsOfSYN = 14 + 20 + 13
 
 // longCapture takes a moment to replay.
-func longCapture(t *testing.T) string {
+func longCapture(t *testing.T, packets int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "eth0.pcap")
-	frames := make([][]byte, 200_000)
+	frames := make([][]byte, packets)
 	frames[0] = syn()
 	for i := range frames[1:] { // as many SYNs would be a flood, which has lines of its own
 		frames[i+1] = syn()
@@ -82,56 +82,119 @@ func longCapture(t *testing.T) string {
 
 func TestATerminalIsToldHowLongWorkGoesOn(t *testing.T) {
 	hasty(t)
-	path := longCapture(t)
 	const columns = 60
 	for _, command := range [][]string{
-		{"replay", path},
-		{"report", path, "-o", filepath.Join(t.TempDir(), "out.md")},
-		{"redact", path, "-w", filepath.Join(t.TempDir(), "out.pcapng")},
+		{"replay"},
+		{"report", "-o", filepath.Join(t.TempDir(), "out.md")},
+		{"redact", "-w", filepath.Join(t.TempDir(), "out.pcapng")},
 	} {
-		tty, written := terminal(t, columns)
-		t.Setenv("TERM", "xterm")
-		t.Setenv("NO_COLOR", "1")
-		code := run(context.Background(), command, streamsOf(tty, tty))
-		out := written()
-		if code == exitTrouble {
-			t.Fatalf("%v: exit %d: %s", command[0], code, out)
-		}
-		shown := strings.Split(out, clear)
-		if len(shown) < 3 {
-			t.Fatalf("%s: nothing was shown meanwhile:\n%q", command[0], out)
-		}
-		told := 0
-		for _, line := range shown[1 : len(shown)-1] {
-			line, _, _ = strings.Cut(line, "\r\n")
-			if !strings.HasPrefix(line, command[0]+"  ") {
-				continue // a result, for which the line was taken back
+		// What is done at once shows nothing, and how long a moment is depends on
+		// what else the machine does.
+		for packets := 200_000; ; packets *= 2 {
+			told := linesOfProgress(t, append(command, longCapture(t, packets)), columns)
+			for _, line := range told {
+				if want := fmt.Sprintf("B of %s (", bytesText(float64(24+packets*70))); !strings.Contains(line, want) || len([]rune(line)) >= columns {
+					t.Errorf("%s: shown is %q, without %q or too wide", command[0], line, want)
+				}
 			}
-			told++
-			if !strings.Contains(line, "B of 14.0 MB (") || len([]rune(line)) >= columns {
-				t.Errorf("%s: shown is %q", command[0], line)
+			if len(told) > 0 {
+				break
 			}
-		}
-		if told == 0 {
-			t.Errorf("%s: how long it goes on was not shown:\n%q", command[0], out)
-		}
-		if last := shown[len(shown)-1]; strings.Contains(last, "B of 14.0 MB") || !strings.Contains(last, "\r\n") {
-			t.Errorf("%s: the line was not taken back before the result: %q", command[0], last)
+			if packets > 2_000_000 {
+				t.Fatalf("%s: how long it goes on was not shown for %d packets", command[0], packets)
+			}
 		}
 	}
 }
 
+// linesOfProgress are the lines that a terminal was shown while a command ran, and
+// not after it.
+func linesOfProgress(t *testing.T, command []string, columns uint16) (lines []string) {
+	t.Helper()
+	tty, written := terminal(t, columns)
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "1")
+	code := run(context.Background(), command, streamsOf(tty, tty))
+	out := written()
+	if code == exitTrouble {
+		t.Fatalf("%v: exit %d: %s", command[0], code, out)
+	}
+	shown := strings.Split(out, clear)
+	for _, line := range shown[1:] {
+		line, after, ended := strings.Cut(line, "\r\n")
+		if !strings.HasPrefix(line, command[0]+"  ") {
+			continue // a result, for which the line was taken back
+		}
+		if lines = append(lines, line); ended {
+			t.Errorf("%s: %q was not taken back before %q", command[0], line, after)
+		}
+	}
+	if last := shown[len(shown)-1]; !strings.Contains(last, "\r\n") {
+		t.Errorf("%s: the last line is no result: %q", command[0], last)
+	}
+	return lines
+}
+
 func TestAPipeIsToldNothingUnlessItAsks(t *testing.T) {
 	hasty(t)
-	path := longCapture(t)
+	path := longCapture(t, 200_000)
 	_, errs, code := dnatrace("replay", path)
 	if code == exitTrouble || strings.Contains(errs, clear) || strings.Contains(errs, " of ") {
 		t.Errorf("exit %d: %q", code, errs)
 	}
-	_, errs, code = dnatrace("replay", path, "-v")
+	fifo, told := slowPipe(t, path)
+	var stderr bytes.Buffer
+	code = run(context.Background(), []string{"replay", fifo, "-v"}, streams{out: io.Discard, err: io.MultiWriter(&stderr, told)})
+	errs = stderr.String()
 	if code == exitTrouble || strings.Contains(errs, clear) || !strings.Contains(errs, "replay  ") || !strings.Contains(errs, "/s") {
 		t.Errorf("with -v: exit %d: %q", code, errs)
 	}
+}
+
+// slowPipe is a named pipe that brings the first half of a file, and the second
+// once something was written to told: that work goes on does not hang on how fast
+// it is done. Where nothing is written, the rest comes after a while.
+func slowPipe(t *testing.T, path string) (fifo string, told io.Writer) {
+	t.Helper()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo = filepath.Join(t.TempDir(), "eth0.pcap")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := make(firstWrite, 1)
+	ended := make(chan struct{})
+	t.Cleanup(func() { <-ended })
+	go func() {
+		defer close(ended)
+		w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		if err != nil {
+			t.Errorf("open pipe %s: %v", fifo, err)
+			return
+		}
+		defer w.Close()
+		half := len(whole) / 2
+		w.Write(whole[:half])
+		select {
+		case <-first:
+		case <-time.After(10 * time.Second):
+		}
+		w.Write(whole[half:])
+	}()
+	return fifo, first
+}
+
+// firstWrite tells that something was written.
+type firstWrite chan struct{}
+
+func (f firstWrite) Write(b []byte) (int, error) {
+	select {
+	case f <- struct{}{}:
+	default:
+	}
+	return len(b), nil
 }
 
 func TestWhatWaitsIsToldInALine(t *testing.T) {
