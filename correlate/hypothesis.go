@@ -293,11 +293,12 @@ func (s *State) Unhidden(h Hypothesis, bridged bool) (f Finding, ok bool) {
 	return Finding{}, false
 }
 
-// NotTranslatedBack says that an answer leaves with the container's own address.
-func (s *State) NotTranslatedBack(h Hypothesis) Finding {
+// NotTranslatedBack says that an answer leaves with the container's own address,
+// after the host's rules did this with it.
+func (s *State) NotTranslatedBack(h Hypothesis, out ruleset.Outcome) Finding {
+	why, fix := tracksApart(out, reply).advice()
 	return Finding{Verdict: AnswerLost, Stage: "reply-prerouting", Cause: CauseUntranslatedSource, Container: h.Container,
-		Why: fmt.Sprintf("The client asks %s and the answer comes from %s: nothing translates it back.", h.Tuple.DstEnd(), h.Target.DstEnd()),
-		Fix: []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}}
+		Why: fmt.Sprintf("The client asks %s and the answer comes from %s: nothing translates it back.", h.Tuple.DstEnd(), h.Target.DstEnd()) + why, Fix: fix}
 }
 
 // LookedFor says that the container looks for a client among its neighbours,

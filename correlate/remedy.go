@@ -172,26 +172,6 @@ func unlessTCP(proto decode.Proto) string {
 	return "/" + proto.String()
 }
 
-// exemptionFix takes the rule away that exempts the answer from connection
-// tracking, if the recorded rules tell which it is.
-func (p *path) exemptionFix() []string {
-	look := []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}
-	set, n := p.t.world.ruleset(capture.HostNetns, p.now), p.onHost()
-	if set == nil || !n.InEvidence() || p.rulesLack(capture.HostNetns) != "" {
-		return look
-	}
-	packet, ok := p.packetFor(reply, false, n)
-	if !ok {
-		return look
-	}
-	for _, s := range set.Evaluate(packet).Steps {
-		if s.Stage == "raw" && exempts(s.Rule) {
-			return HitOf(s.Rule).removal()
-		}
-	}
-	return look
-}
-
 // defaultRouteFix is what gives a container a default route again: the engine
 // does so at its start, if one of its networks leads out.
 func (p *path) defaultRouteFix() []string {

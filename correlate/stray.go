@@ -18,7 +18,8 @@ func (p *path) answeredAsItself(j *judgement) bool {
 	j.stage, j.between, j.cause = "reply-prerouting", [2]string{}, CauseUntranslatedSource
 	own := s.leg.tuple.DstEnd()
 	j.why = fmt.Sprintf("The client asked %s and the answer came from %s: nothing translated it back.", p.tuple.DstEnd(), own)
-	j.fix = p.exemptionFix()
+	why, fix := p.trackedApart().advice()
+	j.why, j.fix = j.why+why, fix
 	if s.at.Role == capture.RoleVeth || s.at.Role == capture.RoleContainer {
 		j.stage = "bridge"
 		j.why = fmt.Sprintf("The client asked %s and the answer came from %s: both are on one bridge, and what passes there is not translated back.", p.tuple.DstEnd(), own)

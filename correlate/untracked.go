@@ -75,9 +75,64 @@ func ExemptedBy(o ruleset.Outcome) *RuleHit {
 	return nil
 }
 
-func exempts(r ruleset.Rule) bool {
+func exempts(r ruleset.Rule) bool { return hasWord(r, "notrack", "--notrack", "NOTRACK") }
+
+// zones reports whether a rule puts what it matches into a zone of connection
+// tracking.
+func zones(r ruleset.Rule) bool {
+	return hasWord(r, "--zone", "--zone-orig", "--zone-reply") || hasWord(r, "zone") && hasWord(r, "set")
+}
+
+func hasWord(r ruleset.Rule, any ...string) bool {
 	words := strings.Fields(r.Text)
-	return slices.ContainsFunc([]string{"notrack", "--notrack", "NOTRACK"}, func(w string) bool { return slices.Contains(words, w) })
+	return slices.ContainsFunc(any, func(w string) bool { return slices.Contains(words, w) })
+}
+
+// apart is the rule because of which an answer is none to the connection of its
+// request: it exempts the answer from connection tracking, or puts one of both into
+// another zone. The zero value is one that the recorded rules do not tell.
+type apart struct {
+	rule ruleset.Rule
+	told bool
+}
+
+// trackedApart looks for that rule on the way of the answer, and of the request.
+func (p *path) trackedApart() apart {
+	set, n := p.t.world.ruleset(capture.HostNetns, p.now), p.onHost()
+	if set == nil || !n.InEvidence() || p.rulesLack(capture.HostNetns) != "" {
+		return apart{}
+	}
+	for _, w := range []way{reply, request} {
+		if packet, ok := p.packetFor(w, false, n); ok {
+			if a := tracksApart(set.Evaluate(packet), w); a.told {
+				return a
+			}
+		}
+	}
+	return apart{}
+}
+
+// tracksApart is the rule of that kind that a packet of one direction met.
+func tracksApart(o ruleset.Outcome, w way) apart {
+	for _, s := range o.Steps {
+		if s.Stage == "raw" && (zones(s.Rule) || w == reply && exempts(s.Rule)) {
+			return apart{s.Rule, true}
+		}
+	}
+	return apart{}
+}
+
+// advice says what the rule does, and takes it away.
+func (a apart) advice() (why string, fix []string) {
+	switch {
+	case !a.told:
+		return "", []string{"look for rules that exempt answers from connection tracking: iptables -t raw -S, nft list ruleset"}
+	case zones(a.rule):
+		why = " A rule puts one direction into a zone of connection tracking of its own: %s."
+	default:
+		why = " A rule exempts the answers from connection tracking: %s."
+	}
+	return fmt.Sprintf(why, a.rule.Text), HitOf(a.rule).removal()
 }
 
 // leftUntracked: the engine publishes the port, and a rule exempts the request from

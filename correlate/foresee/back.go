@@ -39,7 +39,7 @@ func (w *walk) back() {
 		return
 	}
 	if ok && w.via == "dnat" && out.Tuple.Src != w.r.Tuple.Dst && w.r.Link != "" {
-		w.finish(w.s.NotTranslatedBack(w.h), Drop)
+		w.finish(w.s.NotTranslatedBack(w.h, out), Drop)
 		return
 	}
 	if w.via == "proxy" {
