@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -96,7 +97,8 @@ var magics = []struct {
 
 // Open recognises the files and returns one stream over all of them, in time
 // order. Regular files are opened again whenever the source is ranged over;
-// anything else (a pipe) can be ranged over once.
+// anything else (a pipe) can be ranged over once. A context that ends before the
+// files do is an error that wraps ErrInterrupted.
 //
 // A file that is no capture is an error that wraps ErrNotCapture. One that is
 // cut or corrupt is read as far as it goes, and capture.Damage records at the
@@ -169,6 +171,7 @@ type input struct {
 	name  string
 	point string // as in Named
 	open  func() (io.ReadCloser, error)
+	piped bool      // reading it may have to wait for whoever writes it
 	held  io.Closer // kept open since it was recognised; nil for regular files
 }
 
@@ -212,7 +215,7 @@ func openReader(r io.Reader, name string) (input, error) {
 	}
 	again := io.MultiReader(bytes.NewReader(head), r)
 	used := false
-	return input{name: name, open: func() (io.ReadCloser, error) {
+	return input{name: name, piped: isPiped(r), open: func() (io.ReadCloser, error) {
 		if used {
 			s, ok := r.(io.Seeker)
 			if !ok {
@@ -292,6 +295,8 @@ func fromInputs(inputs []input) (capture.Source, *Info) {
 
 // read opens the inputs and yields their batches, merged if there are several.
 func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.Batch, error) bool) error {
+	ctx, done := patience(ctx, inputs)
+	defer done()
 	points := new(capture.Points)
 	streams := make([]*stream, len(inputs))
 	info.progress.begin()
@@ -300,10 +305,13 @@ func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.B
 		if err != nil {
 			return err
 		}
-		f = info.progress.of(f)
+		r := io.Reader(info.progress.of(f))
 		defer f.Close()
+		if in.piped {
+			r = until(ctx, r)
+		}
 		*info.Files[i] = File{Name: in.name, Base: info.Files[i].Base, Point: info.Files[i].Point}
-		streams[i], err = newStream(f, info.Files[i], points, max(readBuffer/len(inputs), 32<<10))
+		streams[i], err = newStream(r, info.Files[i], points, max(readBuffer/len(inputs), 32<<10))
 		if err != nil {
 			return err
 		}
@@ -315,19 +323,25 @@ func read(ctx context.Context, inputs []input, info *Info, yield func(*capture.B
 	if len(streams) > 1 {
 		next = newMerge(streams).next
 	}
+	return pass(ctx, streams, next, yield)
+}
+
+// pass yields what there is until all of it was, or ctx ends.
+func pass(ctx context.Context, streams []*stream, next func() (*capture.Batch, error), yield func(*capture.Batch, error) bool) error {
 	for ctx.Err() == nil {
 		b, err := next()
-		if err == io.EOF {
+		switch {
+		case err == io.EOF && !slices.ContainsFunc(streams, (*stream).isInterrupted):
 			return nil
-		}
-		if err != nil {
+		case err == io.EOF:
+			return interrupted(streams, yield)
+		case err != nil:
 			return err
-		}
-		if !yield(b, nil) {
+		case !yield(b, nil):
 			return nil
 		}
 	}
-	return nil
+	return interrupted(streams, yield)
 }
 
 // newStream begins to read a file whose first bytes say that it is a capture.

@@ -158,6 +158,8 @@ func (s *stream) stopped(cause error) string {
 	at := s.win.offset()
 	left := len(s.win.rest())
 	switch {
+	case s.isInterrupted():
+		return s.interruptedAt()
 	case cause != nil:
 		return fmt.Sprintf("%s cannot be read beyond byte %d: %v", s.info.Name, at, cause)
 	case errors.Is(s.win.err, io.ErrUnexpectedEOF):

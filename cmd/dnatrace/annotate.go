@@ -98,7 +98,7 @@ func (f *annotateFlags) choose(c *cobra.Command, points []string) (named []strin
 
 // annotate writes the capture, and on a.err what it holds.
 func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
-	files, done, err := spooled(f.files)
+	files, done, err := spooled(ctx, f.files)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 )
@@ -26,20 +28,21 @@ type streams struct {
 	raw    io.Writer   // err for other programs, which write past the status; nil is err
 }
 
-func standard() streams { return streamsOf(os.Stdout, os.Stderr) }
+func standard(ctx context.Context) streams { return streamsOf(ctx, os.Stdout, os.Stderr) }
 
-func streamsOf(out, err *os.File) streams {
+// streamsOf are those of a run that ends with ctx, whether they are read or not.
+func streamsOf(ctx context.Context, out, err *os.File) streams {
 	isTerminal := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 	s := streams{
-		out: out, err: err,
+		out: pipeline.Unstuck(ctx, out), err: pipeline.Unstuck(ctx, err), raw: err,
 		look:     render.Detect(out, os.Getenv),
 		together: isTerminal(out) && isTerminal(err),
 
 		onTerminal: isTerminal(out),
 	}
 	if isTerminal(err) && os.Getenv("TERM") != "dumb" {
-		s.status = &statusLine{w: err, width: func() int { return columns(err) }}
-		s.raw, s.err = s.err, above{s.err, s.status}
+		s.status = &statusLine{w: s.err, width: func() int { return columns(err) }}
+		s.err = above{s.err, s.status}
 		if s.onTerminal {
 			s.out = above{s.out, s.status}
 		}
@@ -59,6 +62,8 @@ func columns(f *os.File) int {
 type app struct {
 	streams
 	code int
+
+	unwritten bool // a recording that was asked for is not whole, which was told
 }
 
 func (a *app) root() *cobra.Command {
@@ -151,6 +156,11 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 		}
 	}
 	a.code = exitCode(d, f.expect)
+	defer func() {
+		if a.unwritten {
+			a.code = exitTrouble
+		}
+	}()
 	if f.expect.set && a.code != exitOK {
 		fmt.Fprintf(a.err, "expected %s, got %s:%s\n", f.expect.String(), d.Verdict, render.Clean(string(d.Cause)))
 	}

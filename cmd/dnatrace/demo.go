@@ -121,7 +121,7 @@ func (a *app) openLab(ctx context.Context, l *lab.Lab, wanted, file string) (*se
 	}
 	snapshot := l.Snapshot()
 	s := &session{opener: opener.Local()}
-	if err := s.create(file); err != nil {
+	if err := s.create(ctx, file); err != nil {
 		return nil, err
 	}
 	s.Session, err = live.Open(ctx, live.Config{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -93,8 +92,8 @@ func (a *app) side(ctx context.Context, path string, targets []string, id string
 	}
 	a.passedOver(in)
 	d, err := pipeline.Run(ctx, in.Source, pipeline.Options{Options: judge.Options{Targets: targets, Keep: -1}})
-	if err != nil || ctx.Err() != nil {
-		return nil, errors.Join(err, ctx.Err())
+	if err != nil {
+		return nil, err
 	}
 	i := compare.Choose(d, id, good)
 	if i == nil && id != "" {

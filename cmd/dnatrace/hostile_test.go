@@ -333,7 +333,7 @@ func TestEndlessInputIsReadInBoundedMemory(t *testing.T) {
 	}()
 	var out, errs bytes.Buffer
 	code := run(ctx, []string{"replay", path}, streams{out: &out, err: &errs})
-	if code != exitNothing {
+	if code != exitTrouble || !strings.Contains(errs.String(), "interrupted after ") {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}
 	r.Close()

@@ -21,9 +21,19 @@ func main() {
 
 	// The first signal ends the capture in order, so that report and file are
 	// finished; the second takes its default course and ends the process.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], standard()))
+	os.Exit(run(ctx, os.Args[1:], standard(ctx)))
+}
+
+// ending are the signals that end a run in order. A terminal that is closed sends
+// SIGHUP; nohup has it ignored, and that stays so.
+func ending() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 // run is the whole program but for the process around it. The result is the

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -83,8 +82,8 @@ func (a *app) minimise(ctx context.Context, f *minimiseFlags) error {
 	}
 	defer a.progress(f.verbose, "minimise", in.Info)()
 	was, err := pipeline.Run(ctx, in.Source, pipeline.Options{Options: judge.Options{Targets: f.targets, Keep: -1}})
-	if err != nil || ctx.Err() != nil {
-		return errors.Join(err, ctx.Err())
+	if err != nil {
+		return err
 	}
 	chosen, err := f.choose(was)
 	if err != nil {

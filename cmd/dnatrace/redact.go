@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -174,8 +173,8 @@ func (a *app) writeChecked(ctx context.Context, path string, src capture.Source,
 		return nil, 0, err
 	}
 	d, err = pipeline.Run(ctx, src, pipeline.Options{Options: judge.Options{Keep: -1}})
-	if err != nil || ctx.Err() != nil {
-		return nil, 0, errors.Join(err, ctx.Err())
+	if err != nil {
+		return nil, 0, err
 	}
 	if file.path == "" { // the null device has nothing to check
 		return d, w.Packets(), nil

@@ -136,7 +136,7 @@ func sameFile(a, b string) bool {
 
 // replay judges what files hold.
 func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
-	hosts, err := openApart(f.files)
+	hosts, err := openApart(ctx, f.files)
 	if err != nil {
 		return nil, err
 	}

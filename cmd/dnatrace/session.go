@@ -17,6 +17,7 @@ import (
 	"dnatrace/capture/opener"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 )
 
@@ -88,8 +89,8 @@ func saving(enough int64) {
 // arm opens everything that takes privilege.
 func (s *session) arm(ctx context.Context, f *captureFlags, targets []target.Target) (err error) {
 	if f.sink != nil {
-		s.into(f.sink)
-	} else if err := s.create(f.file); err != nil {
+		s.into(ctx, f.sink)
+	} else if err := s.create(ctx, f.file); err != nil {
 		return err
 	}
 	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
@@ -130,7 +131,7 @@ func privileged() error {
 }
 
 // create makes the recording's file, while there is privilege to.
-func (s *session) create(path string) (err error) {
+func (s *session) create(ctx context.Context, path string) (err error) {
 	if path == "" {
 		return nil
 	}
@@ -140,14 +141,23 @@ func (s *session) create(path string) (err error) {
 			return err
 		}
 	}
-	s.into(file)
+	s.into(ctx, file)
 	return nil
 }
 
 // into has everything recorded to a file, which is the session's from here on.
-func (s *session) into(file *os.File) {
+func (s *session) into(ctx context.Context, file *os.File) {
 	s.file = file
-	s.record = recording.NewWriter(s.file, recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
+	s.record = recording.NewWriter(pipeline.Unstuck(ctx, file), recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
+}
+
+// unwritten tells that the recording cannot be written on, and lets go of it: what
+// happens to requests is still told.
+func (s *session) unwritten(a *app) func(error) {
+	return func(err error) {
+		s.record, a.unwritten = nil, true
+		fmt.Fprintf(a.err, "dnatrace: %s: the recording ends here, the run goes on\n", render.Clean(err.Error()))
+	}
 }
 
 // dial finds the engine. Without one, packets and the kernel still tell a lot.

@@ -114,7 +114,7 @@ func linesOfProgress(t *testing.T, command []string, columns uint16) (lines []st
 	tty, written := terminal(t, columns)
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "1")
-	code := run(context.Background(), command, streamsOf(tty, tty))
+	code := run(context.Background(), command, streamsOf(context.Background(), tty, tty))
 	out := written()
 	if code == exitTrouble {
 		t.Fatalf("%v: exit %d: %s", command[0], code, out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,11 +30,11 @@ func isStdin(f inputs.Input) bool { return f.Path == fromStdin }
 
 // openInputs opens files, or standard input while it is being written: record
 // -w - | replay -.
-func openInputs(files []inputs.Input) (*inputs.Opened, error) {
+func openInputs(ctx context.Context, files []inputs.Input) (*inputs.Opened, error) {
 	if len(files) != 1 || !isStdin(files[0]) {
 		return inputs.Open(files...)
 	}
-	src, info, err := recording.OpenReader(os.Stdin, "standard input")
+	src, info, err := recording.OpenReader(recording.Interruptible(ctx, os.Stdin), "standard input")
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +42,11 @@ func openInputs(files []inputs.Input) (*inputs.Opened, error) {
 }
 
 // openApart is openInputs for recordings that may be of several hosts.
-func openApart(files []inputs.Input) ([]inputs.Host, error) {
+func openApart(ctx context.Context, files []inputs.Input) ([]inputs.Host, error) {
 	if len(files) != 1 || !isStdin(files[0]) {
 		return inputs.OpenApart(files...)
 	}
-	in, err := openInputs(files)
+	in, err := openInputs(ctx, files)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func openApart(files []inputs.Input) ([]inputs.Host, error) {
 
 // spooled copies standard input to a file without a name, for what is read
 // twice. done lets it go.
-func spooled(files []inputs.Input) (again []inputs.Input, done func(), err error) {
+func spooled(ctx context.Context, files []inputs.Input) (again []inputs.Input, done func(), err error) {
 	if len(files) != 1 || !isStdin(files[0]) {
 		return files, func() {}, nil
 	}
@@ -63,7 +64,7 @@ func spooled(files []inputs.Input) (again []inputs.Input, done func(), err error
 		return nil, nil, fmt.Errorf("keep standard input: %w", err)
 	}
 	done = func() { os.Remove(f.Name()) }
-	_, err = io.Copy(f, os.Stdin)
+	_, err = io.Copy(f, recording.Interruptible(ctx, os.Stdin))
 	if err = errors.Join(err, f.Close()); err != nil {
 		done()
 		return nil, nil, fmt.Errorf("keep standard input: %w", err)

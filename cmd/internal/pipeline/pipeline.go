@@ -20,6 +20,9 @@ type Options struct {
 	judge.Options
 	MaxRequests int               // ends the run after so many judged requests; zero never
 	Record      *recording.Writer // gets everything before it is judged; may be nil
+	// OnTrouble is told once that Record can no longer be written to, and the run
+	// goes on without it. Nil has it end the run. It is called on the reading side.
+	OnTrouble func(error)
 	// Drain, once closed, ends the run as soon as no request is waiting for
 	// its judgement. Nil never does.
 	Drain <-chan struct{}
@@ -49,7 +52,7 @@ const (
 func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Document, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &decoder{out: make(chan []judge.Item, depth), free: make(chan *decode.Batch, spares), reader: judge.NewReader(), record: o.Record}
+	d := &decoder{out: make(chan []judge.Item, depth), free: make(chan *decode.Batch, spares), reader: judge.NewReader(), record: o.Record, trouble: o.OnTrouble}
 	j, err := judge.New(o.counting(cancel), d.recycle)
 	if err != nil {
 		return nil, err
@@ -105,11 +108,12 @@ func closed(c <-chan struct{}) bool {
 
 // decoder is the reading side: source, recording, decoding.
 type decoder struct {
-	out    chan []judge.Item
-	free   chan *decode.Batch
-	reader *judge.Reader
-	record *recording.Writer
-	err    error // valid once out is closed
+	out     chan []judge.Item
+	free    chan *decode.Batch
+	reader  *judge.Reader
+	record  *recording.Writer
+	trouble func(error)
+	err     error // valid once out is closed
 }
 
 func (d *decoder) run(ctx context.Context, src capture.Source) {
@@ -145,7 +149,13 @@ func (d *decoder) keep(b *capture.Batch) error {
 	if d.record == nil {
 		return nil
 	}
-	return write(d.record, b)
+	err := write(d.record, b)
+	if err == nil || d.trouble == nil {
+		return err
+	}
+	d.record = nil
+	d.trouble(err)
+	return nil
 }
 
 func write(w *recording.Writer, b *capture.Batch) error {

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"dnatrace/capture/opener"
+)
+
+// asProgram has the test binary be the program itself.
+const asProgram = "DNATRACE_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	opener.Main()
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// process is the program as a process of its own, not yet started.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
