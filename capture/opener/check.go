@@ -7,6 +7,10 @@ type DropOption uint8
 // no_new_privs is not set and the bounding set stays.
 const KeepExec DropOption = 1
 
+// KeepFiles leaves it to this process to make files in directories of other users,
+// and to give files to them: for recordings that are begun while it runs.
+const KeepFiles DropOption = 2
+
 // Missing is a privilege that this process does not have.
 type Missing struct {
 	Privilege string // "CAP_NET_RAW"

@@ -16,6 +16,9 @@ import (
 const needed = 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_SYS_ADMIN |
 	1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
 
+// files is what KeepFiles keeps.
+const files = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_CHOWN
+
 // Drop gives up every capability on every thread of this process, for good. It
 // fails, and then may have dropped nothing, in a binary built with cgo, where
 // Go does not know all threads.
@@ -32,7 +35,11 @@ func Drop(options ...DropOption) error {
 			return fmt.Errorf("drop privileges: %w", err)
 		}
 	}
-	if err := setCapabilities(0); err != nil {
+	var kept uint64
+	if slices.Contains(options, KeepFiles) {
+		kept = files
+	}
+	if err := setCapabilities(kept); err != nil {
 		return fmt.Errorf("drop privileges: %w", err)
 	}
 	return nil

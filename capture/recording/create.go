@@ -74,3 +74,6 @@ func kindOf(m fs.FileMode) string {
 	}
 	return "a device"
 }
+
+// Ours reports whether a file or directory is this user's own.
+func Ours(st fs.FileInfo) bool { return owned(st) == nil }

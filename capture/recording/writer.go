@@ -52,6 +52,7 @@ type Writer struct {
 	points   int // interfaces written so far; the next one's Point.ID
 	head     int // end of the section header and its interfaces in buf; -1 when packets or a flush have passed it
 	packets  uint64
+	passed   int64 // bytes handed to w
 	names    names
 	note     func(uint64, *capture.Packet) Note
 	more     func(capture.Point) string
@@ -105,9 +106,13 @@ func (w *Writer) Flush() error {
 	if _, err := w.w.Write(w.buf); err != nil {
 		return w.fail(fmt.Errorf("write recording: %w", err))
 	}
+	w.passed += int64(len(w.buf))
 	w.buf, w.head = w.buf[:0], -1
 	return nil
 }
+
+// Size is the number of bytes written, those that wait for a flush included.
+func (w *Writer) Size() int64 { return w.passed + int64(len(w.buf)) }
 
 // Close flushes. It neither writes an end, which is a KindEnd record, nor closes
 // the underlying writer.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dnatrace/capture/filter"
+	"dnatrace/cmd/internal/flight"
 	"dnatrace/cmd/internal/render"
 )
 
@@ -63,7 +64,8 @@ type captureFlags struct {
 	filter     *filter.Filter // nil: none
 	unaimed    bool           // the filter alone says what is captured
 	verbose    bool
-	sink       *os.File // gets the recording, instead of file; the session closes it
+	turns      *flight.Turns // files that take turns, instead of file alone; nil: they do not
+	sink       *os.File      // gets the recording, instead of file; the session closes it
 }
 
 func (f *captureFlags) add(c *cobra.Command, counted string) {

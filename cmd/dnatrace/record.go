@@ -15,6 +15,7 @@ import (
 // recordFlags are the command line of record.
 type recordFlags struct {
 	captureFlags
+	rotateFlags
 	targets []string
 }
 
@@ -28,6 +29,12 @@ pcapng file that dnatrace replays and that Wireshark, tshark and tcpdump open.
 The file is created with mode 0600; -w - writes to standard output as packets come,
 and everything else to standard error. The run ends with Ctrl-C, -c or -d.
 
+-C, -G and -W have files take turns, as with tcpdump: after -C millions of bytes
+FILE is followed by FILE1, FILE2 and so on; after -G seconds by what -w, a name
+with conversions of strftime (%Y%m%d-%H%M%S), then stands for. -W bounds the files:
+with -C they are written over again, in turn; with -G the run ends after as many.
+Each file begins with the state as of then, and is replayed alone.
+
 FILTER is an expression as tcpdump takes it: host, net, port, portrange, proto
 and ether addresses with src and dst, protocols, vlan, and, or, not. With
 --target, it narrows what is recorded of the target's traffic; alone, it says
@@ -36,6 +43,8 @@ a filter hid is not judged in replay.`,
 		Example: `  dnatrace record -w incident.pcapng
   dnatrace record -w web.pcapng --target 8080 -d 1m
   dnatrace record -w - | wireshark -k -i -
+  dnatrace record -w ring.pcapng -C 100 -W 10
+  dnatrace record -w %F-%H.pcapng -G 3600
   dnatrace record -w dns.pcapng udp port 53 or icmp
   dnatrace record -w one.pcapng --target web host 198.51.100.100`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -52,10 +61,14 @@ a filter hid is not judged in replay.`,
 			if err := f.check(c); err != nil {
 				return err
 			}
+			if err := f.take(c, &f.captureFlags); err != nil {
+				return err
+			}
 			return a.record(c.Context(), f)
 		},
 	}
 	f.captureFlags.add(c, "packets")
+	f.rotateFlags.add(c)
 	f.addTrace(c, false)
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "what to record, as in diagnose; may be given more than once")
 	return c
@@ -77,6 +90,9 @@ func (a *app) record(ctx context.Context, f recordFlags) error {
 	packets, err := pipeline.Copy(ctx, s.Source(), s.record, uint64(f.count))
 	quiet()
 	_, lost := s.Stats()
+	if a.unwritten {
+		a.code = exitTrouble
+	}
 	if err := errors.Join(err, s.close()); err != nil {
 		return err
 	}

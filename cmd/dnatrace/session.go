@@ -28,7 +28,7 @@ type session struct {
 	opener *opener.Opener
 	engine *docker.Engine
 	file   *os.File
-	record *recording.Writer // nil without a file
+	record pipeline.Recorder // nil without a file
 	err    io.Writer
 }
 
@@ -44,10 +44,10 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 	}
 	sparing()
 	s := &session{err: a.err}
-	if err := s.arm(ctx, f, wanted); err != nil {
+	if err := s.arm(ctx, a, f, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.drop(a, keepExec)
+	s.drop(a, keepExec, f.creates())
 	if f.netns == "" {
 		a.elsewhere(wanted, ownAddresses())
 	}
@@ -87,9 +87,13 @@ func saving(enough int64) {
 }
 
 // arm opens everything that takes privilege.
-func (s *session) arm(ctx context.Context, f *captureFlags, targets []target.Target) (err error) {
+func (s *session) arm(ctx context.Context, a *app, f *captureFlags, targets []target.Target) (err error) {
 	if f.sink != nil {
 		s.into(ctx, f.sink)
+	} else if f.turns != nil {
+		if s.record, err = rotation(a, *f.turns); err != nil {
+			return err
+		}
 	} else if err := s.create(ctx, f.file); err != nil {
 		return err
 	}
@@ -148,7 +152,7 @@ func (s *session) create(ctx context.Context, path string) (err error) {
 // into has everything recorded to a file, which is the session's from here on.
 func (s *session) into(ctx context.Context, file *os.File) {
 	s.file = file
-	s.record = recording.NewWriter(pipeline.Unstuck(ctx, file), recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
+	s.record = recording.NewWriter(pipeline.Unstuck(ctx, file), madeHere())
 }
 
 // unwritten tells that the recording cannot be written on, and lets go of it: what
@@ -158,6 +162,11 @@ func (s *session) unwritten(a *app) func(error) {
 		s.record, a.unwritten = nil, true
 		fmt.Fprintf(a.err, "dnatrace: %s: the recording ends here, the run goes on\n", render.Clean(err.Error()))
 	}
+}
+
+// madeHere is what recordings made here say of where that was.
+func madeHere() recording.Options {
+	return recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH}
 }
 
 // dial finds the engine. Without one, packets and the kernel still tell a lot.
@@ -170,10 +179,13 @@ func (s *session) dial(ctx context.Context, host string, c *live.Config) {
 	s.engine, c.Engine = e, e
 }
 
-func (s *session) drop(a *app, keepExec bool) {
+func (s *session) drop(a *app, keepExec, keepFiles bool) {
 	var options []opener.DropOption
 	if keepExec {
 		options = append(options, opener.KeepExec)
+	}
+	if keepFiles {
+		options = append(options, opener.KeepFiles)
 	}
 	if err := opener.Drop(options...); err != nil {
 		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,6 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/live"
-	"dnatrace/capture/recording"
 )
 
 // aftermath is how long after the end of a command its last packets are waited
@@ -48,7 +48,7 @@ func Do(ctx context.Context, f func(context.Context)) <-chan struct{} {
 
 // Copy writes a stream to a recording without judging it, up to a number of
 // packets (0: all), and returns how many were written.
-func Copy(ctx context.Context, src capture.Source, w *recording.Writer, most uint64) (uint64, error) {
+func Copy(ctx context.Context, src capture.Source, w Recorder, most uint64) (uint64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for b, err := range src(ctx) {
@@ -58,7 +58,10 @@ func Copy(ctx context.Context, src capture.Source, w *recording.Writer, most uin
 		if left := most - w.Packets(); most > 0 && uint64(len(b.Packets)) > left {
 			b.Packets = b.Packets[:left]
 		}
-		if err := write(w, b); err != nil {
+		switch err := write(w, b); {
+		case errors.Is(err, ErrEnough):
+			return w.Packets(), nil
+		case err != nil:
 			return w.Packets(), err
 		}
 		if most > 0 && w.Packets() >= most {

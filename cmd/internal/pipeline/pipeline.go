@@ -5,11 +5,11 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"dnatrace/capture"
-	"dnatrace/capture/recording"
 	"dnatrace/correlate"
 	"dnatrace/correlate/judge"
 	"dnatrace/decode"
@@ -18,8 +18,8 @@ import (
 // Options say what to judge, whom to tell, and when to end.
 type Options struct {
 	judge.Options
-	MaxRequests int               // ends the run after so many judged requests; zero never
-	Record      *recording.Writer // gets everything before it is judged; may be nil
+	MaxRequests int      // ends the run after so many judged requests; zero never
+	Record      Recorder // gets everything before it is judged; may be nil
 	// OnTrouble is told once that Record can no longer be written to, and the run
 	// goes on without it. Nil has it end the run. It is called on the reading side.
 	OnTrouble func(error)
@@ -30,6 +30,17 @@ type Options struct {
 	// comes; a live source says every moment that nothing did. May be nil.
 	OnStatus func(correlate.Status)
 }
+
+// Recorder keeps a stream: a recording, or several that take turns.
+type Recorder interface {
+	Write(*capture.Batch) error
+	Flush() error
+	Packets() uint64 // written so far
+	Close() error
+}
+
+// ErrEnough is what a Recorder says that takes no more: nothing is wrong.
+var ErrEnough = errors.New("all that is to be recorded was")
 
 // statusEvery is the least time between two calls of OnStatus.
 const statusEvery = 200 * time.Millisecond
@@ -111,7 +122,7 @@ type decoder struct {
 	out     chan []judge.Item
 	free    chan *decode.Batch
 	reader  *judge.Reader
-	record  *recording.Writer
+	record  Recorder
 	trouble func(error)
 	err     error // valid once out is closed
 }
@@ -158,7 +169,7 @@ func (d *decoder) keep(b *capture.Batch) error {
 	return nil
 }
 
-func write(w *recording.Writer, b *capture.Batch) error {
+func write(w Recorder, b *capture.Batch) error {
 	if err := w.Write(b); err != nil {
 		return fmt.Errorf("write recording: %w", err)
 	}

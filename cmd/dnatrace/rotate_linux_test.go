@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dnatrace/capture/netns/netnstest"
+)
+
+// askUntil has requests made to a port of a namespace's loopback that nobody
+// listens at, until enough is true.
+func askUntil(t *testing.T, ns string, enough func() bool) {
+	t.Helper()
+	for range 500 {
+		netnstest.Do(t, ns, func() error {
+			for range 20 {
+				if c, err := net.DialTimeout("tcp", "127.0.0.1:8080", time.Second); err == nil {
+					c.Close()
+					return fmt.Errorf("somebody listens")
+				}
+			}
+			return nil
+		})
+		if enough() {
+			return
+		}
+	}
+	t.Fatal("it never was enough")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func TestARunningRecordingRotates(t *testing.T) {
+	ns := netnstest.New(t)
+	name := filepath.Join(t.TempDir(), "ring.pcapng")
+	c := process(t, "record", "-w", name, "-C", "64k", "-W", "3", "--netns", ns, "-H", "unix:///nonexistent", "--target", "8080")
+	said := watching(t, c)
+	var first os.FileInfo
+	askUntil(t, ns, func() bool { // until the first file was written over
+		st, err := os.Stat(name + "0")
+		if err == nil && first == nil && exists(name+"1") {
+			first = st
+		}
+		return exists(name+"2") && first != nil && st.ModTime().After(first.ModTime())
+	})
+	if code, _ := endedBy(t, c, syscall.SIGTERM); code != exitOK || !strings.Contains(said.String(), ", 0 lost") {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	told := 0
+	for _, n := range []string{"0", "1", "2"} {
+		st, err := os.Stat(name + n)
+		if err != nil || st.Mode().Perm() != 0o600 || st.Size() > 100<<10 {
+			t.Errorf("file %s: %v (%v)", n, st, err)
+		}
+		out, errs, code := dnatrace("replay", name+n)
+		switch {
+		case code == exitFailed && strings.Contains(out, "refused"):
+			told++
+		case code != exitNothing: // of the one begun last
+			t.Errorf("file %s: exit %d: %s%s", n, code, out, errs)
+		}
+	}
+	if told < 2 {
+		t.Errorf("%d of 3 files tell of what was refused", told)
+	}
+	if exists(name) || exists(name+"3") {
+		t.Error("there are more files than three")
+	}
+}
+
+func TestALinkInTheWayIsNotFollowedAndToldOnce(t *testing.T) {
+	ns, dir := netnstest.New(t), t.TempDir()
+	name, other := filepath.Join(dir, "f"), filepath.Join(dir, "other")
+	if err := os.WriteFile(other, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, name+"1"); err != nil {
+		t.Fatal(err)
+	}
+	c := process(t, "record", "-w", name, "-C", "64k", "--netns", ns, "-H", "unix:///nonexistent", "--target", "8080")
+	said := watching(t, c)
+	n := 0
+	askUntil(t, ns, func() bool { n++; return n > 30 })
+	code, _ := endedBy(t, c, syscall.SIGTERM)
+	if code != exitTrouble || strings.Count(said.String(), "symbolic link") != 1 {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	if b, _ := os.ReadFile(other); string(b) != "mine" {
+		t.Errorf("the file behind the link holds %q", b)
+	}
+	if _, _, code := dnatrace("replay", name); code != exitFailed {
+		t.Errorf("the first file is of no use: exit %d", code)
+	}
+}
+
+func TestRotationThatMakesNoSenseIsRefused(t *testing.T) {
+	for args, want := range map[string]string{
+		"-w f -W 3":       "-W: bounds the files of -C or -G",
+		"-w f -C 0":       "is none",
+		"-w f -C many":    "is none",
+		"-w f -C 1 -W 0":  "-W 0: must be more",
+		"-w f -G 0":       "-G 0: must be more",
+		"-w f%Q -G 60":    "%Q is not known in a name",
+		"-w - -C 1":       "standard output is one file",
+		"-w f -C 1 -W -2": "-W -2: must be more",
+	} {
+		out, errs, code := dnatrace(append([]string{"record"}, strings.Fields(args)...)...)
+		if code != exitTrouble || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d: %s", args, code, errs)
+		}
+	}
+}
+
+func TestSizesAreTcpdumps(t *testing.T) {
+	for in, want := range map[string]int64{"1": 1_000_000, "100": 100_000_000, "500k": 500 << 10, "2M": 2 << 20, "1g": 1 << 30, "64MiB": 64 << 20, "1.5GB": 1_500_000_000} {
+		var s sizeFlag
+		if err := s.Set(in); err != nil || int64(s) != want {
+			t.Errorf("%s is %d (%v), want %d", in, int64(s), err, want)
+		}
+	}
+}
