@@ -9,6 +9,7 @@ import (
 // is judged.
 type Status struct {
 	Packets uint64
+	Lost    uint64   // packets that the rings lost
 	Points  []string // where packets were seen
 	Summary Summary  // of what was judged so far; Open are those that wait
 	Now     time.Time
@@ -24,6 +25,10 @@ type Waiting struct {
 // mostLooked bounds what a Status costs: in a flood, nobody asks for one request.
 const mostLooked = 1 << 16
 
+// Now is the time of the stream: nothing earlier is expected any more. The zero
+// value if nothing has come yet.
+func (t *Tracker) Now() time.Time { return unix(t.now) }
+
 // Status says how far the run has come.
 func (t *Tracker) Status() Status {
 	s := Status{Now: unix(t.now), Summary: t.journal.summary}
@@ -31,6 +36,11 @@ func (t *Tracker) Status() Status {
 		if p := &t.points[i]; p.packets > 0 {
 			s.Packets += p.packets
 			s.Points = append(s.Points, p.Name)
+		}
+	}
+	for _, l := range t.journal.losses {
+		for _, n := range l.all() {
+			s.Lost += n.Lost
 		}
 	}
 	if t.requests.used > mostLooked {

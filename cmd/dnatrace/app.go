@@ -87,6 +87,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	root.AddCommand(
 		a.diagnoseCommand(),
+		a.watchCommand(),
 		a.explainCommand(),
 		a.portsCommand(),
 		a.topologyCommand(),

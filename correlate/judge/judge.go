@@ -165,6 +165,14 @@ func (j *Judge) Pending() int {
 	return j.tracker.Pending()
 }
 
+// Now is the time of the stream; the zero value before anything came.
+func (j *Judge) Now() time.Time {
+	if j.tracker == nil {
+		return time.Time{}
+	}
+	return j.tracker.Now()
+}
+
 // Status says how far the run has come.
 func (j *Judge) Status() correlate.Status {
 	if j.tracker == nil {

@@ -133,6 +133,11 @@ var rules = []rule{
 		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
 	},
 	{
+		name:      "what watch shows opens nothing and decides nothing",
+		packages:  []string{"cmd/internal/watch"},
+		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+	},
+	{
 		name:      "what a report collects comes from the stream alone",
 		packages:  []string{"cmd/internal/report/collect"},
 		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/..."},

@@ -29,6 +29,9 @@ type Options struct {
 	// OnStatus is told now and then how far the run has come, as long as anything
 	// comes; a live source says every moment that nothing did. May be nil.
 	OnStatus func(correlate.Status)
+	// OnTime is told the time of the stream, after what is due by then was told,
+	// and may ask how far the run has come. May be nil.
+	OnTime func(now time.Time, status func() correlate.Status)
 }
 
 // Recorder keeps a stream: a recording, or several that take turns.
@@ -73,6 +76,9 @@ func Run(ctx context.Context, src capture.Source, o Options) (*correlate.Documen
 	for group := range d.out {
 		for _, it := range group {
 			j.Take(it)
+			if o.OnTime != nil {
+				o.OnTime(j.Now(), j.Status)
+			}
 		}
 		if o.OnStatus != nil && time.Since(said) >= statusEvery {
 			said = time.Now()

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -249,6 +250,14 @@ func (p *jsonlPrinter) End(d *correlate.Document) error {
 	p.finals(d)
 	encode(p.out, cleaned(endLine{"end", d.Summary, d.Verdict, d.Cause, d.Recording, d.Open, d.Next, d.Selection}, Clean), "")
 	return p.out.result()
+}
+
+// WriteLine writes v as one line of -o jsonl, every string of it passed through
+// Clean.
+func WriteLine[T any](w io.Writer, v T) error {
+	out := &output{w: w}
+	encode(out, cleaned(v, Clean), "")
+	return out.result()
 }
 
 // encode writes v and a newline.

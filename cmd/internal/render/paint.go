@@ -6,12 +6,13 @@ import "dnatrace/correlate"
 type painter bool
 
 const (
-	red    = "\x1b[1;31m"
-	green  = "\x1b[32m"
-	yellow = "\x1b[1;33m"
-	faint  = "\x1b[2m"
-	strong = "\x1b[1m"
-	reset  = "\x1b[0m"
+	red     = "\x1b[1;31m"
+	green   = "\x1b[32m"
+	yellow  = "\x1b[1;33m"
+	faint   = "\x1b[2m"
+	strong  = "\x1b[1m"
+	reverse = "\x1b[7m"
+	reset   = "\x1b[0m"
 )
 
 func (p painter) verdict(v correlate.Verdict, s string) string {

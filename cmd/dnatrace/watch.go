@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dnatrace/capture"
+	"dnatrace/capture/inputs"
+	"dnatrace/capture/pages"
+	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/pipeline"
+	"dnatrace/cmd/internal/render"
+	"dnatrace/cmd/internal/watch"
+	"dnatrace/correlate"
+	"dnatrace/correlate/foresee"
+	"dnatrace/correlate/judge"
+)
+
+// watchFlags are the command line of watch.
+type watchFlags struct {
+	captureFlags
+	outputFlags
+	targets  []string
+	interval durationFlag
+	lines    bool
+	replay   []string // files to watch instead of this host
+	speed    float64  // of it; 0 is as fast as it can be read
+}
+
+func (a *app) watchCommand() *cobra.Command {
+	f := watchFlags{interval: durationFlag(10 * time.Second), speed: 1}
+	var expr string
+	c := &cobra.Command{
+		Use:   "watch [TARGET…]",
+		Short: "Stay beside published ports: what is asked of them, and what fails and why",
+		Long: `Stay beside published ports: what is asked of them, how fast they answer, and what
+fails and why.
+
+` + targetForms + ` Without one, all published ports
+are watched. The run ends with Ctrl-C, -c or -d.
+
+One line is printed each --interval, and each first failure of a kind in full, as
+diagnose prints it; equal ones are counted. -o jsonl writes the objects of diagnose,
+and an "interval" object each --interval. -o json and markdown print at the end, as
+diagnose does; json lists the worst 100 requests.
+
+--replay watches recordings, or anyone's captures and dumps, at the pace at which
+they were taken, without privilege and on any OS.`,
+		Example: `  sudo dnatrace watch
+  sudo dnatrace watch shop/web 9000 --interval 1m >> watch.log
+  sudo dnatrace watch -o jsonl | jq -c 'select(.type == "interval")'
+  dnatrace watch --replay incident.pcapng --speed 10`,
+		RunE: func(c *cobra.Command, args []string) error {
+			f.targets = args
+			if err := f.check(c, expr); err != nil {
+				return err
+			}
+			return a.watch(c.Context(), &f)
+		},
+	}
+	f.captureFlags.add(c, "requests")
+	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes; what it hides is not judged")
+	f.addTrace(c, true)
+	f.outputFlags.add(c)
+	c.Flags().Var(&f.interval, "interval", "print a line this often")
+	c.Flags().StringArrayVar(&f.replay, "replay", nil, "watch this recording, capture or folder instead of this host; may be given more than once")
+	c.Flags().Float64Var(&f.speed, "speed", 1, "with --replay: so many times as fast as it was taken (0: as fast as it can be read)")
+	return c
+}
+
+// check refuses what has no meaning.
+func (f *watchFlags) check(c *cobra.Command, expr string) error {
+	if err := f.captureFlags.check(c); err != nil {
+		return err
+	}
+	switch {
+	case f.file == "-":
+		return usagef(c, "-w -: standard output gets the result; record -w - writes a recording to it")
+	case f.interval == 0:
+		return usagef(c, "--interval 0: must be more than nothing")
+	case f.speed < 0:
+		return usagef(c, "--speed %g: must not be negative", f.speed)
+	case len(f.replay) == 0 && c.Flags().Changed("speed"):
+		return usagef(c, "--speed is for --replay")
+	case len(f.replay) > 0 && (f.file != "" || f.interfaces != nil || f.filter != nil || f.netns != "" || f.host != ""):
+		return usagef(c, "--replay reads files: -w, -i, -H and --netns are for this host")
+	case len(f.replay) > 0 && expr != "":
+		return usagef(c, "--replay reads files: --filter is for this host")
+	case len(f.replay) > 0 && !c.Flags().Changed("window"):
+		f.window = 0 // the recording's own
+	}
+	f.summary = f.format == formatFlag(render.FormatJSON)
+	return f.narrow(c, expr)
+}
+
+// watch stays until it is told to end.
+func (a *app) watch(ctx context.Context, f *watchFlags) error {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
+	src, done, err := a.watched(ctx, f)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx, f.duration)
+	defer cancel()
+	w := &watcher{model: watch.New(target.Shown(f.targets), 0)}
+	d, err := a.watchLines(ctx, f, w, src)
+	return a.conclude(w.printer, d, f.outputFlags, errors.Join(err, done()))
+}
+
+// untilHangup ends ctx when the terminal is gone, too, unless that is meant to be
+// outlived (nohup).
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
+
+// source is what is watched, with what it is recorded by.
+type source struct {
+	capture.Source
+	options pipeline.Options
+}
+
+// watched opens this host, or the files of --replay.
+func (a *app) watched(ctx context.Context, f *watchFlags) (src source, done func() error, err error) {
+	o := judge.Options{Targets: f.targets, Window: time.Duration(f.window), Keep: mostInSummary}
+	if len(f.replay) > 0 {
+		src.Source, err = a.replayed(f)
+		o.Advise = pages.Large
+		src.options = pipeline.Options{Options: o, MaxRequests: f.count}
+		return src, func() error { return nil }, err
+	}
+	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
+	if err != nil {
+		return src, nil, err
+	}
+	o.Memory = liveRequests
+	src.Source, src.options = s.Source(), pipeline.Options{Options: o, MaxRequests: f.count, Record: s.record}
+	return src, s.close, nil
+}
+
+// replayed is the stream of files, at their own pace.
+func (a *app) replayed(f *watchFlags) (capture.Source, error) {
+	var files []inputs.Input
+	for _, path := range f.replay {
+		files = append(files, inputs.Input{Path: path})
+	}
+	in, err := inputs.Open(files...)
+	if err != nil {
+		return nil, err
+	}
+	a.passedOver(in)
+	sparing()
+	if f.speed == 0 {
+		return in.Source, nil
+	}
+	return inputs.Paced(in.Source, f.speed), nil
+}
+
+// watcher is a model that a run feeds, and others look at meanwhile.
+type watcher struct {
+	mu      sync.Mutex
+	model   *watch.Model
+	around  surroundings
+	printer render.Printer // ends the output
+}
+
+// feed has a run tell the model.
+func (w *watcher) feed(o *pipeline.Options) {
+	o.OnIncident = func(i *correlate.Incident) { w.with(func(m *watch.Model) { m.Take(i) }) }
+	o.OnTime = func(now time.Time, _ func() correlate.Status) { w.with(func(m *watch.Model) { m.Advance(now) }) }
+	o.OnFlood = func(f *correlate.FloodReport) { w.with(func(m *watch.Model) { m.Flood(f) }) }
+	o.OnStart = func(d *correlate.Document) {
+		if d.Target != "" {
+			w.with(func(m *watch.Model) { m.Target(d.Target) })
+		}
+	}
+}
+
+func (w *watcher) with(f func(*watch.Model)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(w.model)
+}
+
+// relist has the ports listed anew if they may have changed.
+func (w *watcher) relist() {
+	if !w.around.news() {
+		return
+	}
+	if s := w.around.state(); s.Engine() != nil {
+		list := foresee.List(s, foresee.Options{})
+		w.with(func(m *watch.Model) { m.SetPorts(list.Ports) })
+	}
+}
+
+// relistEvery is how often ports are looked for that came or went.
+const relistEvery = 2 * time.Second
+
+// tapped is a source that tells of the ports, until stop is called.
+func (w *watcher) tapped(src capture.Source) (tapped capture.Source, stop func()) {
+	return w.around.tap(src, w.relist), pipeline.Every(relistEvery, w.relist)
+}

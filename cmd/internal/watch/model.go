@@ -1,0 +1,265 @@
+// Package watch keeps what the command of that name shows: for every published
+// port what is asked of it, what became of that, how fast, and the last requests.
+// A Model is fed with Incidents and with the ports there are, and holds a bounded
+// number of bytes whatever strangers send. A View lays it out on a screen of any
+// size, as a pure function, and moves about in it key by key.
+//
+// The package decides nothing about a request. Time is an argument: it reads no
+// clock, starts no goroutine and opens nothing. It must not import capture.
+package watch
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"dnatrace/correlate"
+	"dnatrace/correlate/foresee"
+)
+
+// Bounds of a Model. What they leave out is counted.
+const (
+	// DefaultBytes is what requests and kinds of failures may take, by estimate.
+	DefaultBytes = 24 << 20
+
+	mostPorts = 2048    // rows in all; a requested port beyond goes to the row of the others
+	mostAsked = 256     // of them, of ports that nobody publishes
+	mostOpen  = 1 << 16 // requests whose judgement is awaited
+)
+
+// Model is the state of what is watched. It is not safe for concurrent use.
+type Model struct {
+	bytes int
+
+	began, now time.Time
+	target     string
+	ports      []*Port
+	byPort     map[door][]*Port // published, by protocol and port of the host
+	byAsked    map[string]*Port // what nobody publishes, by what was asked for
+	others     *Port            // what there was no room for; nil while there is
+	open       map[string]counted
+	unkept     bool // the judgement of some that are awaited was not kept in open
+
+	total    Port // of all ports
+	status   correlate.Status
+	floods   []correlate.FloodReport // the last ones
+	interval interval
+}
+
+// door is what a request knocks at.
+type door struct {
+	protocol string
+	port     uint16
+}
+
+// counted says how a request was counted that may be judged again.
+type counted struct {
+	port    *Port
+	kind    *Group // nil: one of port.uncounted
+	verdict correlate.Verdict
+}
+
+// New makes a Model that watches a target as it was given; "" is all published
+// ports. Of bytes, 0 is DefaultBytes.
+func New(target string, bytes int) *Model {
+	if bytes == 0 {
+		bytes = DefaultBytes
+	}
+	return &Model{bytes: bytes, target: target, byPort: map[door][]*Port{}, byAsked: map[string]*Port{}, open: map[string]counted{}, total: Port{name: "all"}}
+}
+
+// Advance moves the time of the stream.
+func (m *Model) Advance(now time.Time) {
+	if m.began.IsZero() && !now.IsZero() {
+		m.began = now
+	}
+	if now.After(m.now) {
+		m.now = now
+	}
+}
+
+// Now is the time of the stream.
+func (m *Model) Now() time.Time { return m.now }
+
+// Status takes how far the run has come.
+func (m *Model) Status(s correlate.Status) { m.status = s }
+
+// Target sets what is watched, as a recording says it.
+func (m *Model) Target(s string) { m.target = s }
+
+// Flood takes that a flood is under way.
+func (m *Model) Flood(f *correlate.FloodReport) {
+	const most = 4
+	if m.floods = append(m.floods, *f); len(m.floods) > most {
+		m.floods = slices.Delete(m.floods, 0, 1)
+	}
+}
+
+// Pending reports whether something was judged since the last interval.
+func (m *Model) Pending() bool { return m.interval.sum != tally{} }
+
+// Take counts a request, or counts it anew where it was judged before.
+func (m *Model) Take(i *correlate.Incident) {
+	if m.now.IsZero() {
+		m.Advance(i.Last)
+	}
+	p, was, known := m.counting(i)
+	n := news{first: !known, failed: failed(i.Verdict) && !(known && failed(was.verdict))}
+	if known {
+		p.uncount(was)
+		m.total.uncount(was)
+	}
+	c := p.count(i, m.now, n)
+	m.total.tally(i, m.now, n)
+	m.interval.count(c, was, i, n)
+	delete(m.open, i.ID)
+	if i.Final {
+		return
+	}
+	if len(m.open) < mostOpen {
+		m.open[i.ID] = c
+	} else {
+		m.unkept = true
+	}
+}
+
+// news is what an incident says that was not known.
+type news struct {
+	first  bool // the request was not told before
+	failed bool // that it failed was not
+}
+
+// counting is the port that a request is counted at, and how it was counted
+// before, if it was.
+func (m *Model) counting(i *correlate.Incident) (p *Port, was counted, known bool) {
+	if was, known = m.open[i.ID]; known {
+		return was.port, was, true
+	}
+	p = m.portOf(i)
+	if i.Rev <= 1 {
+		return p, was, false
+	}
+	// Only a delivery is final when it is first told, and can be judged again.
+	if m.unkept && i.Verdict != correlate.Delivered {
+		return p, counted{port: p, kind: p.groupOf(i), verdict: i.Verdict}, true
+	}
+	return p, counted{port: p, verdict: correlate.Delivered}, true
+}
+
+// portOf is the row of a request: that of the mapping it asked for, else one of
+// its own.
+func (m *Model) portOf(i *correlate.Incident) *Port {
+	at, err := netip.ParseAddrPort(i.Requested)
+	if err == nil && i.Via != "direct" && i.Cause != correlate.CauseDirectAccess {
+		if p := m.published(door{i.Protocol, at.Port()}, at.Addr(), i.Container); p != nil {
+			return p
+		}
+	}
+	key := i.Requested + "/" + i.Protocol
+	if p := m.byAsked[key]; p != nil {
+		return p
+	}
+	if len(m.byAsked) >= mostAsked || len(m.ports) >= mostPorts {
+		if m.others == nil {
+			m.others = m.add(&Port{name: "others", asked: true})
+		}
+		return m.others
+	}
+	p := m.add(&Port{name: key, protocol: i.Protocol, container: i.Container, hostPort: at.Port(), asked: true})
+	m.byAsked[key] = p
+	return p
+}
+
+func (m *Model) add(p *Port) *Port {
+	m.ports = append(m.ports, p)
+	m.share()
+	return p
+}
+
+// share divides what requests may take among the ports.
+func (m *Model) share() {
+	each := m.bytes / max(1, len(m.ports))
+	for _, p := range m.ports {
+		p.room = each
+		p.trim()
+	}
+}
+
+// published is the row of the mapping that an address and port of the host belong
+// to; the container decides where several may.
+func (m *Model) published(d door, ip netip.Addr, container string) *Port {
+	var found *Port
+	for _, p := range m.byPort[d] {
+		switch {
+		case !p.takes(ip):
+			continue
+		case p.container == container:
+			return p
+		case found == nil:
+			found = p
+		}
+	}
+	return found
+}
+
+// SetPorts takes the ports that there are now. What was counted at one that is
+// gone stays.
+func (m *Model) SetPorts(list []foresee.Port) {
+	for _, p := range m.ports {
+		p.there = false
+	}
+	m.byPort = map[door][]*Port{}
+	for k := range list {
+		if q := &list[k]; q.HostPort != 0 && (q.Published || q.Asked) {
+			m.setPort(q)
+		}
+	}
+	m.ports = slices.DeleteFunc(m.ports, func(p *Port) bool { return !p.there && !p.asked && p.requests() == 0 })
+	for _, p := range m.ports {
+		if !p.there && !p.asked {
+			d := door{p.protocol, p.hostPort}
+			m.byPort[d] = append(m.byPort[d], p) // behind those that are there
+		}
+	}
+	m.share()
+}
+
+// setPort enters one mapping. Those of one container on several addresses are one
+// row.
+func (m *Model) setPort(q *foresee.Port) {
+	d := door{q.Protocol, q.HostPort}
+	i := slices.IndexFunc(m.ports, func(p *Port) bool {
+		return !p.asked && p.hostPort == q.HostPort && p.protocol == q.Protocol && p.container == q.Container
+	})
+	var p *Port
+	switch {
+	case i >= 0:
+		p = m.ports[i]
+	case len(m.ports) >= mostPorts:
+		return // its requests go to the row of the others
+	default:
+		p = &Port{protocol: q.Protocol, hostPort: q.HostPort, container: q.Container}
+		m.ports = append(m.ports, p)
+	}
+	if !p.there {
+		p.addresses = p.addresses[:0]
+		m.byPort[d] = append(m.byPort[d], p)
+	}
+	p.set(q)
+}
+
+// Ports are the rows, in no order.
+func (m *Model) Ports() []*Port { return m.ports }
+
+// Clone is a copy that what comes later leaves alone. Requests are shared, as they
+// never change.
+func (m *Model) Clone() *Model {
+	c := New(m.target, m.bytes)
+	c.began, c.now, c.status = m.began, m.now, m.status
+	c.floods = slices.Clone(m.floods)
+	for _, p := range m.ports {
+		c.ports = append(c.ports, p.clone())
+	}
+	c.total = *m.total.clone()
+	return c
+}
