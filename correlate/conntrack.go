@@ -122,6 +122,10 @@ func (p *path) adoptEarlier() bool {
 	spaces := []uint16{0}
 	if inside, ok := p.t.netns[p.home]; ok && inside != 0 {
 		spaces = append(spaces, inside)
+	} else if p.home == "" { // an address is in one container alone
+		for space := 1; space < len(p.t.netns); space++ {
+			spaces = append(spaces, uint16(space))
+		}
 	}
 	found := false
 	for _, space := range spaces {
@@ -133,10 +137,32 @@ func (p *path) adoptEarlier() bool {
 		if both := g.flags & p.client.flags & legISN; g.req != 0 || g.flags&legUnplaced != 0 || numbered(g.tuple.Proto) && both != 0 && g.isn[request] != p.client.isn[request] {
 			continue // it has a story of its own
 		}
+		p.t.numberAs(g, p.client)
 		p.t.belong(n, p.req)
 		found = true
 	}
 	return found
+}
+
+// numberAs gives a leg the initial numbers of another of the same connection, where it
+// lacks its own: translation leaves them alone.
+func (t *Tracker) numberAs(g, other *leg) {
+	for w, flag := range [2]legFlags{legISN, legReplyISN} {
+		if g.tuple.Proto != decode.TCP || g.flags&flag != 0 || other.flags&flag == 0 {
+			continue
+		}
+		isn := other.isn[w]
+		g.isn[w] = isn
+		g.flags |= flag
+		t.legs.each(g, func(s *sighting) {
+			switch {
+			case s.way == way(w):
+				s.end -= isn
+			case s.flags&decode.ACK != 0:
+				s.acked -= isn
+			}
+		})
+	}
 }
 
 // catchUp tells a request what its leg saw before it was known to be one.

@@ -79,14 +79,35 @@ func (p *path) mayBeDoor(pt *point) bool {
 }
 
 // next is the first watched point that the request should have reached and did
-// not, or nil if none of those is watched.
+// not, or nil if none of those is watched. One where it was seen, and told as a
+// request of its own, comes before others that it may have been meant for.
 func (p *path) next() *point {
+	var first *point
 	for _, pt := range p.wayIn() {
-		if !p.saw(pt, request) && !p.sawAnother(pt) {
+		if p.saw(pt, request) || p.sawAnother(pt) {
+			continue
+		}
+		if p.toldApart(pt) {
 			return pt
 		}
+		if first == nil {
+			first = pt
+		}
 	}
-	return nil
+	return first
+}
+
+// nextDoors are the client's point, and those at which the request should have been seen
+// next: that which next names, and its like where it is not known which of them is on
+// the way.
+func (p *path) nextDoors(next *point) []*point {
+	out := []*point{p.clientPoint()}
+	for _, pt := range p.wayIn() {
+		if pt == next || pt.Role == next.Role && !p.saw(pt, request) {
+			out = append(out, pt)
+		}
+	}
+	return out
 }
 
 // fromHost reports whether the request was seen first where it had left the host: what

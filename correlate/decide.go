@@ -214,6 +214,10 @@ func oneWay(p *path, j *judgement) bool {
 	if own := sock.Process != "" && !p.enginesOwn(sock); !p.entered() && !own && !p.keptByHost() {
 		return false // the rules may have sent it on, or stopped it: docker-proxy is bound all the same
 	}
+	if gaps := p.gaps(p.doors()...); len(gaps) > 0 {
+		j.undetermined(p, gaps...) // an answer, or an error, may have been missed
+		return true
+	}
 	j.deliver(p)
 	j.proof, j.oneWay = Inferred, true
 	j.fact("host", p.now, "%s is bound to %s and its queue is not growing", processName(sock), sock.Local)

@@ -262,6 +262,6 @@ func (p *path) astrayOut(j *judgement) bool {
 			j.fact("packets", s.first, "seen at %s with the container's address", s.at.Name)
 		}
 	}
-	p.claim(j, p.clientPoint(), next)
+	p.claim(j, p.nextDoors(next)...)
 	return true
 }

@@ -104,20 +104,26 @@ func (p *path) evaluatedTranslation() (RuleHit, bool) {
 // ruledTranslation is where the rules, as they were when the request came, send
 // it, and the rule that does. Only one that is certain counts.
 func (p *path) ruledTranslation() (decode.Tuple, RuleHit, bool) {
+	out, ok := p.ruled()
+	if !ok || out.Translation == nil {
+		return decode.Tuple{}, RuleHit{}, false
+	}
+	return out.Tuple, *HitOf(*out.Translation), true
+}
+
+// ruled is what the rules, as they were when the request came, do with it. False where
+// that cannot be told.
+func (p *path) ruled() (ruleset.Outcome, bool) {
 	set, n := p.t.world.ruleset(capture.HostNetns, p.r.opened), p.namespace(capture.HostNetns)
 	if set == nil || !n.InEvidence() || p.rulesLack(capture.HostNetns) != "" {
-		return decode.Tuple{}, RuleHit{}, false
+		return ruleset.Outcome{}, false
 	}
 	packet, ok := p.packetFor(request, false, n)
 	if !ok {
-		return decode.Tuple{}, RuleHit{}, false
+		return ruleset.Outcome{}, false
 	}
 	out := set.Evaluate(packet)
-	r := out.Translation
-	if r == nil || !out.Certain() {
-		return decode.Tuple{}, RuleHit{}, false
-	}
-	return out.Tuple, *HitOf(*r), true
+	return out, out.Certain()
 }
 
 // gotThrough reports whether the request is known to have passed the host's
@@ -168,7 +174,9 @@ func (p *path) packetFor(w way, inner bool, n known.Namespace) (k ruleset.Packet
 		return k, k.IIF != ""
 	case w == request:
 		last := p.lastBefore()
-		comesBy(&k, s, last.Name)
+		if !comesBy(&k, s, last) {
+			return k, false
+		}
 		k.Sent = p.t.world.isHost(p.tuple.Src)
 		oif, _ := n.Leaves(known.Lookup{Src: p.tuple.Src.Addr(), Dst: p.tuple.Dst.Addr(), IIF: k.IIF}).Get()
 		bridged := !k.Sent && isBridge(s.LinkNamed(k.IIF)) && oif == k.IIF
@@ -179,9 +187,12 @@ func (p *path) packetFor(w way, inner bool, n known.Namespace) (k ruleset.Packet
 		return k, false
 	}
 	k.Tuple, k.State = p.served().tuple.Reverse(), decode.CtEstablished
-	comesBy(&k, s, last.at.Name)
+	placed := comesBy(&k, s, last.at)
 	if bridge, _ := p.t.world.wayTo(p.home, p.served().tuple.Dst); bridge != "" && bridge != k.IIF {
-		k.IIF, k.Port, k.Above = bridge, ruleset.Port{}, true // seen behind it
+		k.IIF, k.Port, k.Above, placed = bridge, ruleset.Port{}, true, true // seen behind it
+	}
+	if !placed {
+		return k, false
 	}
 	if k.TCPFlags != 0 {
 		k.TCPFlags |= byte(decode.ACK)
@@ -242,13 +253,15 @@ func bridgeOf(s *host.State, name string) string {
 }
 
 // comesBy has a packet come in where it was last seen: at a bridge, which rules
-// of IP see in the stead of its ports, or at one of those.
-func comesBy(k *ruleset.Packet, s *host.State, seen string) {
-	k.IIF = bridgeOf(s, seen)
-	if k.Above = k.IIF == seen; k.Above {
-		return
+// of IP see in the stead of its ports, or at one of those. It is false where that is a
+// container's door, and of which bridge is not in evidence.
+func comesBy(k *ruleset.Packet, s *host.State, seen *point) bool {
+	k.IIF = bridgeOf(s, seen.Name)
+	if k.Above = k.IIF == seen.Name; k.Above {
+		return seen.Role != capture.RoleVeth || s.LinkNamed(seen.Name) != nil
 	}
-	k.Port = ruleset.Port{Name: seen, Index: uint32(s.LinkNamed(seen).Index)}
+	k.Port = ruleset.Port{Name: seen.Name, Index: uint32(s.LinkNamed(seen.Name).Index)}
+	return true
 }
 
 func isBridge(l *host.Link) bool { return l != nil && l.Kind == "bridge" }

@@ -65,6 +65,24 @@ func (t *Tracker) absorb(n uint32) {
 	}
 }
 
+// absorbInside takes what was seen in a container of datagrams before the leg of their
+// request on its bridge was, as that request's: nothing changes in between.
+func (t *Tracker) absorbInside(req uint32, g *leg) {
+	if numbered(g.tuple.Proto) || g.netns != 0 || len(t.netns) == 1 {
+		return
+	}
+	var buffer [mostAlike]uint32
+	alike, _ := t.ends.find(buffer[:0], t.endHash(&g.tuple))
+	for _, other := range alike {
+		o := t.requests.at(other)
+		c := t.legs.slab.at(o.client)
+		if other != req && o.marks&markHalfway != 0 && o.rev == 0 && c.netns != 0 && c.tuple == g.tuple {
+			t.handOver(other, req)
+			return
+		}
+	}
+}
+
 // handOver makes the legs of one request those of another, and lets it go.
 func (t *Tracker) handOver(from, to uint32) {
 	r := t.requests.at(from)

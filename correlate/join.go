@@ -44,8 +44,11 @@ func (t *Tracker) open(p *decode.Packet, hash uint32, pt *point) {
 	if !opens(p) || p.Kind == decode.Datagram {
 		server = t.serverSide(p)
 	}
-	question := opens(p) && server != sideSource && !(p.Kind == decode.Datagram && t.answersBroadcast(p))
-	if server == sideSource || opens(p) && !question {
+	if p.Kind == decode.Datagram && (t.answersBroadcast(p) || server == sideUnknown && t.answersUnseen(p, pt)) {
+		server = sideSource
+	}
+	question := opens(p) && server != sideSource
+	if server == sideSource {
 		tuple, w = tuple.Reverse(), reply
 	}
 	n := t.legs.open(hash, tuple, pt.space)
@@ -84,6 +87,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 	switch {
 	case found == one:
 		t.belong(n, req)
+		t.absorbInside(req, g)
 		t.learnFromJoin(req, g, p, pt)
 	case found == several:
 		g.flags |= legUnplaced
@@ -450,14 +454,30 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 	switch {
 	case waiting == 0:
 		return false
-	case waiting == 1 && t.ours(g.tuple.Src) && t.world.known(): // the mapping agrees
+	case waiting == 1 && t.ours(g.tuple.Src) && t.world.known() && t.surelyDialled(found, p, pt): // the mapping agrees
 		t.requests.at(found.req).marks |= markProxied
 		t.belong(n, found.req)
 	default:
+		if waiting == 1 && t.ours(g.tuple.Src) {
+			t.rivals(found.req, pt)
+		}
+		if !t.ours(g.tuple.Src) {
+			g.flags |= legUnplaced // a request may turn up whose next leg it is
+		}
 		t.learned.leaving.add(t.leavingHash(p), p.Time)
 		t.orphan(n, p.Time)
 	}
 	return true
+}
+
+// surelyDialled reports whether nobody else than a request that was accepted can be whom
+// docker-proxy made the connection for that p opens: the host was asked, and the
+// capture has lost neither another's acceptance nor another connection since.
+func (t *Tracker) surelyDialled(w *deadline, p *decode.Packet, pt *point) bool {
+	r := t.requests.at(w.req)
+	from := p.Time - int64(dials)
+	return t.ours(t.legs.slab.at(r.client).tuple.Dst) &&
+		t.journal.lostBetween(pt.Ring, from, p.Time) == 0 && t.journal.lostBetween(t.points[r.point].Ring, from, p.Time) == 0
 }
 
 // proxyOf is the docker-proxy that is known to take what a request asks for.

@@ -48,18 +48,8 @@ func (j *judgement) undetermined(p *path, missing ...string) {
 // claim checks that the absence the verdict rests on can be claimed at points,
 // and takes the verdict back if not.
 func (p *path) claim(j *judgement, points ...*point) {
-	c := p.watched(points...)
-	if p.x.leaves {
-		c.gaps = append(c.gaps, "it left the host: what became of it outside was not watched")
-	}
-	if p.t.cutErrors.get(p.tuple.Src) >= p.r.opened {
-		c.gaps = append(c.gaps, "the capture kept too little of an ICMP error to the client to tell what it is about")
-	}
-	if p.x.rival != 0 {
-		c.gaps = append(c.gaps, fmt.Sprintf("what was seen at %s is this request's or that of another of the same client: they cannot be told apart", p.t.pointName(p.x.rival-1)))
-	}
-	if len(c.gaps) > 0 {
-		j.undetermined(p, c.gaps...)
+	if gaps := p.gaps(points...); len(gaps) > 0 {
+		j.undetermined(p, gaps...)
 		return
 	}
 	if p.r.marks&markMiddle != 0 {
@@ -74,10 +64,46 @@ func (p *path) claim(j *judgement, points ...*point) {
 		j.undetermined(p, "the client's end has made more requests at once than are told apart")
 		return
 	}
-	for _, w := range c.caveats {
+	for _, w := range p.watched(points...).caveats {
 		j.blind = appendNew(j.blind, w)
 		j.proof = Inferred
 	}
+}
+
+// gaps are the reasons for which nothing can be said to be missing at points.
+func (p *path) gaps(points ...*point) []string {
+	gaps := p.watched(points...).gaps
+	if p.x.leaves {
+		gaps = append(gaps, "it left the host: what became of it outside was not watched")
+	}
+	if p.t.cutErrors.get(p.tuple.Src) >= p.r.opened {
+		gaps = append(gaps, "the capture kept too little of an ICMP error to the client to tell what it is about")
+	}
+	if p.x.rival != 0 {
+		gaps = append(gaps, fmt.Sprintf("what was seen at %s is this request's or another's: they cannot be told apart", p.t.pointName(p.x.rival-1)))
+	}
+	for _, pt := range points {
+		if p.toldApart(pt) {
+			gaps = append(gaps, fmt.Sprintf("what was seen of the request at %s had been taken for a request of its own", pt.Name))
+		}
+	}
+	return gaps
+}
+
+// toldApart reports whether a point saw the request as it is behind the translation,
+// and that was told as a request of its own: the capture lacks what came before it.
+func (p *path) toldApart(pt *point) bool {
+	served := p.served()
+	n, w, ok := p.t.legs.lookup(served.tuple, pt.space)
+	if !ok || w != request {
+		return false
+	}
+	g := p.t.legs.slab.at(n)
+	if g.req == 0 || g.req-1 == p.req || numbered(g.tuple.Proto) && g.flags&served.flags&legISN != 0 && g.isn[request] != served.isn[request] {
+		return false
+	}
+	s := p.t.legs.at(g, pt.same, request)
+	return s != nil && s.last >= p.r.opened
 }
 
 // untranslated reports whether it is known that a request was not translated, and was
@@ -96,7 +122,7 @@ func (p *path) untranslated() bool {
 		return true // what is translated leaves the host's loopback before it is seen there
 	}
 	way := p.wayIn()
-	return p.translated() == "" && len(way) > 0 && len(p.watched(way[0]).gaps) == 0
+	return p.translated() == "" && len(way) > 0 && len(p.watched(p.nextDoors(way[0])...).gaps) == 0
 }
 
 // maskedBeyondRecognition reports whether a point behind would not know the request

@@ -44,6 +44,7 @@ const (
 	legAnswered                      // answer bytes were seen at the client's point: nothing but the close matters
 	legDetached                      // no longer in the index: the tuple has been used again
 	legUnplaced                      // it could be of several requests, and belongs to none of them yet
+	legEnding                        // one side has ended the connection, or reset it
 	legResent                        // since it was last looked at, its answer was sent again, or its client's window was closed
 )
 

@@ -341,7 +341,7 @@ func vanished(p *path, j *judgement) bool {
 	}
 	j.between = [2]string{last.at.Name, next.Name}
 	p.dropCause(j, last.at)
-	p.claim(j, p.clientPoint(), next)
+	p.claim(j, p.nextDoors(next)...)
 	return true
 }
 
@@ -398,7 +398,7 @@ func (p *path) claimDrop(j *judgement, f filtering) {
 	case next == nil:
 		j.undetermined(p, "nothing behind "+p.furthest().at.Name+" was watched")
 	default:
-		p.claim(j, p.clientPoint(), next)
+		p.claim(j, p.nextDoors(next)...)
 	}
 }
 
@@ -411,7 +411,14 @@ func (p *path) endsAtHost() bool {
 // mayBeTranslated reports whether neither rules nor the engine tell that a request to
 // the host is for the host itself, nor a point behind.
 func (p *path) mayBeTranslated() bool {
-	return !p.untranslated() && mappingsLack(p.engineThen()) != "" && p.rulesLack(capture.HostNetns) != ""
+	if p.untranslated() || mappingsLack(p.engineThen()) == "" {
+		return false
+	}
+	if p.rulesLack(capture.HostNetns) != "" {
+		return true
+	}
+	_, followed := p.ruled()
+	return !followed && p.t.world.hasRules(capture.HostNetns)
 }
 
 // dropCause says from state why a request was not forwarded.

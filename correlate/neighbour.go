@@ -127,6 +127,12 @@ func (p *path) tunnelled(j *judgement, back []stop) bool {
 		if s.at.Role != capture.RoleContainer && s.at.Netns == capture.HostNetns || s.at.Netns != home || same {
 			return false
 		}
+		if len(p.watched(s.at).gaps) > 0 {
+			return false // it may have come in there, and not been captured
+		}
+	}
+	if !p.entered() {
+		return false // by which it came in is not in evidence
 	}
 	if !p.doorsWatched() {
 		j.undetermined(p, fmt.Sprintf("the answer left %s by another of its networks, where nothing else was watched", p.name()))

@@ -96,8 +96,15 @@ func (t *Tracker) extra(req uint32) *extra {
 // and if so makes room for it.
 func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
 	g := t.legs.slab.at(n)
-	if p.Kind != decode.Segment || p.Flags&(decode.SYN|decode.ACK|decode.RST) != decode.SYN {
+	if p.Kind != decode.Segment {
 		return false
+	}
+	if p.Flags&(decode.SYN|decode.ACK|decode.RST) != decode.SYN {
+		if g.flags&legEnding == 0 && p.Flags&decode.SYN == 0 || !t.ofAnother(g, w, p) {
+			return false
+		}
+		t.replaced(n, g, p)
+		return true
 	}
 	if w == request && g.flags&legISN != 0 && g.isn[request] == p.Seq {
 		return false // a further attempt
@@ -112,17 +119,47 @@ func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
 		}
 		return false
 	}
-	if g.req != 0 {
-		if r := t.requests.at(g.req - 1); r.client == n && r.phase == settlingDown {
-			t.judge(g.req-1, p.Time, true)
-		}
-		t.legs.detach(n)
-		t.superseded(g.req - 1)
-	} else {
-		t.legs.detach(n)
-	}
+	t.replaced(n, g, p)
 	return true
 }
+
+// replaced makes room for the leg of a new connection, which p is of, on the tuple of
+// an old one.
+func (t *Tracker) replaced(n uint32, g *leg, p *decode.Packet) {
+	if g.req == 0 {
+		t.legs.detach(n)
+		return
+	}
+	if r := t.requests.at(g.req - 1); r.client == n && r.phase == settlingDown {
+		t.judge(g.req-1, p.Time, true)
+	}
+	t.legs.detach(n)
+	t.superseded(g.req - 1)
+}
+
+// ofAnother reports whether a segment on the tuple of a connection that is ending, or the
+// answer to a SYN on any, is of a later one, whose opening was not seen: what it carries and what it acknowledges are
+// both far from all that was seen of that connection.
+func (t *Tracker) ofAnother(g *leg, w way, p *decode.Packet) bool {
+	if p.Flags&(decode.ACK|decode.RST) != decode.ACK {
+		return false
+	}
+	if opening := [2]legFlags{legISN, legReplyISN}[1-w]; p.Flags&decode.SYN != 0 && g.flags&opening != 0 && p.Ack == g.isn[1-w]+1 {
+		return false // it answers the SYN, whatever was said before
+	}
+	seen, near := false, false
+	end, acked := p.Seq+p.Payload-g.isn[w], p.Ack-g.isn[1-w]
+	t.legs.each(g, func(s *sighting) {
+		if s.way == w {
+			seen = true
+			near = near || distance(end, s.end) < leastApart || distance(acked, s.acked) < leastApart
+		}
+	})
+	return seen && !near
+}
+
+// distance is how far two sequence numbers are from each other.
+func distance(a, b uint32) uint32 { return min(a-b, b-a) }
 
 // superseded lets a request go soon whose tuple carries another one now.
 func (t *Tracker) superseded(req uint32) {
@@ -284,6 +321,7 @@ func (t *Tracker) clientSaid(req uint32, r *reqRecord, p *decode.Packet, news bo
 	}
 	if p.Flags&decode.FIN != 0 {
 		r.marks |= markClientFIN
+		t.endLegs(r)
 		r.clientFIN = cmp.Or(r.clientFIN, p.Time)
 		if r.asked == 0 && r.synAck != 0 && r.answered == 0 {
 			t.decide(req, r, p.Time)
@@ -367,6 +405,7 @@ func (t *Tracker) serverSaid(req uint32, r *reqRecord, n uint32, p *decode.Packe
 	if p.Flags&decode.FIN != 0 {
 		t.followed(req, r)
 		r.marks |= markServerFIN
+		t.endLegs(r)
 		r.serverFIN = cmp.Or(r.serverFIN, p.Time)
 		if g := t.legs.slab.at(r.client); r.answered == 0 && g.flags&legISN != 0 {
 			asked := t.legs.at(g, r.point, request)
@@ -417,9 +456,20 @@ func (t *Tracker) close(req uint32, r *reqRecord, now int64) {
 	if r.answered == 0 {
 		t.decide(req, r, now)
 	}
-	if r.marks&markClosed == 0 {
-		r.marks |= markClosed
-		t.after(&t.lingering, linger, req)
+	if r.marks&markClosed != 0 {
+		return
+	}
+	r.marks |= markClosed
+	t.after(&t.lingering, linger, req)
+	t.endLegs(r)
+}
+
+// endLegs notes at the legs of a request that one side has ended the connection.
+func (t *Tracker) endLegs(r *reqRecord) {
+	for n := r.client + 1; n != 0; {
+		g := t.legs.slab.at(n - 1)
+		g.flags |= legEnding
+		n = g.next
 	}
 }
 

@@ -66,6 +66,21 @@ func (t *Tracker) serverSide(p *decode.Packet) side {
 	return sideOf(isService(p.SrcPort), isService(p.DstPort))
 }
 
+// clientPorts is the least port that Linux gives clients (ip_local_port_range), above
+// most that servers have.
+const clientPorts = 32768
+
+// answersUnseen reports whether a datagram, the first of its flow, is likely to answer a
+// question that was not captured: it goes to a client's port from one that is none, and
+// the capture began a moment ago, or lost packets.
+func (t *Tracker) answersUnseen(p *decode.Packet, pt *point) bool {
+	if p.SrcPort >= clientPorts || p.DstPort < clientPorts {
+		return false
+	}
+	before := p.Time - int64(t.config.Window)
+	return before < t.began || t.journal.lostBetween(pt.Ring, before, p.Time) > 0
+}
+
 func sideOf(source, destination bool) side {
 	switch {
 	case source && !destination:

@@ -83,6 +83,7 @@ type row struct {
 	but   func(*scene)  // what is different
 	story string
 	want  []string // a sentence for each request judged, as sentence tells it
+	from  string   // who asks, of the first of them; "": not looked at
 	why   string   // must be part of the reason given
 	blind string   // must be part of what is said to be missing
 	note  string   // must be part of a note
@@ -145,6 +146,9 @@ func (r *row) check(t *testing.T) {
 	}
 	if !slices.Equal(got, r.want) {
 		t.Errorf("judged\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(r.want, "\n  "))
+	}
+	if r.from != "" && (len(d.Requests) == 0 || d.Requests[0].Client != r.from) {
+		t.Errorf("not asked by %s: %+v", r.from, d.Requests)
 	}
 	if d.Summary.Open != r.open {
 		t.Errorf("%d requests are open, want %d", d.Summary.Open, r.open)
