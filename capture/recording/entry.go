@@ -22,12 +22,13 @@ const (
 	maxPart = 192 << 10
 )
 
-// appendRecord appends r as one journal block, or several if it is large.
-func appendRecord(b []byte, r capture.Record) ([]byte, error) {
+// appendRecord appends r as one journal block, or several if it is large; from
+// so many bytes on it is compressed.
+func appendRecord(b []byte, r capture.Record, large int) ([]byte, error) {
 	if len(r.Data) > maxRecord {
 		return b, fmt.Errorf("%d bytes are more than the %d that can be read back", len(r.Data), maxRecord)
 	}
-	field, data, err := pack(r.Data)
+	field, data, err := pack(r.Data, large)
 	if err != nil {
 		return b, err
 	}
@@ -43,17 +44,20 @@ func appendRecord(b []byte, r capture.Record) ([]byte, error) {
 }
 
 // pack encodes data in one line of text and names the field that tells how.
-func pack(data []byte) (field string, text []byte, err error) {
+func pack(data []byte, large int) (field string, text []byte, err error) {
 	switch {
 	case len(data) == 0:
 		return "", nil, nil
-	case len(data) < largeData && json.Valid(data) && !bytes.ContainsAny(data, "\n\x00"):
+	case len(data) < large && json.Valid(data) && !bytes.ContainsAny(data, "\n\x00"):
 		return fieldJSON, data, nil
-	case len(data) < largeData:
+	case len(data) < large:
 		return fieldBase64, base64.StdEncoding.AppendEncode(nil, data), nil
 	}
 	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
+	z, err := gzip.NewWriterLevel(&packed, level(large))
+	if err != nil {
+		return "", nil, fmt.Errorf("compress record: %w", err)
+	}
 	if _, err := z.Write(data); err != nil {
 		return "", nil, fmt.Errorf("compress record: %w", err)
 	}
@@ -61,6 +65,14 @@ func pack(data []byte) (field string, text []byte, err error) {
 		return "", nil, fmt.Errorf("compress record: %w", err)
 	}
 	return fieldGzip, base64.StdEncoding.AppendEncode(nil, packed.Bytes()), nil
+}
+
+// level is how hard to compress: what is compressed whatever its size is to be small.
+func level(large int) int {
+	if large == 0 {
+		return gzip.BestCompression
+	}
+	return gzip.DefaultCompression
 }
 
 func appendEntry(b []byte, r capture.Record, text string, part, parts int, field string, data []byte) []byte {

@@ -74,7 +74,7 @@ func FuzzJournalEntry(f *testing.F) {
 		}
 		r := e.record
 		r.Data = data
-		again, err := appendRecord(nil, r)
+		again, err := appendRecord(nil, r, largeData)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,18 +39,26 @@ type entry struct {
 	part, parts int
 	field       string // which of the data fields, "" for no data
 	data        []byte // of that field, still encoded
+	rules       []byte // of a ruleset in a bundle
 }
 
 // parseEntry reads one entry in the Journal Export Format
 // (systemd.io/JOURNAL_EXPORT_FORMATS). It returns errNotOurs for one without
 // our fields. What it returns is in b.
 func parseEntry(b []byte) (entry, error) {
-	e := entry{part: 1, parts: 1}
+	e, _, err := cutEntry(b)
+	return e, err
+}
+
+// cutEntry is parseEntry for the first of several entries, and what follows it; nil
+// if it does not end.
+func cutEntry(b []byte) (e entry, rest []byte, err error) {
+	e = entry{part: 1, parts: 1}
 	ours := false
 	for len(b) > 0 && b[0] != 0 && b[0] != '\n' {
 		name, value, rest, err := cutField(b)
 		if err != nil {
-			return entry{}, err
+			return entry{}, nil, err
 		}
 		b = rest
 		if !strings.HasPrefix(name, "DNATRACE_") {
@@ -58,13 +66,16 @@ func parseEntry(b []byte) (entry, error) {
 		}
 		ours = true
 		if err := e.set(name, value); err != nil {
-			return entry{}, err
+			return entry{}, nil, err
 		}
 	}
 	if !ours || e.record.Kind == "" {
-		return entry{}, errNotOurs
+		return entry{}, nil, errNotOurs
 	}
-	return e, nil
+	if len(b) == 0 {
+		return e, nil, nil
+	}
+	return e, b[1:], nil
 }
 
 // cutField takes one field off b: NAME=value, or NAME, a length and the bytes.
@@ -102,7 +113,9 @@ func (e *entry) set(name string, value []byte) (err error) {
 		if err == nil && (e.part < 1 || e.part > e.parts) {
 			err = fmt.Errorf("part %d of %d", e.part, e.parts)
 		}
-	case fieldJSON, fieldBase64, fieldGzip:
+	case fieldRules:
+		e.rules = value
+	case fieldJSON, fieldBase64, fieldGzip, fieldRaw:
 		e.field, e.data = name, value
 	}
 	if err != nil {
@@ -116,7 +129,7 @@ func unpack(field string, data []byte) ([]byte, error) {
 	switch field {
 	case "":
 		return nil, nil
-	case fieldJSON:
+	case fieldJSON, fieldRaw:
 		return bytes.Clone(data), nil
 	}
 	raw := make([]byte, base64.StdEncoding.DecodedLen(len(data)))
@@ -201,14 +214,21 @@ func (n *ng) journal(s *stream, b []byte) bool {
 	r := n.part.record
 	r.Data, err = unpack(n.part.field, n.part.data)
 	n.part = partial{}
-	if err == nil {
-		err = n.own(s, &r)
+	records := []capture.Record{r}
+	if err == nil && r.Origin == capture.OriginMeta && r.Kind == kindBundle {
+		records, err = unpacked(r.Data)
+	}
+	for i := range records {
+		if err == nil {
+			err = n.own(s, &records[i])
+		}
+		if err == nil {
+			s.record(records[i])
+		}
 	}
 	if err != nil {
 		s.malformed(s.win.offset())
-		return true
 	}
-	s.record(r)
 	return true
 }
 

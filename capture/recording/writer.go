@@ -29,6 +29,9 @@ type Options struct {
 	Hardware string // "x86_64"
 	Snap     uint32 // bytes kept of a frame at most; 0 means all
 
+	// Small has records that nothing comes between compressed together, where being
+	// readable in other tools is worth less than size.
+	Small bool
 	// Note is asked about every packet, by the frame number that its batch
 	// gives it. Nil adds nothing.
 	Note func(frame uint64, p *capture.Packet) Note
@@ -56,6 +59,8 @@ type Writer struct {
 	names    names
 	note     func(uint64, *capture.Packet) Note
 	more     func(capture.Point) string
+	small    bool
+	bundle   bundle
 	ethernet bool   // a point of it was written
 	wrapped  []bool // by Point.ID: raw IP, written with an Ethernet header
 	framed   []byte // a packet of such a point
@@ -64,7 +69,7 @@ type Writer struct {
 
 // NewWriter starts a recording on w. Nothing reaches w before the first flush.
 func NewWriter(w io.Writer, o Options) *Writer {
-	wr := &Writer{w: w, buf: make([]byte, 0, flushAt+64<<10), snap: o.Snap, note: o.Note, more: o.Describe}
+	wr := &Writer{w: w, buf: make([]byte, 0, flushAt+64<<10), snap: o.Snap, note: o.Note, more: o.Describe, small: o.Small}
 	if wr.snap == 0 || wr.snap > maxFrame {
 		wr.snap = maxFrame
 	}
@@ -100,6 +105,11 @@ func (w *Writer) Packets() uint64 { return w.packets }
 // Flush hands everything written so far to the underlying writer. It does not
 // make a disk keep it.
 func (w *Writer) Flush() error {
+	w.unbundle()
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
 	if w.err != nil || len(w.buf) == 0 {
 		return w.err
 	}
@@ -138,6 +148,7 @@ func (w *Writer) packet(frame uint64, p *capture.Packet, arena []byte) {
 		w.fail(fmt.Errorf("write packet: bytes %d to %d of an arena of %d", p.Off, int64(p.Off)+int64(p.Len), len(arena)))
 		return
 	}
+	w.unbundle()
 	w.packets++
 	w.head = -1
 	data := arena[p.Off : p.Off+p.Len]
@@ -192,7 +203,7 @@ func (w *Writer) enhanced(p *capture.Packet, data []byte, orig uint32, extra []b
 // drain keeps the buffer small.
 func (w *Writer) drain() {
 	if len(w.buf) >= flushAt {
-		_ = w.Flush() // the error is kept
+		_ = w.flush() // the error is kept
 	}
 }
 
@@ -200,11 +211,21 @@ func (w *Writer) record(r capture.Record) {
 	if w.err != nil {
 		return
 	}
+	if w.small && w.bundle.takes(&r) {
+		w.buf = appendNames(w.buf, w.names.learn(r))
+		if w.bundle.add(r); len(w.bundle.data) >= mostBundled {
+			w.unbundle()
+		}
+		return
+	}
+	if w.head < 0 || r.Kind == capture.KindEnd {
+		w.unbundle() // points known from the start come before all that is gathered
+	}
 	point := r.Origin == capture.OriginPackets && r.Kind == capture.KindPoint
 	if point {
 		r.Data = w.link(r.Data)
 	}
-	b, err := appendRecord(appendNames(w.buf, w.names.learn(r)), r)
+	b, err := appendRecord(appendNames(w.buf, w.names.learn(r)), r, largeData)
 	if err != nil {
 		w.fail(fmt.Errorf("write %s %s: %w", r.Origin, r.Kind, err))
 		return

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -14,12 +12,11 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/inputs"
-	"dnatrace/capture/recording"
+	"dnatrace/cmd/internal/cut"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 	"dnatrace/correlate/judge"
-	"dnatrace/decode"
 	"dnatrace/decode/excerpt"
 )
 
@@ -42,8 +39,8 @@ func (a *app) minimiseCommand() *cobra.Command {
 		Long: `Keep of a recording only the packets and the state that its judgement rests on: of
 one request, the one that the verdict of the run is about, unless --request or
 --all name others. The result is replayed before the file appears: verdict, cause,
-stage, proof and hops of the requests are the same, or else more is kept, and it
-is said what. An OUT that ends in .gz is compressed.
+stage, rule, fix, proof and hops of the requests are the same, or else more is
+kept, and it is said what. An OUT that ends in .gz is compressed.
 
 Together with redact it makes a fixture for a test: see docs/FIXTURES.md.`,
 		Example: `  dnatrace minimise incident.pcapng -w small.pcapng.gz
@@ -125,9 +122,9 @@ func (f *minimiseFlags) choose(d *correlate.Document) ([]*correlate.Incident, er
 // smallest tries one extent after the other, until what was written is judged
 // the same.
 func (a *app) smallest(ctx context.Context, f *minimiseFlags, src capture.Source, file *wholeFile, was *correlate.Document, chosen []*correlate.Incident) error {
-	want := wanted(chosen)
+	want := cut.Wanted(chosen)
 	var why string
-	for extent := excerpt.Requests; extent <= excerpt.Everything; extent++ {
+	for extent := excerpt.Concerned; extent <= excerpt.Everything; extent++ {
 		if why != "" {
 			fmt.Fprintf(a.err, "%s\nkeeping %s\n", render.Clean(why), extent)
 		}
@@ -139,7 +136,7 @@ func (a *app) smallest(ctx context.Context, f *minimiseFlags, src capture.Source
 		if err != nil {
 			return err
 		}
-		if why = changed(was, is, chosen); why == "" {
+		if why = cut.Changed(chosen, is); why == "" {
 			fmt.Fprintf(a.err, "wrote %s: %d of %d packets, %d bytes, %s, judged as before\n", render.Clean(f.out), kept, packetsOf(was), size, plural(len(chosen), "request"))
 			return nil
 		}
@@ -161,57 +158,8 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// wanted says which packets and state the requests rest on.
-func wanted(chosen []*correlate.Incident) excerpt.Want {
-	w := excerpt.Want{Frames: map[uint64]bool{}, Netns: map[string]bool{}}
-	for _, r := range chosen {
-		proto := decode.ParseProto(r.Protocol)
-		for _, dst := range []string{r.Requested, r.Translated} {
-			for _, src := range []string{r.Client, r.ClientSeen} {
-				w.Tuples = append(w.Tuples, tupleOf(proto, src, dst))
-			}
-		}
-		for _, h := range r.Hops {
-			if h.Frame != 0 {
-				w.Frames[h.Frame] = true
-			}
-			if in, _, ok := strings.Cut(h.Point, ":"); ok {
-				w.Netns[in] = true
-			}
-		}
-		for _, name := range append([]string{r.Container, r.ClientContainer}, r.Between...) {
-			in, _, _ := strings.Cut(name, ":")
-			w.Netns[in] = true
-		}
-		first, last := r.First.UnixNano(), r.Last.UnixNano()
-		if w.First == 0 || first < w.First {
-			w.First = first
-		}
-		w.Last = max(w.Last, last)
-	}
-	return w
-}
-
-// tupleOf makes a tuple of two ends; zero if they are not addresses with ports.
-func tupleOf(proto decode.Proto, src, dst string) decode.Tuple {
-	from, err1 := netip.ParseAddrPort(src)
-	to, err2 := netip.ParseAddrPort(dst)
-	if err1 != nil || err2 != nil {
-		return decode.Tuple{}
-	}
-	return decode.Tuple{Src: decode.IPFrom(from.Addr()), Dst: decode.IPFrom(to.Addr()), SrcPort: from.Port(), DstPort: to.Port(), Proto: proto}
-}
-
 // writeExcerpt writes over what the file held.
 func writeExcerpt(ctx context.Context, file *wholeFile, packed bool, src capture.Source, want excerpt.Want, extent excerpt.Extent) (packets uint64, size int64, err error) {
-	e := excerpt.New(want, extent)
-	for b, err := range src(ctx) {
-		if err != nil {
-			return 0, 0, err
-		}
-		e.Learn(b)
-	}
-	e.Seal()
 	if file.path != "" {
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return 0, 0, fmt.Errorf("write recording: %w", err)
@@ -225,40 +173,13 @@ func writeExcerpt(ctx context.Context, file *wholeFile, packed bool, src capture
 	if packed {
 		out = z
 	}
-	w := recording.NewWriter(out, recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH})
-	err = writeAll(w, func(yield func(*capture.Batch, error) bool) {
-		for b, err := range src(ctx) {
-			if err == nil {
-				b = e.Keep(b)
-			}
-			if !yield(b, err) {
-				return
-			}
-		}
-	})
+	packets, err = cut.Write(ctx, out, madeHere(), src, want, extent)
 	if packed && err == nil {
 		err = z.Close()
 	}
 	if err != nil || file.path == "" {
-		return e.Packets(), 0, err
+		return packets, 0, err
 	}
 	size, err = file.Seek(0, io.SeekEnd)
-	return e.Packets(), size, err
-}
-
-// changed says which of the requests is not judged as before; "" for none.
-func changed(was, is *correlate.Document, chosen []*correlate.Incident) string {
-	before, after := placesOf(was), placesOf(is)
-	for _, r := range chosen {
-		i := slices.IndexFunc(is.Requests, func(s correlate.Incident) bool {
-			return s.Protocol == r.Protocol && s.Client == r.Client && s.Requested == r.Requested && s.First.Equal(r.First)
-		})
-		if i < 0 {
-			return fmt.Sprintf("the request from %s to %s would not be seen", r.Client, r.Requested)
-		}
-		if d := differs(r, &is.Requests[i], before, after); d != "" {
-			return fmt.Sprintf("the request from %s to %s would be judged otherwise: %s", r.Client, r.Requested, d)
-		}
-	}
-	return ""
+	return packets, size, err
 }

@@ -65,6 +65,23 @@ func sizeOf(t *testing.T, path string) int64 {
 	return st.Size()
 }
 
+// TestFewPacketsTakeLittleRoom: what a request of at most five packets rests on,
+// uncompressed.
+func TestFewPacketsTakeLittleRoom(t *testing.T) {
+	const most = 20_000
+	for _, name := range []string{"demo-forward-drop", "container-paused", "firewall-drop-nft", "firewall-drop-policy", "forwarding-disabled"} {
+		out := filepath.Join(t.TempDir(), "small.pcapng")
+		_, said, code := dnatrace("minimise", fixtureFile(t, name), "-w", out)
+		if code != exitOK || strings.Contains(said, "keeping") {
+			t.Errorf("%s: exit %d: %s", name, code, said)
+			continue
+		}
+		if size := sizeOf(t, out); size > most {
+			t.Errorf("%s: %d bytes: %s", name, size, said)
+		}
+	}
+}
+
 func TestOneRequestOfManyIsKept(t *testing.T) {
 	good, bad := fixtureFile(t, "delivered"), fixtureFile(t, "no-listener")
 	out := filepath.Join(t.TempDir(), "one.pcapng")

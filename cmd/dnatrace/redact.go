@@ -16,6 +16,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/recording"
+	"dnatrace/cmd/internal/cut"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
@@ -183,7 +184,7 @@ func (a *app) writeChecked(ctx context.Context, path string, src capture.Source,
 	if err != nil {
 		return nil, 0, err
 	}
-	if diff := difference(d, is); diff != "" {
+	if diff := cut.Difference(d, is); diff != "" {
 		return nil, 0, remedied{fmt.Errorf("write %s: it would not be judged the same: %s", path, diff), "nothing was written; please report this, with dnatrace version"}
 	}
 	return d, w.Packets(), nil

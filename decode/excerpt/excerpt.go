@@ -8,8 +8,11 @@ package excerpt
 
 import (
 	"encoding/json"
+	"net/netip"
 
 	"dnatrace/capture"
+	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
 	"dnatrace/decode"
 )
 
@@ -18,7 +21,8 @@ type Extent uint8
 
 // Extents, each with what those before it keep.
 const (
-	Requests   Extent = iota // the packets of the requests, cut behind the headers; what was said of them; state from before to after them
+	Concerned  Extent = iota // the packets of the requests, cut behind the headers, and what was said of them; of the state from before to after them, what concerns them
+	Requests                 // that state as a whole
 	AllChanges               // state wherever it changed, and as it was at the end
 	AllRecords               // every record, and whole frames
 	AllHosts                 // every packet from or to an address concerned
@@ -28,6 +32,8 @@ const (
 // String says it in words.
 func (e Extent) String() string {
 	switch e {
+	case Concerned:
+		return "the packets of the requests, what was said of them, and what concerns them of the state from before to after them"
 	case Requests:
 		return "the packets of the requests, what was said of them, and state from before to after them"
 	case AllChanges:
@@ -49,6 +55,7 @@ type Want struct {
 	Tuples []decode.Tuple  // as they were seen or asked for, in any direction
 	Frames map[uint64]bool // numbers of packets of theirs: decode.Packet.Frame
 	Netns  map[string]bool // namespaces whose state concerns them, besides the host's
+	Points map[string]bool // names of points they were seen at, or should have been
 	First  int64           // Unix ns, of the requests
 	Last   int64
 }
@@ -60,6 +67,10 @@ type Excerpt struct {
 	extent  Extent
 	tuples  map[decode.Tuple]bool // both directions
 	hosts   map[decode.IP]bool
+	addrs   []netip.Addr        // those of hosts, and of containers that the requests may have been meant for
+	meant   []engine.Container  // of all snapshots
+	ports   map[uint16]bool     // of both ends, once the learning is over
+	points  map[uint16]uint16   // numbers of those kept, by the number in the stream; where some are not
 	entries []*decode.Conntrack // translated, not concerned so far
 	steps   []step
 	traced  map[traceID]bool
@@ -69,6 +80,7 @@ type Excerpt struct {
 	state   map[string]*history
 	out     capture.Batch
 	packets uint64
+	sampled map[string]*host.State // as last kept, by namespace, where not all of it is
 }
 
 // traceID names a packet on its way through the rules of a namespace.
@@ -93,9 +105,9 @@ type decoder struct {
 func New(w Want, extent Extent) *Excerpt {
 	e := &Excerpt{
 		want: w, extent: extent,
-		tuples: map[decode.Tuple]bool{}, hosts: map[decode.IP]bool{}, traced: map[traceID]bool{},
+		tuples: map[decode.Tuple]bool{}, hosts: map[decode.IP]bool{}, ports: map[uint16]bool{}, points: map[uint16]uint16{}, traced: map[traceID]bool{},
 		learner: decoder{Decoder: decode.NewDecoder()}, keeper: decoder{Decoder: decode.NewDecoder()},
-		state: map[string]*history{},
+		state: map[string]*history{}, sampled: map[string]*host.State{},
 	}
 	for _, t := range w.Tuples {
 		e.concerns(t)
@@ -137,6 +149,12 @@ func (e *Excerpt) Learn(b *capture.Batch) {
 
 func (e *Excerpt) learnRecord(r *capture.Record) {
 	e.remember(r)
+	if r.Origin == capture.OriginEngine && r.Kind == capture.KindSnapshot && e.extent == Concerned {
+		var s engine.Snapshot
+		if json.Unmarshal(r.Data, &s) == nil {
+			e.meant = append(e.meant, s.Containers...)
+		}
+	}
 	events, _ := decode.Control(*r)
 	for _, ev := range events {
 		switch ev := ev.(type) {
@@ -173,6 +191,19 @@ func (e *Excerpt) Seal() {
 		}
 	}
 	e.entries, e.steps = nil, nil
+	for t := range e.tuples { // both directions
+		e.ports[t.DstPort] = true
+	}
+	delete(e.ports, 0)
+	for h := range e.hosts {
+		e.addrs = append(e.addrs, h.Addr())
+	}
+	for _, c := range e.meant {
+		if e.concernsContainer(&c) {
+			e.mean(&c)
+		}
+	}
+	e.meant = nil
 }
 
 // Keep returns what is kept of a batch, valid until the next call. It does not
@@ -191,6 +222,12 @@ func (e *Excerpt) Keep(b *capture.Batch) *capture.Batch {
 		if p := b.Packets[i]; e.keeps(&e.keeper.batch.Packets[i]) {
 			if e.extent <= AllChanges {
 				p.Len = min(p.Len, headers)
+			}
+			if e.extent == Concerned {
+				var kept bool
+				if p.Point, kept = e.points[p.Point]; !kept {
+					continue
+				}
 			}
 			e.out.Packets = append(e.out.Packets, p)
 		}
@@ -231,6 +268,12 @@ func (e *Excerpt) keepRecord(r capture.Record) {
 	if e.extent <= AllChanges {
 		var ok bool
 		if r, ok = e.part(r); !ok {
+			return
+		}
+	}
+	if e.extent == Concerned {
+		var ok bool
+		if r, ok = e.pruned(r); !ok {
 			return
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package cut
 
 import (
 	"fmt"
@@ -6,17 +6,17 @@ import (
 	"dnatrace/correlate"
 )
 
-// difference says in one sentence where two judgements of requests part, which
+// Difference says in one sentence where two judgements of requests part, which
 // should be the same; "" if they do not. Points go by their place among the
 // points, as their names may be pseudonyms.
-func difference(was, is *correlate.Document) string {
+func Difference(was, is *correlate.Document) string {
 	if len(was.Requests) != len(is.Requests) {
 		return fmt.Sprintf("%d requests were judged, now %d", len(was.Requests), len(is.Requests))
 	}
-	before, after := placesOf(was), placesOf(is)
+	samePoint := byPlace(was, is)
 	for i := range was.Requests {
 		a, b := &was.Requests[i], &is.Requests[i]
-		if d := differs(a, b, before, after); d != "" {
+		if d := differs(a, b, samePoint); d != "" {
 			return fmt.Sprintf("request %s to %s: %s", a.ID, a.Requested, d)
 		}
 	}
@@ -35,7 +35,17 @@ func placesOf(d *correlate.Document) map[string]int {
 	return place
 }
 
-func differs(a, b *correlate.Incident, before, after map[string]int) string {
+// byPlace has points be the same that are at one place among the points.
+func byPlace(was, is *correlate.Document) func(a, b string) bool {
+	before, after := placesOf(was), placesOf(is)
+	return func(a, b string) bool { return before[a] == after[b] }
+}
+
+// byName has points be the same that have one name.
+func byName(a, b string) bool { return a == b }
+
+// differs says where two judgements of one request part.
+func differs(a, b *correlate.Incident, samePoint func(a, b string) bool) string {
 	switch {
 	case a.Verdict != b.Verdict || a.Cause != b.Cause:
 		return fmt.Sprintf("%s:%s is now %s:%s", a.Verdict, a.Cause, b.Verdict, b.Cause)
@@ -51,13 +61,13 @@ func differs(a, b *correlate.Incident, before, after map[string]int) string {
 		return fmt.Sprintf("%d hops are now %d", len(a.Hops), len(b.Hops))
 	}
 	for i := range a.Between {
-		if before[a.Between[i]] != after[b.Between[i]] {
+		if !samePoint(a.Between[i], b.Between[i]) {
 			return fmt.Sprintf("between %v is now between %v", a.Between, b.Between)
 		}
 	}
 	for i := range a.Hops {
 		x, y := &a.Hops[i], &b.Hops[i]
-		if x.Kind != y.Kind || x.Direction != y.Direction || before[x.Point] != after[y.Point] || !x.Time.Equal(y.Time) {
+		if x.Kind != y.Kind || x.Direction != y.Direction || !samePoint(x.Point, y.Point) || !x.Time.Equal(y.Time) {
 			return fmt.Sprintf("hop %d, %s at %s, is now %s at %s", i+1, x.Kind, x.Point, y.Kind, y.Point)
 		}
 	}
