@@ -18,6 +18,7 @@ import (
 
 func main() {
 	opener.Main() // does not return in the process that was started as the opener
+	guardMain()   // nor in the one that guards the terminal
 
 	// The first signal ends the capture in order, so that report and file are
 	// finished; the second takes its default course and ends the process.

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +26,8 @@ type watchFlags struct {
 	outputFlags
 	targets  []string
 	interval durationFlag
-	lines    bool
+	lines    bool     // even on a terminal
+	onScreen bool     // otherwise, on one
 	replay   []string // files to watch instead of this host
 	speed    float64  // of it; 0 is as fast as it can be read
 }
@@ -45,8 +44,12 @@ fails and why.
 ` + targetForms + ` Without one, all published ports
 are watched. The run ends with Ctrl-C, -c or -d.
 
-One line is printed each --interval, and each first failure of a kind in full, as
-diagnose prints it; equal ones are counted. -o jsonl writes the objects of diagnose,
+On a terminal it is a screen: the ports with their state, rates, verdicts, times and
+last failures; Enter opens a port, its kinds of failures and its last requests, and
+then the way of a request with the rule that decided and the fix. ? names the keys.
+
+Elsewhere, and with --lines, one line is printed each --interval, and each first
+failure of a kind in full, as diagnose prints it; equal ones are counted. -o jsonl writes the objects of diagnose,
 and an "interval" object each --interval. -o json and markdown print at the end, as
 diagnose does; json lists the worst 100 requests.
 
@@ -57,7 +60,7 @@ they were taken, without privilege and on any OS.`,
   sudo dnatrace watch -o jsonl | jq -c 'select(.type == "interval")'
   dnatrace watch --replay incident.pcapng --speed 10`,
 		RunE: func(c *cobra.Command, args []string) error {
-			f.targets = args
+			f.targets, f.onScreen = args, a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
 			if err := f.check(c, expr); err != nil {
 				return err
 			}
@@ -68,7 +71,8 @@ they were taken, without privilege and on any OS.`,
 	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes; what it hides is not judged")
 	f.addTrace(c, true)
 	f.outputFlags.add(c)
-	c.Flags().Var(&f.interval, "interval", "print a line this often")
+	c.Flags().Var(&f.interval, "interval", "print a line this often, where the output is no terminal")
+	c.Flags().BoolVar(&f.lines, "lines", false, "print lines on a terminal, too")
 	c.Flags().StringArrayVar(&f.replay, "replay", nil, "watch this recording, capture or folder instead of this host; may be given more than once")
 	c.Flags().Float64Var(&f.speed, "speed", 1, "with --replay: so many times as fast as it was taken (0: as fast as it can be read)")
 	return c
@@ -101,8 +105,14 @@ func (f *watchFlags) check(c *cobra.Command, expr string) error {
 
 // watch stays until it is told to end.
 func (a *app) watch(ctx context.Context, f *watchFlags) error {
-	ctx, stop := untilHangup(ctx)
-	defer stop()
+	var g *guard
+	if f.onScreen {
+		var err error
+		if g, err = standGuard(); err != nil {
+			return err
+		}
+		defer g.end()
+	}
 	src, done, err := a.watched(ctx, f)
 	if err != nil {
 		return err
@@ -110,17 +120,14 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	ctx, cancel := bounded(ctx, f.duration)
 	defer cancel()
 	w := &watcher{model: watch.New(target.Shown(f.targets), 0)}
-	d, err := a.watchLines(ctx, f, w, src)
-	return a.conclude(w.printer, d, f.outputFlags, errors.Join(err, done()))
-}
-
-// untilHangup ends ctx when the terminal is gone, too, unless that is meant to be
-// outlived (nohup).
-func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
-	if signal.Ignored(syscall.SIGHUP) {
-		return context.WithCancel(ctx)
+	var d *correlate.Document
+	if f.onScreen {
+		d, err = a.watchScreen(ctx, f, w, src)
+		g.end()
+	} else {
+		d, err = a.watchLines(ctx, f, w, src)
 	}
-	return signal.NotifyContext(ctx, syscall.SIGHUP)
+	return a.conclude(w.printer, d, f.outputFlags, errors.Join(err, done()))
 }
 
 // source is what is watched, with what it is recorded by.

@@ -83,6 +83,13 @@ func (l *intervals) time(now time.Time, status func() correlate.Status) {
 
 // end tells of what came since the last interval.
 func (l *intervals) end(d *correlate.Document) {
+	if l.w.model.Pending() {
+		l.print(statusOf(d))
+	}
+}
+
+// statusOf is how far a run has come that has ended.
+func statusOf(d *correlate.Document) correlate.Status {
 	s := correlate.Status{Summary: d.Summary}
 	for i := range d.Recording.Points {
 		s.Packets += d.Recording.Points[i].Packets
@@ -90,9 +97,7 @@ func (l *intervals) end(d *correlate.Document) {
 	for i := range d.Recording.Rings {
 		s.Lost += d.Recording.Rings[i].Lost
 	}
-	if l.w.model.Pending() {
-		l.print(s)
-	}
+	return s
 }
 
 func (l *intervals) print(s correlate.Status) {

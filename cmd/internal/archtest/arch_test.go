@@ -123,6 +123,13 @@ var rules = []rule{
 		tests:     true,
 	},
 	{
+		name:      "a terminal is taken over in one place, with one library",
+		packages:  []string{"..."},
+		except:    []string{"cmd/dnatrace"},
+		forbidden: []string{"charm.land/...", "github.com/charmbracelet/..."},
+		tests:     true,
+	},
+	{
 		name:      "rendering opens nothing and decides nothing",
 		packages:  []string{"cmd/internal/render"},
 		forbidden: []string{"net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},

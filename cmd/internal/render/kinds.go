@@ -84,7 +84,7 @@ func (t *table) failures(b *strings.Builder) {
 	for _, n := range t.others {
 		others += n
 	}
-	if total+others < 2 {
+	if total+others < 2 && !t.o.Apart {
 		return
 	}
 	for at, n := range all[:min(len(all), kindsShown+kindsListed)] {

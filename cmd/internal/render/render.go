@@ -61,6 +61,10 @@ type Options struct {
 	// Zone is that of times of day; nil leaves them out.
 	Zone *time.Location
 
+	// Apart says that nothing stands above the end of the output: it tells of a single
+	// failure, too.
+	Apart bool
+
 	// Worst is how many requests JSON lists, the worst; 0 lists all.
 	Worst int
 

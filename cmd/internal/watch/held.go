@@ -16,7 +16,7 @@ const (
 // Held is a request that is kept to be looked at.
 type Held struct {
 	*correlate.Incident
-	at    time.Time // of the stream, when it was judged
+	at    time.Time // of its last try
 	short bool      // hops and evidence were left out, for lack of room
 	bytes int
 }

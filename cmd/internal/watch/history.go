@@ -70,4 +70,14 @@ func (h *history) rate(now time.Time, began time.Time) float64 {
 	return float64(n) / float64(over)
 }
 
+// recently reports whether something was told in the last half minute, and whether
+// something failed.
+func (h *history) recently(now time.Time) (told, failed bool) {
+	for ago := range 30 {
+		s := h.back(now, ago)
+		told, failed = told || s.told > 0, failed || s.failed > 0
+	}
+	return told, failed
+}
+
 func (h *history) clone() history { return history{slices.Clone(h.seconds), h.last} }

@@ -98,7 +98,7 @@ func (p *Port) State() string {
 func (p *Port) count(i *correlate.Incident, now time.Time, n news) counted {
 	p.tally(i, now, n)
 	c := counted{port: p, verdict: i.Verdict}
-	h := &Held{Incident: i, at: now, bytes: sizeOf(i)}
+	h := &Held{Incident: i, at: i.Last, bytes: sizeOf(i)}
 	if h.bytes > p.room/4 {
 		h = h.shorn()
 	}
