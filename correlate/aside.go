@@ -124,6 +124,23 @@ func (t *Tracker) destinations(req uint32, r *reqRecord) []decode.IP {
 	return out
 }
 
+// said reports whether a sequence number can be of what was seen of one direction of a
+// leg, or of about that time.
+func (t *Tracker) said(g *leg, w way, seq uint32) bool {
+	known := [2]legFlags{legISN, legReplyISN}[w]
+	if g.flags&known == 0 {
+		return true
+	}
+	end := uint32(0)
+	t.legs.each(g, func(s *sighting) {
+		if s.way == w {
+			end = max(end, s.end)
+		}
+	})
+	at := seq - g.isn[w]
+	return at-end < leastApart || at <= end || -at < leastApart
+}
+
 // complaint enters an ICMP error into the request whose packet it quotes.
 func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
 	if !q.Ports && q.Proto != decode.ICMP && q.Proto != decode.ICMPv6 {
@@ -136,6 +153,9 @@ func (t *Tracker) complaint(p *decode.Packet, q *decode.Quote, pt *point) {
 	g := t.legs.slab.at(n)
 	if g.req == 0 {
 		return
+	}
+	if q.HasSeq && !t.said(g, w, q.Seq) {
+		return // it is about another connection of the same ends, which was not seen
 	}
 	req := g.req - 1
 	r := t.requests.at(req)

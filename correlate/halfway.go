@@ -26,6 +26,17 @@ func (t *Tracker) leavesHost(p *decode.Packet, pt *point) bool {
 	return (facing == capture.DirIn) == inside
 }
 
+// leavesContainer reports whether the capture says that a packet comes from a container
+// where it was seen.
+func (t *Tracker) leavesContainer(p *decode.Packet, pt *point) bool {
+	inside := pt.Netns != capture.HostNetns
+	if !inside && pt.Role != capture.RoleBridge && pt.Role != capture.RoleVeth {
+		return false
+	}
+	facing := t.facing(p, pt)
+	return facing != capture.DirUnknown && (facing == capture.DirOut) == inside
+}
+
 // halfway reports whether the request was first seen behind the host: then nobody
 // watched whether what goes back leaves it.
 func (p *path) halfway() bool { return p.r.marks&markHalfway != 0 }

@@ -98,7 +98,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 		t.orphan(n, p.Time)
 	case t.asks(g, p, pt) && t.askedAbout(g.tuple, pt):
 		t.begin(n, p, pt)
-		if pt.Role == capture.RoleNIC {
+		if pt.Role == capture.RoleNIC || t.leavesContainer(p, pt) {
 			t.absorb(n)
 		}
 	default:
@@ -278,6 +278,9 @@ func (t *Tracker) admits(req uint32, g *leg, p *decode.Packet, pt *point) bool {
 	c := t.legs.slab.at(r.client)
 	if c.tuple.Proto != g.tuple.Proto || r.marks&markClosed != 0 || p.Time-t.lastTry(r) > int64(neighbourWindow) && r.marks&markMiddle == 0 {
 		return false
+	}
+	if r.marks&markHalfway != 0 && c.tuple != g.tuple && t.leavesContainer(p, pt) {
+		return false // what the host has handed to a container does not come from one
 	}
 	facing := t.facing(p, pt)
 	if pt.Role == capture.RoleNIC && pt.Netns == capture.HostNetns && (facing == capture.DirIn || !t.unicast(g.tuple.Dst)) {

@@ -90,20 +90,23 @@ func (p *path) gaps(points ...*point) []string {
 	return gaps
 }
 
-// toldApart reports whether a point saw the request as it is behind the translation,
+// toldApart reports whether a point saw what may be the request behind the translation,
 // and that was told as a request of its own: the capture lacks what came before it.
 func (p *path) toldApart(pt *point) bool {
-	served := p.served()
-	n, w, ok := p.t.legs.lookup(served.tuple, pt.space)
-	if !ok || w != request {
-		return false
-	}
-	g := p.t.legs.slab.at(n)
-	if g.req == 0 || g.req-1 == p.req || numbered(g.tuple.Proto) && g.flags&served.flags&legISN != 0 && g.isn[request] != served.isn[request] {
-		return false
-	}
-	s := p.t.legs.at(g, pt.same, request)
-	return s != nil && s.last >= p.r.opened
+	var buffer [mostAlike]uint32
+	alike, _ := p.t.ends.find(buffer[:0], p.r.end)
+	return slices.ContainsFunc(alike, func(req uint32) bool {
+		o := p.t.requests.at(req)
+		c := p.t.legs.slab.at(o.client)
+		if req == p.req || o.marks&markHalfway == 0 || c.tuple.Src != p.client.tuple.Src || c.tuple.SrcPort != p.client.tuple.SrcPort || c.tuple.Proto != p.client.tuple.Proto {
+			return false
+		}
+		if numbered(c.tuple.Proto) && c.flags&p.client.flags&legISN != 0 && c.isn[request] != p.client.isn[request] {
+			return false
+		}
+		s := p.t.legs.at(c, pt.same, request)
+		return s != nil && s.last >= p.r.opened
+	})
 }
 
 // untranslated reports whether it is known that a request was not translated, and was

@@ -104,7 +104,8 @@ func field(p *decode.Packet, w string) {
 }
 
 // complaint reads "unreachable CODE about SRC > DST PROTO" of ICMP, "too-big MTU
-// about …", or the same of time exceeded, parameter problem, source quench.
+// about …", or the same of time exceeded, parameter problem, source quench. "quotes=" is
+// the sequence number of what it is about.
 func complaint(p decode.Packet, words []string) (decode.Packet, *decode.Quote) {
 	p.Proto, p.Kind, p.Quote = icmpOf(p.Tuple), decode.ICMPError, 1
 	p.SrcPort, p.DstPort = 0, 0
@@ -113,6 +114,9 @@ func complaint(p decode.Packet, words []string) (decode.Packet, *decode.Quote) {
 	q.Tuple = tuple(words[3], words[5])
 	if len(words) > 6 {
 		q.Proto = decode.ParseProto(words[6])
+	}
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "quotes=") }); i >= 0 {
+		q.Seq, q.HasSeq = uint32(must(strconv.ParseUint(strings.TrimPrefix(words[i], "quotes="), 10, 32))), true
 	}
 	v4 := p.Proto == decode.ICMP
 	switch {

@@ -320,6 +320,17 @@ func (p *path) isServersDoor(pt *point) bool {
 	return pt.same != p.r.point || pt.Role != capture.RoleVeth && pt.Role != capture.RoleContainer
 }
 
+// mayHaveArrived reports whether the one door at which the request was seen may be the
+// server's as well as the client's: whose it is is not in evidence, nor which way the
+// request went there.
+func (p *path) mayHaveArrived(pt *point) bool {
+	if _, known := p.wentInAt(pt); known || pt.same != p.r.point || depth(pt) < depthOfDoors || p.t.containerOf(pt) != "" || p.containerAt(p.tuple.Dst) == nil {
+		return false
+	}
+	_, veth := p.t.world.wayTo(p.home, p.target.Dst)
+	return veth == ""
+}
+
 // wentInAt reports whether the request entered a container at a point that is one's
 // door, by the direction in which it crossed that; known is false if that is not in
 // evidence.

@@ -134,6 +134,49 @@ var unseen = []row{
 		want: []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
 	},
 	{
+		name:  "what was told as a request of its own, since the card had lost it, is not missing from its next try",
+		but:   func(s *scene) { s.unwatch("veth1", "web:eth0", "lo") },
+		story: "0ms lost 1 at eth0 until 1ms\n0.5ms docker0 C > V udp seq=7 len=6\n1.2s eth0 | docker0 C > U udp seq=7 len=6\n",
+		want:  []string{"undetermined: unknown, 2 tries, inferred", "undetermined: unknown, inferred"},
+		blind: "had been taken for a request of its own",
+	},
+	{
+		name:  "an ICMP error about a connection whose SYN was lost is not about the one before",
+		scene: packetsOnly,
+		story: "0ms eth0 C > H S seq=100\n2s eth0 198.51.100.1 > C unreachable 13 about C > H tcp quotes=900000000 out\n",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name:  "it is where it quotes what that one said",
+		scene: packetsOnly,
+		story: "0ms eth0 C > H S seq=100\n2s eth0 198.51.100.1 > C unreachable 13 about C > H tcp quotes=100 out\n",
+		want:  []string{"refused between eth0 and docker0: firewall-reject, inferred"},
+	},
+	{
+		name: "a door of which nobody says whose it is may be that of whom was asked",
+		but: func(s *scene) {
+			withPeer(s)
+			s.unwatch("eth0", "docker0", "web:eth0", "peer:eth0", "lo")
+			s.samples, s.web().Mappings, s.web().Bindings = nil, nil, nil
+			s.point("veth1").Container, s.point("veth2").Container = "", ""
+		},
+		story: "0ms veth2 172.17.0.3:5000 > H S seq=7\n0.05ms veth1 172.17.0.3:5000 > W S seq=7\n",
+		want:  []string{"undetermined: unknown, inferred"},
+		blind: "whether veth1 is the door of the container that asks",
+	},
+	{
+		name:  "what comes from a container is not what the host had handed to another, translated",
+		scene: packetsOnly,
+		but: func(s *scene) {
+			withDoor(s)
+			s.unwatch("eth0", "docker0", "web:eth0", "lo")
+		},
+		story: "0ms lost 1 at veth2 until 1ms\n0.5ms veth1 172.17.0.3:5000 > W S seq=100 out\n1s veth2 172.17.0.3:5000 > H S seq=100 in\n1.0001s veth1 172.17.0.3:5000 > W S seq=100 out\n1.0002s veth1 W > 172.17.0.3:5000 S. seq=500 ack=101 in\n1.0003s veth2 H > 172.17.0.3:5000 S. seq=500 ack=101 out\n" +
+			"1.1s veth2 172.17.0.3:5000 > H P. seq=101 ack=501 len=43 in\n1.1001s veth1 172.17.0.3:5000 > W P. seq=101 ack=501 len=43 out\n1.2s veth1 W > 172.17.0.3:5000 P. seq=501 ack=144 len=9 in\n1.2001s veth2 H > 172.17.0.3:5000 P. seq=501 ack=144 len=9 out\n" +
+			"1.3s veth1 172.17.0.3:5000 > W . seq=144 ack=510 out\n",
+		want: []string{"delivered, 2 tries, inferred"},
+	},
+	{
 		name: "of docker-proxy's connections one is not taken for another whose SYN the ring lost",
 		but: func(s *scene) {
 			proxyFor8080(s)
@@ -155,6 +198,9 @@ var unseen = []row{
 }
 
 func TestUnseen(t *testing.T) { check(t, unseen) }
+
+// withDoor watches another container's veth.
+func withDoor(s *scene) { s.watch("veth2", capture.RoleVeth, capture.HostNetns, 0, "peer") }
 
 // withStrangersDoor watches another container's interface, before web's own.
 func withStrangersDoor(s *scene) {
