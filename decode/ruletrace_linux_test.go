@@ -134,7 +134,7 @@ func written(t *testing.T) map[string]string {
 // inOrder writes the steps in the tables of the test, each with its rule's text.
 func inOrder(steps []*decode.TraceStep, texts map[string]string) (lines []string) {
 	for _, s := range steps {
-		if strings.HasPrefix(s.Table, rules.OwnPrefix) {
+		if strings.HasPrefix(s.Table, rules.TracePrefix) {
 			continue
 		}
 		what := "end"

@@ -163,7 +163,7 @@ func TestInAFloodNothingCanBeTraced(t *testing.T) {
 	w := watchLab(t, Config{Trace: true}, func(l *lab.Lab, s *Session) {
 		marks := func() bool {
 			out, err := exec.Command("nsenter", "--net="+l.HostNetns(), "nft", "list", "ruleset").CombinedOutput()
-			if err != nil || !strings.Contains(string(out), rules.OwnPrefix) {
+			if err != nil || !strings.Contains(string(out), rules.TracePrefix) {
 				t.Errorf("list the rules: %v\n%s", err, out)
 			}
 			return strings.Contains(string(out), "nftrace")

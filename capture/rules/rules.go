@@ -8,8 +8,13 @@
 package rules
 
 // OwnPrefix begins the names of the tables that dnatrace makes for as long as it
-// runs, to have rules traced. They are no part of a Ruleset.
-const OwnPrefix = "dnatrace_trace_"
+// runs: to have rules traced, and to keep a probe's packets from leaving. They are
+// no part of a Ruleset.
+const (
+	OwnPrefix   = "dnatrace_"
+	TracePrefix = OwnPrefix + "trace_"
+	GuardPrefix = OwnPrefix + "guard_"
+)
 
 // Backends of the tables of iptables-legacy as the kernel gives them.
 const (

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dnatrace/capture/internal/multicast"
+	"dnatrace/capture/internal/owned"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/rules/netfilter"
 )
@@ -35,7 +36,7 @@ func Arm(w Want) (f *os.File, note string, err error) {
 	if f, err = multicast.Join(unix.NETLINK_NETFILTER, 1<<20); err != nil {
 		return nil, "", fmt.Errorf("trace rules: %w", err)
 	}
-	if err = using(f, func(c conn) error { return c.arm(w.wanted(), families) }); err != nil {
+	if err = owned.Using(f, func(c owned.Conn) error { return conn{c}.arm(w.wanted(), families) }); err != nil {
 		f.Close()
 		return nil, "", fmt.Errorf("trace rules: %w", err)
 	}
@@ -49,7 +50,7 @@ func Update(f *os.File, w Want) error {
 	if err := w.Check(); err != nil {
 		return err
 	}
-	if err := using(f, func(c conn) error { return c.update(w.wanted()) }); err != nil {
+	if err := owned.Using(f, func(c owned.Conn) error { return conn{c}.update(w.wanted()) }); err != nil {
 		return fmt.Errorf("trace other packets: %w", err)
 	}
 	return nil
@@ -86,21 +87,24 @@ func allowed() (families []byte, note string, err error) {
 	return []byte{unix.NFPROTO_INET}, "", nil
 }
 
+// conn is the socket that owns the trace's tables.
+type conn struct{ owned.Conn }
+
 // nameOf names the tables of a socket.
-func (c conn) nameOf() string { return fmt.Sprintf("%s%08x", rules.OwnPrefix, c.port) }
+func (c conn) nameOf() string { return fmt.Sprintf("%s%08x", rules.TracePrefix, c.Port) }
 
 // arm makes the tables. Where there is no family inet, ip and ip6 do.
 func (c conn) arm(w wanted, families []byte) error {
 	// What cannot be enlarged is large enough for all but the largest.
-	_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer)
-	have, err := c.list(c.nameOf())
+	_ = unix.SetsockoptInt(c.FD, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer)
+	have, err := c.List(c.nameOf())
 	if err != nil {
 		return err
 	}
-	if !have.others {
+	if !have.Others {
 		return noRules{}
 	}
-	if have.bridge {
+	if have.Bridge {
 		families = append(slices.Clone(families), unix.NFPROTO_BRIDGE)
 	}
 	err = c.create(w, families)
@@ -118,25 +122,25 @@ func (c conn) create(w wanted, families []byte) error {
 	for _, family := range families {
 		b.table(family, c.nameOf(), w)
 	}
-	return c.commit(b)
+	return c.Commit(b.Batch)
 }
 
 // update refills the tables there are, and follows when someone begins to filter
 // bridged frames.
 func (c conn) update(w wanted) error {
-	have, err := c.list(c.nameOf())
+	have, err := c.List(c.nameOf())
 	if err != nil {
 		return err
 	}
-	if len(have.ours) == 0 {
+	if len(have.Ours) == 0 {
 		return errors.New("the table is gone")
 	}
 	b := newBatch()
-	for _, family := range have.ours {
+	for _, family := range have.Ours {
 		b.refill(family, c.nameOf(), w)
 	}
-	if have.bridge && !slices.Contains(have.ours, unix.NFPROTO_BRIDGE) {
+	if have.Bridge && !slices.Contains(have.Ours, unix.NFPROTO_BRIDGE) {
 		b.table(unix.NFPROTO_BRIDGE, c.nameOf(), w)
 	}
-	return c.commit(b)
+	return c.Commit(b.Batch)
 }

@@ -1,4 +1,4 @@
-package ruletrace
+package owned
 
 import (
 	"encoding/binary"
@@ -13,24 +13,24 @@ import (
 	"dnatrace/capture/rules"
 )
 
-// conn is the netlink socket that owns tables, for as long as one exchange
+// Conn is the netlink socket that owns tables, for as long as one exchange
 // takes. The kernel answers before a send returns, so that nothing has to be
 // waited for.
-type conn struct {
-	fd   int
-	port uint32 // netlink port id, unique in the namespace while the socket is open
+type Conn struct {
+	FD   int
+	Port uint32 // netlink port id, unique in the namespace while the socket is open
 }
 
-// using runs fn on the socket f.
-func using(f *os.File, fn func(conn) error) error {
+// Using runs fn on the socket f.
+func Using(f *os.File, fn func(Conn) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) {
-		c := conn{fd: int(fd)}
-		if c.port, failed = portOf(c.fd); failed == nil {
+		c := Conn{FD: int(fd)}
+		if c.Port, failed = portOf(c.FD); failed == nil {
 			failed = fn(c)
 		}
 	})
@@ -42,21 +42,21 @@ func using(f *os.File, fn func(conn) error) error {
 func portOf(fd int) (uint32, error) {
 	proto, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	if err != nil {
-		return 0, fmt.Errorf("look at the trace's socket: %w", err)
+		return 0, fmt.Errorf("look at the socket of a table: %w", err)
 	}
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
-		return 0, fmt.Errorf("look at the trace's socket: %w", err)
+		return 0, fmt.Errorf("look at the socket of a table: %w", err)
 	}
 	nl, ok := sa.(*unix.SockaddrNetlink)
 	if !ok || proto != unix.NETLINK_NETFILTER || nl.Pid == 0 {
-		return 0, errors.New("look at the trace's socket: not one of netfilter")
+		return 0, errors.New("look at the socket of a table: not one of netfilter")
 	}
 	return nl.Pid, nil
 }
 
-// commit does a transaction.
-func (c conn) commit(b *batch) error {
+// Commit does a transaction.
+func (c Conn) Commit(b *Batch) error {
 	b.end()
 	if b.err != nil {
 		return b.err
@@ -69,14 +69,14 @@ func (c conn) commit(b *batch) error {
 }
 
 // ask sends messages and returns all that is answered.
-func (c conn) ask(raw []byte) ([]netlink.Message, error) {
-	if err := unix.Sendto(c.fd, raw, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+func (c Conn) ask(raw []byte) ([]netlink.Message, error) {
+	if err := unix.Sendto(c.FD, raw, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, fmt.Errorf("send to nf_tables: %w", err)
 	}
 	var all []netlink.Message
 	buf := make([]byte, 1<<17)
 	for {
-		n, _, err := unix.Recvfrom(c.fd, buf, unix.MSG_DONTWAIT)
+		n, _, err := unix.Recvfrom(c.FD, buf, unix.MSG_DONTWAIT)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return all, nil
@@ -109,37 +109,37 @@ func messages(b []byte) []netlink.Message {
 	return ms
 }
 
-// tables are those of the namespace.
-type tables struct {
-	ours   []byte // families
-	others bool   // someone has rules that can be traced
-	bridge bool   // someone filters bridged frames
+// Tables are those of the namespace.
+type Tables struct {
+	Ours   []byte // families that have the table of that name
+	Others bool   // someone has rules that can be traced
+	Bridge bool   // someone filters bridged frames
 }
 
-// list asks for the namespace's tables.
-func (c conn) list(name string) (tables, error) {
-	b := &batch{}
-	b.message("list tables", unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, netlink.Dump, nothing)
+// List asks for the namespace's tables.
+func (c Conn) List(name string) (Tables, error) {
+	b := &Batch{}
+	b.Message("list tables", unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, netlink.Dump, nothing)
 	answers, err := c.ask(b.raw)
 	if err != nil {
-		return tables{}, err
+		return Tables{}, err
 	}
 	if err := b.answer(answers); err != nil {
-		return tables{}, err
+		return Tables{}, err
 	}
-	var t tables
+	var t Tables
 	for _, m := range answers {
 		if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE || len(m.Data) < 4 {
 			continue
 		}
 		switch family, found := m.Data[0], tableName(m.Data[4:]); {
 		case found == name:
-			t.ours = append(t.ours, family)
+			t.Ours = append(t.Ours, family)
 		case strings.HasPrefix(found, rules.OwnPrefix): // another run's
 		case family == unix.NFPROTO_ARP, family == unix.NFPROTO_NETDEV:
 		default:
-			t.others = true
-			t.bridge = t.bridge || family == unix.NFPROTO_BRIDGE
+			t.Others = true
+			t.Bridge = t.Bridge || family == unix.NFPROTO_BRIDGE
 		}
 	}
 	return t, nil
@@ -156,4 +156,33 @@ func tableName(attrs []byte) string {
 		}
 	}
 	return ""
+}
+
+// Translates reports whether the namespace has chains that translate addresses,
+// those of iptables-legacy apart.
+func (c Conn) Translates() (bool, error) {
+	b := &Batch{}
+	b.Message("list chains", unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, netlink.Dump, nothing)
+	answers, err := c.ask(b.raw)
+	if err != nil {
+		return false, err
+	}
+	if err := b.answer(answers); err != nil {
+		return false, err
+	}
+	for _, m := range answers {
+		if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWCHAIN || len(m.Data) < 4 {
+			continue
+		}
+		ad, err := netlink.NewAttributeDecoder(m.Data[4:])
+		if err != nil {
+			continue
+		}
+		for ad.Next() {
+			if ad.Type() == unix.NFTA_CHAIN_TYPE && ad.String() == "nat" {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
