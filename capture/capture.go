@@ -11,6 +11,7 @@ package capture
 import (
 	"context"
 	"iter"
+	"net/netip"
 )
 
 // Source is one origin of batches. It starts when it is ranged over, ends when
@@ -118,6 +119,10 @@ type Start struct {
 	Window  int64    `json:"window"`         // judgement window, ns; 0 is the default
 	Filter  []string `json:"filter,omitempty"`
 	Origin  string   `json:"origin,omitempty"` // of a fixture: live, recorded or composed
+	// Probe are the clients that were made up: their requests were put into an
+	// interface inside the host, and what would have left for them was stopped behind
+	// the last hook, where it stands as sent by the interface.
+	Probe []netip.Addr `json:"probe,omitempty"`
 	// Redacted says that names and addresses are pseudonyms and payload is gone.
 	Redacted bool `json:"redacted,omitempty"`
 }

@@ -62,6 +62,7 @@ func decide(p *path, j *judgement, last bool) bool {
 // rest are the rules that rest on absence: the first that holds decides.
 func rest(p *path, j *judgement) {
 	for _, rule := range []func(*path, *judgement) bool{
+		keptFromLeaving,
 		outOfSight,
 		oneWay,
 		challenged,

@@ -21,6 +21,7 @@ type journal struct {
 	opening *decode.Start
 	closing *decode.End
 	filters filters
+	probes  probes
 	sources map[string]capture.SourceState
 	losses  map[uint16]*losses // by ring
 	damage  []string
@@ -53,6 +54,7 @@ func (g *journal) init(c Config) {
 func (g *journal) start(e *decode.Start) {
 	g.opening = e
 	g.filters.add(e.Filter)
+	g.probes.add(e.Probe)
 }
 
 func (g *journal) end(e *decode.End) { g.closing = e }

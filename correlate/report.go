@@ -116,6 +116,9 @@ func (p *path) remarks(i *Incident) {
 	if w.known() && w.isHost(p.tuple.Src) && p.tuple.Src != (decode.IP{}) && w.containerAt(p.tuple.Src) == nil {
 		i.Notes = append(i.Notes, "the host itself made this request: the way in from outside was not exercised")
 	}
+	if p.probed() {
+		i.Notes = append(i.Notes, p.probeNote())
+	}
 	if i.Via == "proxy" && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
 		note := "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's"
 		if away, ok := w.elsewhere(p.engineThen(), p.onHost()).Get(); ok {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/filter"
 	"dnatrace/capture/opener"
+	"dnatrace/capture/probe"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/target"
 )
@@ -74,6 +76,7 @@ type Session struct {
 	before  []capture.Record      // taken while opening
 	opened  time.Time
 	armed   time.Time
+	probe   []netip.Addr // clients that are made up
 }
 
 // Open arms every source. It fails where nothing useful could be watched: no
@@ -155,6 +158,25 @@ func (s *Session) state(source, state, why string) {
 	s.states = append(s.states, capture.SourceState{Name: source, State: state, Why: why})
 }
 
+// Probe has the packets of a probe in the stream, as those of the host's interfaces
+// by which they would have left. It is called before Source.
+func (s *Session) Probe(p *probe.Probe, clients []netip.Addr) {
+	s.probe = clients
+	s.merger.Add(capture.OriginPackets+" of the probe", p.Source(s.hostPoint))
+}
+
+// hostPoint is the point of an interface of the host that is watched.
+func (s *Session) hostPoint(link string) (capture.Point, bool) {
+	s.rings.mu.Lock()
+	defer s.rings.mu.Unlock()
+	for _, p := range s.rings.host.Points() {
+		if p.Name == link {
+			return p, true
+		}
+	}
+	return capture.Point{}, false
+}
+
 // Armed is the time from which on nothing is missed.
 func (s *Session) Armed() time.Time { return s.armed }
 
@@ -198,7 +220,7 @@ func (s *Session) opening() []capture.Record {
 	now := s.opened.UnixNano()
 	start := capture.Start{
 		Format: recording.Format, Program: s.config.Program, Target: strings.Join(names, " "), Kernel: runningKernel(), Host: hostIdentity(),
-		Started: s.armed.UnixNano(), Window: int64(s.config.Window), Origin: "live",
+		Started: s.armed.UnixNano(), Window: int64(s.config.Window), Origin: "live", Probe: s.probe,
 	}
 	if f := s.config.Filter; f != nil {
 		start.Filter = []string{f.Text}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,9 @@ func Start(paths ...string) (*Opener, error) {
 		Dir:        "/",
 		Stderr:     os.Stderr,
 		ExtraFiles: []*os.File{theirs}, // becomes childFD
+		// What ends the parent's whole group or session leaves it the time to take
+		// a probe back.
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := child.Start(); err != nil {
 		ours.Close()
@@ -111,6 +115,14 @@ func (o *Opener) exchange(r request) (answer, error) {
 	}
 	a.data, a.file = data, f
 	return a, nil
+}
+
+// Leave lets the opener process end when it is done: of a probe that cannot be
+// taken back at once, it keeps the guard for as long as it takes.
+func (o *Opener) Leave() {
+	if o.local == nil {
+		o.conn.Close()
+	}
 }
 
 // Close ends the opener process and waits for it. Files that it opened stay

@@ -10,6 +10,7 @@ import (
 
 	"dnatrace/capture/drops"
 	"dnatrace/capture/host"
+	"dnatrace/capture/probe"
 	"dnatrace/capture/ring"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/ruletrace"
@@ -32,6 +33,7 @@ const (
 	opSample        = "sample"
 	opInode         = "inode"
 	opNetns         = "netns"
+	opProbe         = "probe"
 )
 
 // request asks the opener for one thing.
@@ -44,6 +46,7 @@ type request struct {
 	Drops   drops.Want     `json:"drops,omitzero"`
 	Ends    bool           `json:"ends,omitempty"`
 	Wanted  ring.Want      `json:"wanted,omitzero"`
+	Probe   *probe.Want    `json:"probe,omitempty"`
 
 	file *os.File // goes along with it
 }

@@ -22,6 +22,7 @@ import (
 
 	"dnatrace/capture/drops"
 	"dnatrace/capture/host"
+	"dnatrace/capture/probe"
 	"dnatrace/capture/ring"
 	"dnatrace/capture/rules"
 	"dnatrace/capture/ruletrace"
@@ -72,6 +73,16 @@ func (o *Opener) TraceTable(path string, w ruletrace.Want) (f *os.File, note str
 func (o *Opener) Drops(w drops.Want) (*os.File, error) {
 	w, _ = w.Bounded() // before it is too long a message
 	return o.open(request{Op: opDrops, Drops: w})
+}
+
+// Probe prepares a request as if from outside in the namespace at path, see
+// probe.Open. The opener takes it back when the file is closed, and ends only
+// then.
+func (o *Opener) Probe(path string, w probe.Want) (*os.File, error) {
+	if err := w.Check(); err != nil {
+		return nil, err
+	}
+	return o.open(request{Op: opProbe, Path: path, Probe: &w})
 }
 
 // TraceUpdate has other packets traced, see ruletrace.Update. It lends f, a file

@@ -21,6 +21,9 @@ func Start(...string) (*Opener, error) { return nil, errUnsupported }
 // Drop has nothing to drop.
 func Drop(...DropOption) error { return nil }
 
+// Leave has nothing to let go.
+func (*Opener) Leave() {}
+
 // Close has nothing to close.
 func (*Opener) Close() error { return nil }
 

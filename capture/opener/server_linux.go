@@ -2,6 +2,7 @@ package opener
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"dnatrace/capture/drops/bpf"
 	"dnatrace/capture/host/kernel"
 	"dnatrace/capture/netns"
+	"dnatrace/capture/probe"
 	"dnatrace/capture/ring"
 	"dnatrace/capture/rules/netfilter"
 	"dnatrace/capture/ruletrace"
@@ -46,11 +48,28 @@ func Main() {
 		os.Setenv("PATH", searchPath)
 	}
 	sparing()
-	if err := serveParent(); err != nil {
+	err := serveParent()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "dnatrace: opener:", err)
+	}
+	quiet()
+	probe.Wait() // of a parent that was killed they are taken back all the same
+	if err != nil {
 		os.Exit(2)
 	}
 	os.Exit(0)
+}
+
+// quiet lets go of the standard files: who reads what the parent printed is not to
+// wait for this process.
+func quiet() {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	for fd := range 3 {
+		_ = unix.Dup3(int(null.Fd()), fd, 0)
+	}
 }
 
 // sparing keeps small what stays beside the parent for as long as it runs: it has
@@ -150,6 +169,8 @@ func (s *server) handle(r request) (a answer, err error) {
 		a.file, err = bpf.Open(r.Drops)
 	case opTraceUpdate:
 		err = ruletrace.Update(r.file, r.Trace)
+	case opProbe:
+		a.file, err = openProbe(r)
 	case opConntrackDump:
 		a.data, err = conntrack.Dump(r.Path, r.Wanted)
 	case opRules:
@@ -166,6 +187,14 @@ func (s *server) handle(r request) (a answer, err error) {
 		err = fmt.Errorf("refuse request: unknown operation %q", r.Op)
 	}
 	return a, err
+}
+
+// openProbe prepares a probe, which this process takes back after the other's end.
+func openProbe(r request) (*os.File, error) {
+	if r.Probe == nil {
+		return nil, errors.New("refuse request: no probe given")
+	}
+	return probe.Open(r.Path, *r.Probe)
 }
 
 // openIn opens a socket inside the namespace at path.

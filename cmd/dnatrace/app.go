@@ -88,6 +88,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.diagnoseCommand(),
 		a.watchCommand(),
+		a.probeCommand(),
 		a.explainCommand(),
 		a.portsCommand(),
 		a.topologyCommand(),

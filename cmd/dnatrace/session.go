@@ -30,6 +30,7 @@ type session struct {
 	file   *os.File
 	record pipeline.Recorder // nil without a file
 	err    io.Writer
+	leave  bool // the opener has something to take back still
 }
 
 // open arms every source, creates the file and then drops all privilege: what
@@ -246,7 +247,9 @@ func (s *session) close() error {
 	if s.engine != nil {
 		s.engine.Close()
 	}
-	if s.opener != nil {
+	if s.opener != nil && s.leave {
+		s.opener.Leave()
+	} else if s.opener != nil {
 		s.opener.Close()
 	}
 	return err

@@ -51,6 +51,37 @@ func Explain(s *correlate.State, ts []target.Target, o Options) (*Explanation, e
 	return out, nil
 }
 
+// FromOutside are the requests from outside that Explain would foresee for targets,
+// and the ports of long ranges that are left out.
+func FromOutside(s *correlate.State, ts []target.Target, o Options) (all []Request, skipped []string, err error) {
+	a := newAsker(s, o)
+	seen := map[Request]bool{}
+	for _, t := range ts {
+		if _, err := target.Resolve(t, s.Engine()); err != nil {
+			return nil, nil, err
+		}
+		single, left := onePort(s, t)
+		if left != "" {
+			skipped = append(skipped, left)
+		}
+		for _, t := range single {
+			if onLoopback(t) {
+				continue
+			}
+			wanted := selected(s, t)
+			for i := range wanted {
+				for _, r := range a.outside(&wanted[i]) {
+					if !seen[r] {
+						seen[r] = true
+						all = append(all, r)
+					}
+				}
+			}
+		}
+	}
+	return all, skipped, nil
+}
+
 // paths are those of one target that were not seen before.
 func (a *asker) paths(t target.Target, seen map[Request]bool) (out []Path) {
 	wanted := selected(a.s, t)

@@ -82,6 +82,9 @@ func (a *asker) outward(v *service) (netip.Addr, string) {
 		link, _ := a.here.Local(ip).Get()
 		return ip, link
 	}
+	if ip, link := a.nic(false); ip.IsValid() && a.o.Client.Is6() && !v.hostIP.IsValid() {
+		return ip, link
+	}
 	if ip, link := a.nic(true); ip.IsValid() && (!v.hostIP.IsValid() || v.hostIP.Is4() || v.own) {
 		return ip, link // a listener of its own on [::] serves IPv4 too, as a rule
 	}
