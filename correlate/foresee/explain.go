@@ -71,7 +71,7 @@ func FromOutside(s *correlate.State, ts []target.Target, o Options) (all []Reque
 			wanted := selected(s, t)
 			for i := range wanted {
 				for _, r := range a.outside(&wanted[i]) {
-					if !seen[r] {
+					if r.Link = a.door(r.Link, r.Tuple.Dst.Is4()); !seen[r] {
 						seen[r] = true
 						all = append(all, r)
 					}
@@ -80,6 +80,19 @@ func FromOutside(s *correlate.State, ts []target.Target, o Options) (all []Reque
 		}
 	}
 	return all, skipped, nil
+}
+
+// door is the interface that requests from outside come in by: that of the way out,
+// where the address asked for is not of an interface towards the outside.
+func (a *asker) door(link string, v4 bool) string {
+	if a.host == nil {
+		return link
+	}
+	if l := a.host.LinkNamed(link); l != nil && !l.Loopback && !a.isEngines(link) {
+		return link
+	}
+	_, link = a.nic(v4)
+	return link
 }
 
 // paths are those of one target that were not seen before.
