@@ -54,7 +54,7 @@ func (p *path) lastDrop(w way, inner bool) *decode.Drop {
 	var last *decode.Drop
 	for _, t := range []decode.Tuple{p.tuple, p.client.tuple, p.served().tuple} {
 		d := p.t.drops.get(dropEnd{t.Src, t.SrcPort, t.Proto, w, netns})
-		if d != nil && d.At >= p.r.opened && p.isEnd(d, w) && (last == nil || d.At > last.At) {
+		if d != nil && d.At >= p.r.opened && p.isEnd(d, w) && !p.guarded(d, w) && (last == nil || d.At > last.At) {
 			last = d
 		}
 	}

@@ -32,21 +32,41 @@ func (t *Tracker) isProbe(ip decode.IP) bool {
 // keptFromLeaving: the request goes on to another machine, and a probe lets nothing
 // leave. That nobody answers is its own doing.
 func keptFromLeaving(p *path, j *judgement) bool {
-	if !p.probed() {
+	if !p.probed() || p.detour(nil).Is() { // it was for a container here
 		return false
 	}
 	for i := range p.going {
-		s := &p.going[i]
-		if s.at.Netns != capture.HostNetns || s.facing() != capture.DirOut || s.leg.tuple.Src != p.tuple.Src && !p.isTranslated() {
-			continue
-		}
-		if r := s.at.Role; r == capture.RoleNIC || r == capture.RoleOverlay || r == capture.RoleOther {
+		if s := &p.going[i]; s.leaves() {
 			j.undetermined(p, fmt.Sprintf("the request leaves this host by %s, for %s, and a probe lets nothing leave: what becomes of it there takes a client's own request", s.at.Name, s.leg.tuple.DstEnd()))
 			return true
 		}
 	}
 	return false
 }
+
+// leaves reports whether a packet was sent there to another machine; of a probe, it
+// would have been.
+func (s *stop) leaves() bool {
+	r := s.at.Role
+	return s.at.Netns == capture.HostNetns && s.facing() == capture.DirOut && (r == capture.RoleNIC || r == capture.RoleOverlay || r == capture.RoleOther)
+}
+
+// guarded reports whether a drop is the guard's own: it stopped what then stands as
+// sent. The guard is asked last, so that whoever else drops a packet does it before.
+func (p *path) guarded(d *decode.Drop, w way) bool {
+	if d.Reason != netfilterDrop || !p.probed() {
+		return false
+	}
+	stops := p.going
+	if w == reply {
+		stops = p.coming
+	}
+	return slices.ContainsFunc(stops, func(s stop) bool { return s.leaves() && d.At <= s.last })
+}
+
+// elsewhereNote says of an answer that left by another interface what a probe cannot
+// know of it.
+const elsewhereNote = "whether a client gets an answer that leaves there is not known without one: networks with several ways out may be made so"
 
 // probeNote says what a request without a client does not exercise.
 func (p *path) probeNote() string {

@@ -118,6 +118,9 @@ func (p *path) remarks(i *Incident) {
 	}
 	if p.probed() {
 		i.Notes = append(i.Notes, p.probeNote())
+		if i.Cause == CauseReplyMisrouted {
+			i.Notes = append(i.Notes, elsewhereNote)
+		}
 	}
 	if i.Via == "proxy" && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
 		note := "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's"

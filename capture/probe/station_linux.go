@@ -240,7 +240,8 @@ func (s *station) put(t *side, packets [][]byte, now time.Time) {
 
 // take takes what the guard says.
 func (s *station) take(m said, now time.Time) {
-	if m.prefix == saidFrame {
+	bridged := m.prefix == saidFrame
+	if bridged {
 		if len(m.packet) <= ethernetSize {
 			return
 		}
@@ -265,6 +266,10 @@ func (s *station) take(m said, now time.Time) {
 		s.tell(e)
 		if t := s.of(h.proto, h.to); ok && t != nil {
 			t.last = now
+			if !bridged && e.Link != s.want.Link {
+				t.spoke = t.spoke || h.proto == TCP && h.flags&rst == 0
+				return // a client is where its request came from
+			}
 			s.put(t, t.hear(h, now), now)
 		}
 	}

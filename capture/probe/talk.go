@@ -101,6 +101,9 @@ func (t *talk) settled() bool { return t.phase == over || t.phase == unheeded }
 
 // hear takes what came for the made-up client.
 func (t *talk) hear(h heard, now time.Time) [][]byte {
+	if !h.quotes && h.from != t.ask.Server {
+		return t.stray(h)
+	}
 	t.heard = true
 	if h.flags&ack != 0 && h.ack == t.next {
 		t.acked = h.ack
@@ -127,6 +130,18 @@ func (t *talk) hear(h heard, now time.Time) [][]byte {
 		return t.take(h, now)
 	}
 	return t.refuse(h) // an answer to what we have not said: a connection of before
+}
+
+// stray answers what comes from somebody who was not asked as any client's kernel
+// does: with a reset. It is no answer.
+func (t *talk) stray(h heard) [][]byte {
+	if t.ask.Proto != TCP || h.flags&(rst|ack) != ack {
+		return nil
+	}
+	t.spoke = true
+	other := *t.ask
+	other.Server = h.from
+	return [][]byte{tcpPacket(&other, t.number(), segment{seq: h.ack, flags: rst})}
 }
 
 // shake takes a SYN-ACK, of which there may be several.

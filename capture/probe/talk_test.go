@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -29,7 +30,7 @@ func (s *server) later(d time.Duration) [][]byte {
 }
 
 func (s *server) says(flags uint8, seq, acked, size uint32) [][]byte {
-	return s.talk.hear(heard{proto: TCP, flags: flags, seq: seq, ack: acked, size: size}, s.now)
+	return s.talk.hear(heard{proto: TCP, from: s.talk.ask.Server, flags: flags, seq: seq, ack: acked, size: size}, s.now)
 }
 
 // expect compares packets with how they read.
@@ -136,6 +137,13 @@ func TestASYNACKAfterTheResetIsRefused(t *testing.T) {
 func TestAChallengeIsAnsweredWhereItAsks(t *testing.T) {
 	s := serve(t, "")
 	s.expect(s.says(ack, 77, 4711, 0), "RST 4711") // an older connection of these ports
+}
+
+func TestWhatComesFromSomebodyElseIsNoAnswer(t *testing.T) {
+	s := serve(t, "")
+	stray := heard{proto: TCP, from: netip.MustParseAddrPort("172.17.0.2:80"), flags: syn | ack, seq: serverISN, ack: 101}
+	s.expect(s.talk.hear(stray, s.now), "RST 101")
+	s.expect(s.later(again), "SYN 100")
 }
 
 func TestAnICMPErrorEndsIt(t *testing.T) {
