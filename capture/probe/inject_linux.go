@@ -47,15 +47,45 @@ func newInjector(w *Want) (*injector, error) {
 		}
 		copy(m.into[:], mac)
 	}
+	if err := trial(); err != nil {
+		return nil, err
+	}
+	i.program, err = load(xdpPass)
+	return i, err
+}
+
+// What an XDP program returns.
+const (
+	xdpDrop = 1
+	xdpPass = 2
+)
+
+func load(verdict int32) (*ebpf.Program, error) {
 	_ = rlimit.RemoveMemlock() // kernels since 5.11 count otherwise
-	i.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "dnatrace_probe", Type: ebpf.XDP, License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}, // XDP_PASS
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, verdict), asm.Return()},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load an XDP program: %w", err)
 	}
-	return i, nil
+	return p, nil
+}
+
+// trial has lo receive a frame that the program drops: whether it can be done at
+// all.
+func trial() error {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		return fmt.Errorf("find interface lo: %w", err)
+	}
+	p, err := load(xdpDrop)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	i := injector{program: p, index: uint32(lo.Index)}
+	return i.put(make([]byte, ip4Size))
 }
 
 // put has the interface receive an IP packet. The calling thread must be in the

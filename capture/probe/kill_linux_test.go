@@ -25,7 +25,10 @@ import (
 	"dnatrace/capture/probe"
 )
 
-var kills = flag.Int("kills", 20, "how many probes are killed at random moments")
+var (
+	kills  = flag.Int("kills", 20, "how many probes are killed at random moments")
+	within = flag.Int("within", 900, "milliseconds after their beginning by which they are, most of them much earlier")
+)
 
 // probeEnv makes the test binary a program that probes and is killed.
 const probeEnv = "PROBE_TEST_WANT"
@@ -272,7 +275,7 @@ func TestAKilledProbeSendsNothingAndLeavesNothing(t *testing.T) {
 		w := b.want(t, uint16(20000+i*8%40000), all[i%len(all)])
 		go func() {
 			defer func() { <-slots }()
-			b.kill(t, w, time.Duration(rand.IntN(900))*time.Millisecond/time.Duration(1+rand.IntN(30)))
+			b.kill(t, w, time.Duration(rand.IntN(*within))*time.Millisecond/time.Duration(1+rand.IntN(30)))
 		}()
 	}
 	for range atOnce {

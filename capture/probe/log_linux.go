@@ -54,7 +54,8 @@ func listen() (*listener, error) {
 	if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err == nil {
 		for range 16 {
 			l.group = uint16(1024 + rand.IntN(1<<16-1024))
-			if err = l.bind(); !errors.Is(err, unix.EBUSY) {
+			err = l.bind()
+			if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EBUSY) { // the first is said of one that another has
 				break
 			}
 		}

@@ -68,6 +68,27 @@ func Open(path string, w Want) (*os.File, error) {
 	return os.NewFile(uintptr(fds[1]), "probe"), nil
 }
 
+// Try says why no probe can be made in the namespace at path, or nil. It makes all
+// that a probe takes, for a client of nobody's, and lets go of it at once.
+func Try(path string) error {
+	return netns.Do(path, func() error {
+		if err := trial(); err != nil {
+			return err
+		}
+		l, err := listen()
+		if err != nil {
+			return err
+		}
+		defer l.close()
+		g := guard{want: &Want{Outside: []string{"lo"}}, group: l.group, clients: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")}}
+		f, err := g.raise()
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	})
+}
+
 // pin keeps the thread on one CPU, as frames that are put in on several could
 // overtake each other.
 func pin() (unpin func()) {

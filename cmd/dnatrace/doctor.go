@@ -16,6 +16,7 @@ import (
 	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
+	"dnatrace/capture/probe"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/rules"
 	"dnatrace/cmd/internal/render"
@@ -39,7 +40,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Say which evidence this host can give, and which verdicts are therefore out of reach",
 		Long: `Arm every source of evidence as diagnose does, let go of it at once, and say what
 works, what is missing and how to get it, which packet filters have rules here,
-and which verdicts and causes cannot be told or proven.
+which verdicts and causes cannot be told or proven, and whether probe works here.
 
 --selftest then builds the private lab of demo, breaks it in every way it knows,
 and checks every verdict.
@@ -69,6 +70,7 @@ func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
 	d.Sources = e.untraceable(d.Backends)
 	d.Versions = versions(e.snapshot)
 	d.OutOfReach = correlate.OutOfReach(d.Sources)
+	d.Probe = probing(f.netns)
 	var trouble error
 	if f.selftest {
 		d.Selftest, trouble = a.selftest(ctx)
@@ -77,6 +79,18 @@ func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
 		}
 	}
 	return errors.Join(render.WriteDoctor(a.out, d, render.Format(f.format), a.look), trouble)
+}
+
+// probing says whether a request can be made without a client.
+func probing(netns string) *render.Ability {
+	err := privileged()
+	if err == nil {
+		err = probe.Try(netns)
+	}
+	if err != nil {
+		return &render.Ability{Why: err.Error()}
+	}
+	return &render.Ability{OK: true}
 }
 
 // privileges lists what evidence takes, held or not.

@@ -169,9 +169,13 @@ func escape(s string, b *strings.Builder) (int, error) {
 // probe makes the requests and judges them. What it returns beside the document
 // takes them back, and lets go of everything.
 func (a *app) probe(ctx context.Context, f *probeFlags, p render.Printer) (d *correlate.Document, closed func() error, err error) {
+	closed = func() error { return nil }
+	if err := privileged(); err != nil {
+		return nil, closed, orElse(err)
+	}
 	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
 	if err != nil {
-		return nil, func() error { return nil }, orElse(err)
+		return nil, closed, err
 	}
 	closed = s.close
 	w, err := a.plan(ctx, f, s)
@@ -209,7 +213,11 @@ func orElse(err error) error {
 	if err == nil {
 		return nil
 	}
-	return remedied{fmt.Errorf("probe: %w", err), "dnatrace explain TARGET says what would become of a request, and dnatrace diagnose TARGET -- CMD watches one"}
+	offer := "dnatrace explain TARGET says what would become of a request, and dnatrace diagnose TARGET -- CMD watches one"
+	if r := remedy(err); r != "" {
+		offer = r + "; " + offer
+	}
+	return remedied{fmt.Errorf("probe: %w", err), offer}
 }
 
 // plan settles who asks for what, and where.

@@ -16,6 +16,7 @@ type Doctor struct {
 	Backends   []Backend                `json:"backends"`
 	Versions   []Version                `json:"versions"`
 	OutOfReach []correlate.Limit        `json:"out_of_reach"`
+	Probe      *Ability                 `json:"probe,omitempty"`
 	Selftest   *Selftest                `json:"selftest,omitempty"`
 }
 
@@ -25,6 +26,12 @@ type Privilege struct {
 	Held   bool   `json:"held"`
 	Cost   string `json:"cost"`   // what cannot be done without it
 	Remedy string `json:"remedy"` // what to do; "" if held
+}
+
+// Ability is whether something can be done here.
+type Ability struct {
+	OK  bool   `json:"ok"`
+	Why string `json:"why"` // why not; "" if it can
 }
 
 // Backend is a packet filter that has rules here.
@@ -111,6 +118,7 @@ func (p *ward) String() string {
 	p.backends()
 	p.versions()
 	p.limits()
+	p.probe()
 	p.selftest()
 	return p.b.String()
 }
@@ -209,6 +217,18 @@ func (p *ward) limits() {
 		}
 		p.item(p.paint.in(yellow, p.g.unsure), "without "+l.Source, text)
 	}
+}
+
+func (p *ward) probe() {
+	if p.Probe == nil {
+		return
+	}
+	p.title("a request from outside without a client")
+	text := "works: dnatrace probe TARGET"
+	if !p.Probe.OK {
+		text = p.Probe.Why + "; explain TARGET, and diagnose TARGET -- CMD, do without"
+	}
+	p.item(p.mark(p.Probe.OK), "probe", text)
 }
 
 func join(causes []correlate.Cause) string {
