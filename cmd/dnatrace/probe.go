@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type probeFlags struct {
 	from    string
 	link    string
 	udp     bool
+	icmp    bool
 	data    string
 	client  netip.Addr // of from; invalid: chosen
 }
@@ -54,7 +56,8 @@ behind the last hook (the neighbour, the wire). The server sees a connection fro
 made-up address, and may log it.
 
 Of TCP the handshake is made, and the connection is held for half a second; --data is
-sent on it, and an answer waited for. A datagram is sent once.
+sent on it, and an answer waited for. A datagram is sent once, and with --icmp an echo
+request goes to a container's own address.
 
 ` + targetForms + ` One that is asked at an address
 of the loopback is no request from outside.
@@ -81,6 +84,7 @@ what would become of a request, and dnatrace diagnose TARGET -- CMD watches one.
 	fl.StringVar(&f.from, "from", "", "the address that asks (default: one far away, or on the wire where no route leads further)")
 	fl.StringVar(&f.link, "interface", "", "the interface that the request comes in by (default: that of the host's way out)")
 	fl.BoolVar(&f.udp, "udp", false, "send a datagram, as TARGET/udp does")
+	fl.BoolVar(&f.icmp, "icmp", false, "send an echo request to the own address of each container that TARGET names")
 	fl.StringVar(&f.data, "data", "", `what to send, with \r, \n, \t, \\ and \xHH as in Go`)
 	fl.StringVarP(&f.file, "write", "w", "", "write a recording to this file")
 	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
@@ -119,6 +123,14 @@ func (f *probeFlags) check(c *cobra.Command) (err error) {
 	}
 	if len(f.data) > probe.MostData {
 		return usagef(c, "--data: %d bytes are more than %d", len(f.data), probe.MostData)
+	}
+	if f.udp && f.icmp {
+		return usagef(c, "--udp and --icmp: choose one")
+	}
+	for _, t := range f.targets {
+		if p, err := target.ParseAll([]string{t}); f.icmp && err == nil && slices.ContainsFunc(p, func(t target.Target) bool { return !t.Named() }) {
+			return usagef(c, "--icmp %s: name a container; a mapping is of ports, and an echo asks for none", t)
+		}
 	}
 	if f.udp {
 		for i, t := range f.targets {
@@ -236,7 +248,7 @@ func (a *app) plan(ctx context.Context, f *probeFlags, s *session) (*probe.Want,
 	if here == nil {
 		return nil, orElse(fmt.Errorf("nothing is known of the host's interfaces: %s", state.Source(capture.OriginHost).Why))
 	}
-	asked, skipped, err := foresee.FromOutside(state, targets, foresee.Options{Client: f.client})
+	asked, skipped, err := f.asked(state, targets)
 	if err != nil {
 		return nil, err
 	}
@@ -244,6 +256,16 @@ func (a *app) plan(ctx context.Context, f *probeFlags, s *session) (*probe.Want,
 		fmt.Fprintln(a.err, render.Clean(line))
 	}
 	return f.want(&here.State, asked)
+}
+
+// asked are the requests that targets stand for.
+func (f *probeFlags) asked(state *correlate.State, targets []target.Target) (all []foresee.Request, skipped []string, err error) {
+	o := foresee.Options{Client: f.client}
+	if f.icmp {
+		all, err = foresee.Echoes(state, targets, o)
+		return all, nil, err
+	}
+	return foresee.FromOutside(state, targets, o)
 }
 
 // want makes of requests what is to be put into which interface.

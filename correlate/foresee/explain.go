@@ -82,6 +82,45 @@ func FromOutside(s *correlate.State, ts []target.Target, o Options) (all []Reque
 	return all, skipped, nil
 }
 
+// Echoes are echo requests from outside to the containers that targets name, at
+// their own addresses: a mapping is of ports.
+func Echoes(s *correlate.State, ts []target.Target, o Options) (all []Request, err error) {
+	a := newAsker(s, o)
+	for _, t := range ts {
+		if _, err := target.Resolve(t, s.Engine()); err != nil {
+			return nil, err
+		}
+		if !t.Named() {
+			continue
+		}
+		for _, c := range target.Find(t, s.Engine()) {
+			for _, ep := range owner(s.Engine(), c).Endpoints {
+				all = append(all, a.echoes(ep.IPv4, decode.ICMP)...)
+				all = append(all, a.echoes(ep.IPv6, decode.ICMPv6)...)
+			}
+		}
+	}
+	return all, nil
+}
+
+// echoes is an echo request to an address, if there is one.
+func (a *asker) echoes(ip netip.Addr, proto decode.Proto) []Request {
+	if !ip.IsValid() {
+		return nil
+	}
+	own, link := a.nic(ip.Is4())
+	src := a.o.Client
+	if !src.IsValid() || src.Is4() != ip.Is4() {
+		src = a.client(own, link)
+	}
+	if !own.IsValid() || src.Is4() != ip.Is4() {
+		return nil
+	}
+	r := request(Outside, link, proto, src, ip, 0)
+	r.Tuple.SrcPort = 0
+	return []Request{r}
+}
+
 // door is the interface that requests from outside come in by: that of the way out,
 // where the address asked for is not of an interface towards the outside.
 func (a *asker) door(link string, v4 bool) string {
