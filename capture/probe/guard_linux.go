@@ -35,6 +35,17 @@ const (
 	saidFrame  = "frame"  // for the made-up client, at an interface, from the link layer's header on
 )
 
+// Chains of the guard. It looks at packets of the made-up clients alone, and of
+// those stops what is of the probe's own ports: --from may name a client that
+// exists.
+const (
+	chainLeave  = "leave"  // behind all others, where packets leave
+	chainArrive = "arrive" // and where the host takes them itself
+	chainTo     = "to"     // for a client
+	chainFrom   = "from"   // by a client
+	chainOurs   = "ours"   // one of the requests
+)
+
 // guard is a file that holds the tables: they go with it.
 type guard struct {
 	want    *Want
@@ -61,28 +72,129 @@ func (g *guard) make(c owned.Conn) error {
 	if err != nil {
 		return err
 	}
-	nat = nat || legacyNAT()
 	b := owned.NewBatch()
-	b.Table(unix.NFPROTO_INET, name)
-	b.Chain(unix.NFPROTO_INET, name, "leave", &owned.Hook{Number: hookPostrouting, Priority: last})
-	b.Chain(unix.NFPROTO_INET, name, "arrive", &owned.Hook{Number: hookInput, Priority: last})
-	for _, ip := range g.clients {
-		for _, r := range g.leaving(ip, nat) {
-			b.Rule(unix.NFPROTO_INET, name, "leave", r)
-		}
-		b.Rule(unix.NFPROTO_INET, name, "arrive", g.resets(ip))
+	g.routed(b, name, nat || legacyNAT())
+	g.sent(b, name)
+	return c.Commit(b)
+}
+
+// routed adds the table for what is routed, and for what the host itself sends. Once
+// translated, a request is known by how it was asked; nobody begins to track because
+// of that.
+func (g *guard) routed(b *owned.Batch, name string, nat bool) {
+	t := table{b, unix.NFPROTO_INET, name}
+	b.Table(t.family, name)
+	for _, chain := range []string{chainOurs, chainTo, chainFrom} {
+		b.Chain(t.family, name, chain, nil)
 	}
-	b.Table(unix.NFPROTO_NETDEV, name)
+	b.Chain(t.family, name, chainLeave, &owned.Hook{Number: hookPostrouting, Priority: last})
+	b.Chain(t.family, name, chainArrive, &owned.Hook{Number: hookInput, Priority: last})
+	for _, ip := range g.clients {
+		v := familyOf(ip)
+		t.rule(chainLeave, v.is(), v.addr(true), equal(ip.AsSlice()), jump(chainTo))
+		t.rule(chainLeave, v.is(), v.addr(false), equal(ip.AsSlice()), jump(chainFrom))
+		t.rule(chainArrive, v.is(), v.addr(false), equal(ip.AsSlice()), jump(chainFrom))
+	}
+	for i := range g.want.Asks {
+		a := &g.want.Asks[i]
+		v := familyOf(a.Client.Addr())
+		for _, match := range answersTo(a) {
+			t.rule(chainTo, v.is(), v.addr(true), equal(a.Client.Addr().AsSlice()), match, untraced, g.log(saidAnswer), drop)
+		}
+		t.rule(chainFrom, v.is(), v.addr(false), equal(a.Client.Addr().AsSlice()), askedBy(a), jump(chainOurs))
+		if nat {
+			t.rule(chainLeave, v.is(), asking, equal(a.Client.Addr().AsSlice()), askingPort, equal(port(a)), jump(chainOurs))
+		}
+	}
+	for _, link := range g.want.Outside {
+		t.rule(chainOurs, leavesBy(link), untraced, g.log(saidAway), drop)
+	}
+	t.rule(chainOurs, protocol(TCP), resets, untraced, g.log(saidReset))
+}
+
+// sent adds the table for what interfaces that lead away send, for what does not
+// pass the routing: bridged frames, and questions for the made-up client's MAC
+// address.
+func (g *guard) sent(b *owned.Batch, name string) {
+	t := table{b, unix.NFPROTO_NETDEV, name}
+	b.Table(t.family, name)
+	b.Chain(t.family, name, chainTo, nil)
+	for i := range g.want.Asks {
+		a := &g.want.Asks[i]
+		v := familyOf(a.Client.Addr())
+		for _, match := range answersTo(a) {
+			t.rule(chainTo, v.is(), v.addr(true), equal(a.Client.Addr().AsSlice()), match, g.log(saidFrame), drop)
+		}
+		t.rule(chainTo, v.is(), v.addr(false), equal(a.Client.Addr().AsSlice()), askedBy(a), drop)
+	}
 	for i, link := range g.want.Outside {
 		chain := fmt.Sprintf("egress%d", i)
-		b.Chain(unix.NFPROTO_NETDEV, name, chain, &owned.Hook{Number: hookEgress, Priority: last, Device: link})
+		b.Chain(t.family, name, chain, &owned.Hook{Number: hookEgress, Priority: last, Device: link})
 		for _, ip := range g.clients {
-			for _, r := range g.sending(ip) {
-				b.Rule(unix.NFPROTO_NETDEV, name, chain, r)
+			v := familyOf(ip)
+			t.rule(chain, v.is(), v.addr(true), equal(ip.AsSlice()), jump(chainTo))
+			t.rule(chain, v.is(), v.addr(false), equal(ip.AsSlice()), jump(chainTo))
+			if slices.Contains(g.want.Known, ip) {
+				continue // others ask for it, too
+			}
+			for _, match := range questionsFor(ip) {
+				t.rule(chain, match, drop)
 			}
 		}
 	}
-	return c.Commit(b)
+}
+
+// table is one in the making.
+type table struct {
+	*owned.Batch
+	family byte
+	name   string
+}
+
+func (t table) rule(chain string, exprs ...[]expr.Any) {
+	t.Rule(t.family, t.name, chain, slices.Concat(exprs...))
+}
+
+// port is the made-up client's own, or the identifier of its echo.
+func port(a *Ask) []byte { return binary.BigEndian.AppendUint16(nil, a.Client.Port()) }
+
+// answersTo match what answers a request, of packets for its client: by port, or an
+// error that quotes it.
+func answersTo(a *Ask) [][]expr.Any {
+	v := familyOf(a.Client.Addr())
+	quoted := v.quoted // where the quoted packet's transport header begins
+	if a.Proto == ICMP || a.Proto == ICMP6 {
+		quoted += 4
+	}
+	failed := slices.Concat(protocol(v.icmp), transport(v.quotedProto, 1), equal([]byte{a.Proto}), transport(quoted, 2), equal(port(a)))
+	switch a.Proto {
+	case ICMP:
+		return [][]expr.Any{slices.Concat(protocol(ICMP), transport(0, 1), equal([]byte{0}), transport(4, 2), equal(port(a))), failed}
+	case ICMP6:
+		return [][]expr.Any{slices.Concat(protocol(ICMP6), transport(0, 1), equal([]byte{129}), transport(4, 2), equal(port(a))), failed}
+	}
+	return [][]expr.Any{slices.Concat(protocol(a.Proto), transport(2, 2), equal(port(a))), failed}
+}
+
+// askedBy matches a request, of packets by its client.
+func askedBy(a *Ask) []expr.Any {
+	at := uint32(0)
+	if a.Proto == ICMP || a.Proto == ICMP6 {
+		at = 4
+	}
+	return slices.Concat(protocol(a.Proto), transport(at, 2), equal(port(a)))
+}
+
+// questionsFor match who asks for the MAC address of a client, by ARP or neighbour
+// discovery.
+func questionsFor(ip netip.Addr) [][]expr.Any {
+	if ip.Is6() {
+		return [][]expr.Any{slices.Concat(ether(unix.ETH_P_IPV6), protocol(ICMP6), transport(8, 16), equal(ip.AsSlice()))}
+	}
+	return [][]expr.Any{
+		slices.Concat(ether(unix.ETH_P_ARP), field(expr.PayloadBaseNetworkHeader, 24, 4), equal(ip.AsSlice())),
+		slices.Concat(ether(unix.ETH_P_ARP), field(expr.PayloadBaseNetworkHeader, 14, 4), equal(ip.AsSlice())),
+	}
 }
 
 // legacyNAT reports whether iptables-legacy translates addresses in the calling
@@ -97,47 +209,6 @@ func legacyNAT() bool {
 	return false
 }
 
-// leaving are the rules behind all others where packets leave: stop what goes to
-// the made-up client, and what of its requests would leave the host; hear of its
-// resets.
-func (g *guard) leaving(ip netip.Addr, nat bool) (rs [][]expr.Any) {
-	v := familyOf(ip)
-	rs = append(rs, slices.Concat(v.is(), v.addr(true), equal(ip.AsSlice()), untraced, g.log(saidAnswer), drop))
-	for _, link := range g.want.Outside {
-		rs = append(rs, slices.Concat(v.is(), v.addr(false), equal(ip.AsSlice()), leavesBy(link), untraced, g.log(saidAway), drop))
-		if nat { // only then can it have another source by now; looking at it is no cause to begin to track
-			rs = append(rs, slices.Concat(v.is(), asking, equal(ip.AsSlice()), leavesBy(link), untraced, g.log(saidAway), drop))
-		}
-	}
-	return append(rs, g.resets(ip))
-}
-
-// resets hears of resets by the made-up client.
-func (g *guard) resets(ip netip.Addr) []expr.Any {
-	v := familyOf(ip)
-	return slices.Concat(v.is(), v.addr(false), equal(ip.AsSlice()), protocol(TCP), []expr.Any{
-		&expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
-		&expr.Bitwise{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: 1, Mask: []byte{rst}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: []byte{0}},
-	}, untraced, g.log(saidReset))
-}
-
-// sending are the rules at an interface that leads away, for what does not pass
-// the routing: bridged frames, and questions for the made-up client's MAC address.
-func (g *guard) sending(ip netip.Addr) [][]expr.Any {
-	v := familyOf(ip)
-	rs := [][]expr.Any{
-		slices.Concat(v.is(), v.addr(true), equal(ip.AsSlice()), g.log(saidFrame), drop),
-		slices.Concat(v.is(), v.addr(false), equal(ip.AsSlice()), drop),
-	}
-	if ip.Is4() {
-		return append(rs,
-			slices.Concat(ether(unix.ETH_P_ARP), field(expr.PayloadBaseNetworkHeader, 24, 4), equal(ip.AsSlice()), drop),
-			slices.Concat(ether(unix.ETH_P_ARP), field(expr.PayloadBaseNetworkHeader, 14, 4), equal(ip.AsSlice()), drop))
-	}
-	return append(rs, slices.Concat(v.is(), protocol(ICMP6), field(expr.PayloadBaseTransportHeader, 8, 16), equal(ip.AsSlice()), drop))
-}
-
 func (g *guard) log(prefix string) []expr.Any {
 	return []expr.Any{&expr.Log{
 		Key:   1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_PREFIX | 1<<unix.NFTA_LOG_QTHRESHOLD,
@@ -149,11 +220,15 @@ func (g *guard) log(prefix string) []expr.Any {
 type family struct {
 	ether          uint16
 	src, dst, size uint32
+	icmp           uint8
+	// Of an ICMP error, from its own header on: the quoted packet's protocol, and the
+	// end of its IP header.
+	quotedProto, quoted uint32
 }
 
 var (
-	v4 = family{unix.ETH_P_IP, 12, 16, 4}
-	v6 = family{unix.ETH_P_IPV6, 8, 24, 16}
+	v4 = family{unix.ETH_P_IP, 12, 16, 4, ICMP, icmpSize + 9, icmpSize + ip4Size}
+	v6 = family{unix.ETH_P_IPV6, 8, 24, 16, ICMP6, icmpSize + 6, icmpSize + ip6Size}
 )
 
 func familyOf(ip netip.Addr) family {
@@ -173,11 +248,28 @@ func (v family) addr(destination bool) []expr.Any {
 	return field(expr.PayloadBaseNetworkHeader, at, v.size)
 }
 
-// asking loads who began the connection that a packet belongs to.
-var asking = []expr.Any{&expr.Ct{Key: expr.CtKeySRC, Register: unix.NFT_REG_1, Direction: 0}}
+// asking loads who began the connection that a packet belongs to, and askingPort from
+// which port.
+var (
+	asking     = []expr.Any{&expr.Ct{Key: expr.CtKeySRC, Register: unix.NFT_REG_1, Direction: 0}}
+	askingPort = []expr.Any{&expr.Ct{Key: expr.CtKeyPROTOSRC, Register: unix.NFT_REG_1, Direction: 0}}
+)
+
+// resets matches segments with RST.
+var resets = append(transport(13, 1),
+	&expr.Bitwise{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: 1, Mask: []byte{rst}, Xor: []byte{0}},
+	&expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: []byte{0}})
 
 func field(base expr.PayloadBase, at, size uint32) []expr.Any {
 	return []expr.Any{&expr.Payload{DestRegister: unix.NFT_REG_1, Base: base, Offset: at, Len: size}}
+}
+
+func transport(at, size uint32) []expr.Any {
+	return field(expr.PayloadBaseTransportHeader, at, size)
+}
+
+func jump(chain string) []expr.Any {
+	return []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}
 }
 
 func ether(kind uint16) []expr.Any {

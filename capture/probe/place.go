@@ -35,6 +35,13 @@ func Sender(s *host.State, link string, client netip.Addr) string {
 	return madeUp
 }
 
+// Known are those of the clients that are neighbours of the host's.
+func Known(s *host.State, clients []netip.Addr) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(clients), func(ip netip.Addr) bool {
+		return !slices.ContainsFunc(s.Neighbours, func(n host.Neighbour) bool { return n.IP == ip && n.MAC != "" })
+	})
+}
+
 func onLink(s *host.State, link int, ip netip.Addr) bool {
 	return slices.ContainsFunc(s.Addrs, func(a host.Addr) bool { return a.Link == link && a.Prefix.Masked().Contains(ip) })
 }

@@ -48,6 +48,8 @@ type Want struct {
 	From    string   `json:"from"`              // MAC address the frames come from
 	Outside []string `json:"outside,omitempty"` // interfaces that lead away from the host, Link among them
 	Asks    []Ask    `json:"asks"`
+	// Known are clients that exist on the wire: others may ask for their MAC addresses.
+	Known []netip.Addr `json:"known,omitempty"`
 	// Wait is how long an answer to data is waited for, in ns.
 	Wait time.Duration `json:"wait"`
 }

@@ -1,6 +1,8 @@
 package probe_test
 
 import (
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +114,41 @@ func TestAnAddressOfTheHostIsNoClient(t *testing.T) {
 	w.Asks[0].Client = w.Asks[0].Server
 	if _, err := probe.Open(b.host, w); err == nil || !strings.Contains(err.Error(), "address of this host") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A client that exists goes on being served while a probe asks in its name.
+func TestAClientThatExistsIsNotDisturbed(t *testing.T) {
+	b := newBed(t)
+	ask := from4(probe.TCP, "198.51.100.1:8080", "hello")
+	ask.Client = netip.MustParseAddrPort("198.51.100.100:1")
+	w := b.want(t, 40000, ask)
+	w.Known = []netip.Addr{ask.Client.Addr()}
+	f, err := probe.Open(b.host, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := probe.New(f, w)
+	for range 2 { // before the probe asks, and while it does
+		netnstest.Do(t, b.client, func() error {
+			c, err := net.DialTimeout("tcp4", "198.51.100.1:8080", 2*time.Second)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+			if _, err := c.Write([]byte("hello")); err != nil {
+				return err
+			}
+			_, err = c.Read(make([]byte, 5))
+			return err
+		})
+		if err := p.Begin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-p.Over()
+	if err := p.Close(5 * time.Second); err != nil {
+		t.Error(err)
 	}
 }

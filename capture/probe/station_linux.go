@@ -80,7 +80,12 @@ func Try(path string) error {
 			return err
 		}
 		defer l.close()
-		g := guard{want: &Want{Outside: []string{"lo"}}, group: l.group, clients: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")}}
+		w := Want{Outside: []string{"lo"}}
+		g := guard{want: &w, group: l.group}
+		for _, client := range []string{"203.0.113.7:9", "[2001:db8::7]:9"} {
+			a := Ask{Proto: TCP, Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort(client)}
+			w.Asks, g.clients = append(w.Asks, a), append(g.clients, a.Client.Addr())
+		}
 		f, err := g.raise()
 		if err != nil {
 			return err
@@ -232,7 +237,7 @@ func (s *station) obey(now time.Time) {
 		for _, t := range s.talks {
 			s.put(t, t.begin(now), now)
 		}
-	default:
+	case err != nil, n == 0, string(buf[:n]) == wordEnd:
 		s.end(now)
 	}
 }

@@ -305,6 +305,7 @@ func (f *probeFlags) want(here *host.State, asked []foresee.Request) (*probe.Wan
 	if len(w.Asks) == 0 {
 		return nil, fmt.Errorf("probe: --from %s is not of the family of what is asked for, %s", f.client, asked[0].Tuple.DstEnd())
 	}
+	w.Known = probe.Known(here, clients(w))
 	return w, w.Check()
 }
 
