@@ -27,7 +27,8 @@ const (
 // last is the priority behind all others.
 const last = math.MaxInt32
 
-// Prefixes by which the guard says what it stopped, or saw.
+// Prefixes by which the guard says what it stopped, or saw. Those about requests are
+// followed by a blank and which one of them it is: its source may be another by then.
 const (
 	saidAnswer = "answer" // for the made-up client, from the IP header on
 	saidAway   = "away"   // one of the requests, on its way out
@@ -43,7 +44,7 @@ const (
 	chainArrive = "arrive" // and where the host takes them itself
 	chainTo     = "to"     // for a client
 	chainFrom   = "from"   // by a client
-	chainOurs   = "ours"   // one of the requests
+	chainOurs   = "ours"   // one of the requests, the number of which follows
 )
 
 // guard is a file that holds the tables: they go with it.
@@ -84,7 +85,7 @@ func (g *guard) make(c owned.Conn) error {
 func (g *guard) routed(b *owned.Batch, name string, nat bool) {
 	t := table{b, unix.NFPROTO_INET, name}
 	b.Table(t.family, name)
-	for _, chain := range []string{chainOurs, chainTo, chainFrom} {
+	for _, chain := range []string{chainTo, chainFrom} {
 		b.Chain(t.family, name, chain, nil)
 	}
 	b.Chain(t.family, name, chainLeave, &owned.Hook{Number: hookPostrouting, Priority: last})
@@ -97,19 +98,26 @@ func (g *guard) routed(b *owned.Batch, name string, nat bool) {
 	}
 	for i := range g.want.Asks {
 		a := &g.want.Asks[i]
-		v := familyOf(a.Client.Addr())
+		v, ours := familyOf(a.Client.Addr()), fmt.Sprintf("%s%d", chainOurs, i)
+		g.request(t, ours, i)
 		for _, match := range answersTo(a) {
 			t.rule(chainTo, v.is(), v.addr(true), equal(a.Client.Addr().AsSlice()), match, untraced, g.log(saidAnswer), drop)
 		}
-		t.rule(chainFrom, v.is(), v.addr(false), equal(a.Client.Addr().AsSlice()), askedBy(a), jump(chainOurs))
+		t.rule(chainFrom, v.is(), v.addr(false), equal(a.Client.Addr().AsSlice()), askedBy(a), jump(ours))
 		if nat {
-			t.rule(chainLeave, v.is(), asking, equal(a.Client.Addr().AsSlice()), askingPort, equal(port(a)), jump(chainOurs))
+			t.rule(chainLeave, v.is(), asking, equal(a.Client.Addr().AsSlice()), askingPort, equal(port(a)), jump(ours))
 		}
 	}
+}
+
+// request adds the chain for the packets of one request: none leaves the host, and
+// its reset is heard of.
+func (g *guard) request(t table, chain string, i int) {
+	t.Chain(t.family, t.name, chain, nil)
 	for _, link := range g.want.Outside {
-		t.rule(chainOurs, leavesBy(link), untraced, g.log(saidAway), drop)
+		t.rule(chain, leavesBy(link), untraced, g.log(fmt.Sprintf("%s %d", saidAway, i)), drop)
 	}
-	t.rule(chainOurs, protocol(TCP), resets, untraced, g.log(saidReset))
+	t.rule(chain, protocol(TCP), resets, untraced, g.log(fmt.Sprintf("%s %d", saidReset, i)))
 }
 
 // sent adds the table for what interfaces that lead away send, for what does not

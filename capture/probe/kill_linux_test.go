@@ -87,11 +87,13 @@ func newBed(t *testing.T) *bed {
 		"ip addr add 2001:db8:1::1/64 dev eth0 nodad", "ip addr add fd00:17::1/64 dev vethweb nodad", "ip route add default via 2001:db8:1::100",
 		"nft add table inet nat", "nft add chain inet nat pre { type nat hook prerouting priority -100 ; }",
 		"nft add rule inet nat pre iifname eth0 tcp dport 8080 dnat ip to 172.17.0.2:80",
+		"nft add rule inet nat pre iifname eth0 tcp dport 8081 dnat ip to 172.17.0.2:80", // its source is hidden
 		"nft add rule inet nat pre iifname eth0 udp dport 5300 dnat ip to 172.17.0.2:53",
 		"nft add rule inet nat pre iifname eth0 tcp dport 8080 dnat ip6 to [fd00:17::2]:80",
 		"nft add rule inet nat pre iifname eth0 tcp dport 9090 dnat ip to 198.51.100.77:80", // another machine
 		"nft add chain inet nat post { type nat hook postrouting priority 100 ; }",
 		"nft add rule inet nat post oifname eth0 masquerade",
+		"nft add rule inet nat post oifname vethweb meta l4proto tcp ct original proto-dst 8081 masquerade fully-random",
 		"nft add chain inet nat filter { type filter hook forward priority 0 ; }",
 		"nft add rule inet nat filter tcp dport 81 drop")
 	netnstest.Run(t, b.web, "ip route add default via 172.17.0.1", "ip addr add fd00:17::2/64 dev eth0 nodad", "ip route add default via fd00:17::1")
@@ -212,6 +214,7 @@ func asks() []probe.Ask {
 		from4(probe.TCP, "198.51.100.1:8080", ""),
 		from4(probe.TCP, "198.51.100.1:9090", ""),
 		from4(probe.TCP, "198.51.100.1:22", ""),
+		from4(probe.TCP, "198.51.100.1:8081", "hidden"),
 		from4(probe.UDP, "198.51.100.1:5300", "hello"),
 		from4(probe.UDP, "198.51.100.1:9", "nobody"),
 		from4(probe.ICMP, "198.51.100.1:0", "hello"),

@@ -57,6 +57,7 @@ func TestRequestsAreAnsweredAndNothingLeaves(t *testing.T) {
 	}{
 		{"a connection and its data", from4(probe.TCP, "198.51.100.1:8080", "hello"), true, ""},
 		{"a connection over IPv6", from6(probe.TCP, "[2001:db8:1::1]:8080", "hello"), true, ""},
+		{"a connection whose source is hidden from the server", from4(probe.TCP, "198.51.100.1:8081", "hello"), true, ""},
 		{"a connection to a closed port", from4(probe.TCP, "198.51.100.1:22", ""), true, ""},
 		{"a datagram", from4(probe.UDP, "198.51.100.1:5300", "hello"), true, ""},
 		{"an echo", from4(probe.ICMP, "198.51.100.1:0", "hello"), true, ""},

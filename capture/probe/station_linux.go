@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -274,19 +276,18 @@ func (s *station) take(m said, now time.Time) {
 		m.prefix, m.packet = saidAnswer, m.packet[ethernetSize:]
 	}
 	h, ok := read(m.packet)
+	word, which, _ := strings.Cut(m.prefix, " ")
 	e := Event{Kind: Answer, Time: now.UnixNano(), Link: s.link(m.out), IP: m.packet[:min(len(m.packet), snap)], Full: len(m.packet)}
-	switch m.prefix {
+	switch word {
 	case saidReset:
-		if t := s.of(h.proto, h.from); ok && t != nil {
+		if t := s.numbered(which); t != nil {
 			t.arrived = true
 		}
 	case saidAway:
 		e.Kind = Away
 		s.tell(e)
-		for _, t := range s.talks { // its address may be another by now
-			if ok && t.ask.Proto == h.proto && t.ask.Client.Port() == h.from.Port() {
-				t.gone, t.heard = true, true // it is no server of this host's: nothing is to be reset
-			}
+		if t := s.numbered(which); t != nil {
+			t.gone, t.heard = true, true // it is no server of this host's: nothing is to be reset
 		}
 	case saidAnswer:
 		s.tell(e)
@@ -299,6 +300,14 @@ func (s *station) take(m said, now time.Time) {
 			s.put(t, t.hear(h, now), now)
 		}
 	}
+}
+
+// numbered is a conversation by its number, nil if there is none.
+func (s *station) numbered(n string) *side {
+	if i, err := strconv.Atoi(n); err == nil && i >= 0 && i < len(s.talks) {
+		return s.talks[i]
+	}
+	return nil
 }
 
 // snap is how much of a packet is told.
