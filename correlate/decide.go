@@ -115,14 +115,14 @@ func closedByClient(p *path, j *judgement) bool {
 	m := p.r.marks
 	switch {
 	case p.r.shaken == 0:
-		if p.halfway() || m&markClientRST == 0 || m&(markServerRST|markServerFIN) != 0 || p.r.asked != 0 || p.proxied() && p.backendRefused() {
+		if p.halfway() || m&markClientRST == 0 || m&(markServerRST|markServerFIN) != 0 || p.r.asked != 0 || p.proxied() && (p.backendRefused() || p.backendUnheard()) {
 			return false
 		}
 		j.deliver(p)
 		j.fact("packets", p.r.synAck, "the SYN-ACK left at %s; the client reset the connection", p.clientPoint().Name)
 		j.note("the client reset the connection before it was established, as health checks and scans do")
 	case p.r.asked == 0 && p.bytes(request) == 0 && !p.closedUnseen() && m&(markClientFIN|markClientRST) != 0 && m&markServerRST == 0 && !p.serverClosedFirst():
-		if p.proxied() && p.backendRefused() {
+		if p.proxied() && (p.backendRefused() || p.backendUnheard()) {
 			return false
 		}
 		j.deliver(p)

@@ -163,6 +163,13 @@ func (p *path) backendRefused() bool {
 	return p.inner != nil && s != nil && (s.leg.tuple.Proto != decode.TCP || s.opening&decode.SYN == 0)
 }
 
+// backendUnheard reports whether docker-proxy asked the server and nothing has come
+// back: that it accepts for the server says nothing of that.
+func (p *path) backendUnheard() bool {
+	return p.inner != nil && p.inner.tuple.Proto == decode.TCP && p.backendSaw(0) == nil &&
+		slices.ContainsFunc(p.going, func(s stop) bool { return s.leg == p.inner && s.opening&decode.SYN != 0 })
+}
+
 // neighbourMissing: nobody answers for the address the request goes to.
 func neighbourMissing(p *path, j *judgement) bool {
 	if p.unresolved() == nil || len(p.coming) > 0 {

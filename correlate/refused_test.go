@@ -338,6 +338,18 @@ var proxied = []row{
 		want:  []string{"refused at proxy: proxy-backend-failed, inferred"},
 	},
 	{
+		name:  "a client closes what the proxy accepted, and nothing came back on the proxy's own connection",
+		but:   proxyFor8080,
+		story: shakenBy + "0.25ms docker0 veth1 web:eth0 P > W S seq=700\n0.5ms eth0 C > H R. seq=101 ack=501\n1000ms docker0 veth1 web:eth0 P > W S seq=700",
+		want:  []string{"unanswered at container: unknown, via proxy to 172.17.0.2:80, inferred"},
+	},
+	{
+		name:  "a client closes what the proxy accepted, before the server has answered the proxy",
+		but:   proxyFor8080,
+		story: shakenBy + "0.25ms docker0 veth1 web:eth0 P > W S seq=700\n0.5ms eth0 C > H R. seq=101 ack=501\n0.6ms web:eth0 veth1 docker0 W > P S. seq=900 ack=701",
+		want:  []string{"delivered, via proxy to 172.17.0.2:80, inferred"},
+	},
+	{
 		name:  "the proxy's own connection finds a silent server",
 		but:   proxyFor8080,
 		story: outside + backend,
@@ -366,8 +378,9 @@ var proxied = []row{
 
 // A client's connection to docker-proxy, and the proxy's own.
 const (
-	outside = "0ms eth0 C > H S seq=100\n0.1ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H . seq=101 ack=501\n0.3ms eth0 C > H P. seq=101 ack=501 len=50\n0.31ms eth0 H > C . seq=501 ack=151\n"
-	backend = "0.25ms docker0 veth1 web:eth0 P > W S seq=700\n0.26ms web:eth0 veth1 docker0 W > P S. seq=900 ack=701\n0.3ms docker0 veth1 web:eth0 P > W . seq=701 ack=901\n0.35ms docker0 veth1 web:eth0 P > W P. seq=701 ack=901 len=60\n0.4ms web:eth0 veth1 docker0 W > P . seq=901 ack=761\n"
+	shakenBy = "0ms eth0 C > H S seq=100\n0.1ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H . seq=101 ack=501\n"
+	outside  = shakenBy + "0.3ms eth0 C > H P. seq=101 ack=501 len=50\n0.31ms eth0 H > C . seq=501 ack=151\n"
+	backend  = "0.25ms docker0 veth1 web:eth0 P > W S seq=700\n0.26ms web:eth0 veth1 docker0 W > P S. seq=900 ack=701\n0.3ms docker0 veth1 web:eth0 P > W . seq=701 ack=901\n0.35ms docker0 veth1 web:eth0 P > W P. seq=701 ack=901 len=60\n0.4ms web:eth0 veth1 docker0 W > P . seq=901 ack=761\n"
 )
 
 func TestProxied(t *testing.T) { check(t, proxied) }

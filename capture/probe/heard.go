@@ -12,6 +12,7 @@ type heard struct {
 	flags    uint8          // of a segment
 	seq, ack uint32
 	size     uint32 // bytes of its data
+	near     bool   // the host itself sent it: no router has taken from its hop limit
 	// quotes is set for an ICMP error: it is about a packet from to.
 	quotes bool
 }
@@ -24,6 +25,11 @@ func read(b []byte) (h heard, ok bool) {
 		return h, false
 	}
 	h.proto = proto
+	ttl := b[7]
+	if b[0]>>4 == 4 {
+		ttl = b[8]
+	}
+	h.near = ttl == 64 || ttl == 128 || ttl == 255
 	switch {
 	case proto == TCP && len(rest) >= tcpSize:
 		h.from, h.to = netip.AddrPortFrom(src, binary.BigEndian.Uint16(rest)), netip.AddrPortFrom(dst, binary.BigEndian.Uint16(rest[2:]))

@@ -65,6 +65,10 @@ const (
 // server that speaks first, or that closes.
 const Quiet = 500 * time.Millisecond
 
+// quietHost is that of a connection that the host itself accepted: a proxy closes it
+// when it cannot reach its server, and learns after 3 s that nobody has its address.
+const quietHost = 3500 * time.Millisecond
+
 // Check refuses what cannot be asked, or should not.
 func (w *Want) Check() error {
 	switch {

@@ -155,6 +155,9 @@ func (t *talk) shake(h heard, now time.Time) [][]byte {
 		return t.segments(done)
 	}
 	t.phase, t.sent, t.due = open, 1, now.Add(Quiet)
+	if h.near {
+		t.due = now.Add(quietHost)
+	}
 	if len(t.ask.Data) == 0 {
 		return t.segments(done)
 	}

@@ -86,6 +86,13 @@ func TestAHandshakeIsMadeHeldAndReset(t *testing.T) {
 	}
 }
 
+func TestWhatTheHostItselfAcceptsIsHeldUntilAProxyWouldGiveUp(t *testing.T) {
+	s := serve(t, "")
+	s.talk.hear(heard{proto: TCP, from: s.talk.ask.Server, flags: syn | ack, seq: serverISN, ack: 101, near: true}, s.now)
+	s.expect(s.later(quietHost - time.Millisecond))
+	s.expect(s.later(time.Millisecond), "RST ACK 101")
+}
+
 func TestDataIsSentAndItsAnswerAwaited(t *testing.T) {
 	s := serve(t, "GET")
 	s.expect(s.says(syn|ack, serverISN, 101, 0), "ACK 101", "PSH ACK 101")

@@ -55,8 +55,9 @@ killed. What is not exercised: the interface itself and all before it, and what 
 behind the last hook (the neighbour, the wire). The server sees a connection from the
 made-up address, and may log it.
 
-Of TCP the handshake is made, and the connection is held for half a second; --data is
-sent on it, and an answer waited for. A datagram is sent once, and with --icmp an echo
+Of TCP the handshake is made, and the connection is held for half a second, or 3.5 s
+where the host itself accepted it: it may be a proxy that cannot reach its server.
+--data is sent on it, and an answer waited for. A datagram is sent once, and with --icmp an echo
 request goes to a container's own address.
 
 ` + targetForms + ` One that is asked at an address
