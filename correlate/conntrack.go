@@ -116,10 +116,13 @@ func (t *Tracker) adoptInside(req uint32, g *leg) {
 // was seen before the client's own: the ring lost the client's first packet, or the
 // capture began in between. It reports whether there was one.
 func (p *path) adoptEarlier() bool {
-	if p.inner != nil || p.target == (decode.Tuple{}) {
+	if p.target == (decode.Tuple{}) || p.inner != nil && (p.inside != nil || p.inner.netns != 0 || p.proxied()) {
 		return false
 	}
-	spaces := []uint16{0}
+	var spaces []uint16
+	if p.inner == nil {
+		spaces = append(spaces, 0)
+	}
 	if inside, ok := p.t.netns[p.home]; ok && inside != 0 {
 		spaces = append(spaces, inside)
 	} else if p.home == "" { // an address is in one container alone

@@ -283,6 +283,9 @@ func (t *Tracker) admits(req uint32, g *leg, p *decode.Packet, pt *point) bool {
 		return false // what the host has handed to a container does not come from one
 	}
 	facing := t.facing(p, pt)
+	if depth(&t.points[r.point]) > 0 && c.tuple != g.tuple && !t.world.addressed() && t.asksTheWorld(g, facing, pt) {
+		return false // nor is it translated to somewhere outside
+	}
 	if pt.Role == capture.RoleNIC && pt.Netns == capture.HostNetns && (facing == capture.DirIn || !t.unicast(g.tuple.Dst)) {
 		return false // what comes in has not been translated here yet
 	}

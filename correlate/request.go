@@ -100,7 +100,8 @@ func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
 		return false
 	}
 	if p.Flags&(decode.SYN|decode.ACK|decode.RST) != decode.SYN {
-		if g.flags&legEnding == 0 && p.Flags&decode.SYN == 0 || !t.ofAnother(g, w, p) {
+		heardAlone := g.req == 0 && w == request && g.flags&legMiddle != 0 // its server, until now
+		if g.flags&legEnding == 0 && p.Flags&decode.SYN == 0 && !heardAlone || !t.ofAnother(g, w, p) {
 			return false
 		}
 		t.replaced(n, g, p)
@@ -138,8 +139,8 @@ func (t *Tracker) replaced(n uint32, g *leg, p *decode.Packet) {
 }
 
 // ofAnother reports whether a segment on the tuple of a connection that is ending, or the
-// answer to a SYN on any, is of a later one, whose opening was not seen: what it carries and what it acknowledges are
-// both far from all that was seen of that connection.
+// answer to a SYN on any, is of a later one, whose opening was not seen: what it carries
+// and what it acknowledges are both far from all that was seen of that connection.
 func (t *Tracker) ofAnother(g *leg, w way, p *decode.Packet) bool {
 	if p.Flags&(decode.ACK|decode.RST) != decode.ACK {
 		return false
@@ -147,15 +148,15 @@ func (t *Tracker) ofAnother(g *leg, w way, p *decode.Packet) bool {
 	if opening := [2]legFlags{legISN, legReplyISN}[1-w]; p.Flags&decode.SYN != 0 && g.flags&opening != 0 && p.Ack == g.isn[1-w]+1 {
 		return false // it answers the SYN, whatever was said before
 	}
-	seen, near := false, false
-	end, acked := p.Seq+p.Payload-g.isn[w], p.Ack-g.isn[1-w]
+	near := false
 	t.legs.each(g, func(s *sighting) {
-		if s.way == w {
-			seen = true
-			near = near || distance(end, s.end) < leastApart || distance(acked, s.acked) < leastApart
+		end, acked := s.end+g.isn[s.way], s.acked+g.isn[1-s.way]
+		if s.way != w {
+			end, acked = acked, end
 		}
+		near = near || distance(p.Seq, end) < leastApart || distance(p.Ack, acked) < leastApart
 	})
-	return seen && !near
+	return !near
 }
 
 // distance is how far two sequence numbers are from each other.
@@ -240,7 +241,11 @@ func (t *Tracker) unidentify(req uint32, r *reqRecord) {
 // belong adds leg n to a request.
 func (t *Tracker) belong(n, req uint32) {
 	r := t.requests.at(req)
-	t.legs.slab.at(n).req = req + 1
+	g := t.legs.slab.at(n)
+	g.req = req + 1
+	if r.marks&(markClosed|markClientFIN|markServerFIN) != 0 {
+		g.flags |= legEnding
+	}
 	t.legs.slab.at(r.last).next = n + 1
 	r.last = n
 }

@@ -84,6 +84,7 @@ type row struct {
 	story string
 	want  []string // a sentence for each request judged, as sentence tells it
 	from  string   // who asks, of the first of them; "": not looked at
+	seen  string   // where the last of them is shown to have been seen, in order; "": not looked at
 	why   string   // must be part of the reason given
 	blind string   // must be part of what is said to be missing
 	note  string   // must be part of a note
@@ -150,6 +151,9 @@ func (r *row) check(t *testing.T) {
 	if r.from != "" && (len(d.Requests) == 0 || d.Requests[0].Client != r.from) {
 		t.Errorf("not asked by %s: %+v", r.from, d.Requests)
 	}
+	if seen := sights(d); r.seen != "" && seen != r.seen {
+		t.Errorf("seen at %s, want %s", seen, r.seen)
+	}
 	if d.Summary.Open != r.open {
 		t.Errorf("%d requests are open, want %d", d.Summary.Open, r.open)
 	}
@@ -162,6 +166,19 @@ func (r *row) check(t *testing.T) {
 	if r.note != "" && !anyContains(d, r.note, func(i *correlate.Incident) []string { return i.Notes }) {
 		t.Errorf("notes do not say %q: %+v", r.note, d.Requests)
 	}
+}
+
+// sights are the points of the last request's hops.
+func sights(d *correlate.Document) string {
+	var at []string
+	if n := len(d.Requests); n > 0 {
+		for _, h := range d.Requests[n-1].Hops {
+			if h.Kind != "translated" {
+				at = append(at, h.Point)
+			}
+		}
+	}
+	return strings.Join(at, " ")
 }
 
 func anyContains(d *correlate.Document, text string, of func(*correlate.Incident) []string) bool {

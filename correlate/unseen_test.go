@@ -177,6 +177,34 @@ var unseen = []row{
 		want: []string{"delivered, 2 tries, inferred"},
 	},
 	{
+		name: "what the container alone saw of a request is the request's own, though who asks there was not known to be one",
+		but: func(s *scene) {
+			s.engine, s.samples = nil, map[string]*host.Sample{capture.HostNetns: hostState()}
+			s.unwatch("veth1", "lo")
+		},
+		story: "0ms lost 1 at eth0 until 1ms\n0.5ms web:eth0 C > V udp seq=7 len=6 in\n1.2s eth0 | docker0 web:eth0 C > U udp seq=7 ipid=2 len=6\n",
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:53, inferred"},
+		blind: "whether the protocol answers at all",
+	},
+	{
+		name:  "what a container asks of an address outside is not the translation of what goes to another container",
+		scene: packetsOnly,
+		but: func(s *scene) {
+			withDoor(s)
+			s.unwatch("eth0", "docker0", "web:eth0", "lo")
+		},
+		story: "0ms veth2 172.17.0.3:5000 > H S seq=100\n0.03ms veth1 172.17.0.3:5000 > W S seq=100\n4.00001s veth2 172.17.0.3:5000 > H S seq=100\n4.00004s veth1 172.17.0.3:5000 > W S seq=100\n",
+		want:  []string{"undetermined: unknown, 2 tries, inferred"},
+	},
+	{
+		name: "a server's word alone is not joined to what a client says later on another connection",
+		but:  func(s *scene) { s.unwatch("veth1", "web:eth0", "lo") },
+		story: "0ms eth0 C > H S seq=100\n0.1ms docker0 | eth0 H > C S. seq=500 ack=101\n" +
+			"1s eth0 H > C S. seq=2508485410 ack=2751783788\n1.01s docker0 C > W . seq=2751783788 ack=2508485411\n1.011s eth0 | docker0 C > H P. seq=2751783788 ack=2508485411 len=43\n1.02s docker0 W > C P. seq=2508485411 ack=2751783831 len=9\n1.03s eth0 C > H . seq=2751783831 ack=2508485420\n",
+		want: []string{"undetermined: unknown, inferred", "delivered, via dnat to 172.17.0.2:80, inferred"},
+		seen: "eth0 docker0 eth0 docker0 eth0",
+	},
+	{
 		name: "of docker-proxy's connections one is not taken for another whose SYN the ring lost",
 		but: func(s *scene) {
 			proxyFor8080(s)
