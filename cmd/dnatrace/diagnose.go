@@ -64,6 +64,7 @@ Summary, verdict and exit code stay those of all requests.`,
 	}
 	f.captureFlags.add(c, "requests")
 	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes, such as 'host 198.51.100.100'; what it hides is not judged")
+	f.addKeep(c)
 	f.addTrace(c, true)
 	f.outputFlags.add(c)
 	f.addJudgement(c)
@@ -104,6 +105,7 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 		o.OnStatus = func(s correlate.Status) { t.say(statusText(s, time.Since(began))) }
 		defer t.end()
 	}
+	s.flight.beside(&o)
 	d, err := pipeline.Run(ctx, s.Source(), o)
 	return d, errors.Join(err, s.close())
 }

@@ -64,6 +64,7 @@ type captureFlags struct {
 	filter     *filter.Filter // nil: none
 	unaimed    bool           // the filter alone says what is captured
 	verbose    bool
+	keepFlags                // what is saved of failures, where the command has that
 	turns      *flight.Turns // files that take turns, instead of file alone; nil: they do not
 	sink       *os.File      // gets the recording, instead of file; the session closes it
 }
@@ -108,7 +109,7 @@ func (f *captureFlags) check(c *cobra.Command) error {
 	case f.window == 0:
 		return usagef(c, "--window 0: must be more than nothing")
 	}
-	return nil
+	return f.keepFlags.check(c)
 }
 
 // formatFlag is the value of -o.

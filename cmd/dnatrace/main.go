@@ -14,11 +14,13 @@ import (
 	"syscall"
 
 	"dnatrace/capture/opener"
+	"dnatrace/cmd/internal/hook"
 )
 
 func main() {
 	opener.Main() // does not return in the process that was started as the opener
 	guardMain()   // nor in the one that guards the terminal
+	hook.Main()   // nor in the one that runs the command of --on-failure
 
 	// The first signal ends the capture in order, so that report and file are
 	// finished; the second takes its default course and ends the process.

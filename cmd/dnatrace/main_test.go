@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dnatrace/capture/opener"
+	"dnatrace/cmd/internal/hook"
 )
 
 // asProgram has the test binary be the program itself.
@@ -17,6 +18,7 @@ const inPanic = "DNATRACE_TEST_IN_PANIC"
 
 func TestMain(m *testing.M) {
 	opener.Main()
+	hook.Main()
 	if os.Getenv(asProgram) != "" {
 		if os.Getenv(inPanic) != "" && os.Args[0] != guardName {
 			time.AfterFunc(2*time.Second, func() { panic("at a goroutine that nobody knows of") })

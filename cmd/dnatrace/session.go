@@ -27,6 +27,7 @@ type session struct {
 	*live.Session
 	opener *opener.Opener
 	engine *docker.Engine
+	flight flightRecorder
 	file   *os.File
 	record pipeline.Recorder // nil without a file
 	err    io.Writer
@@ -45,7 +46,7 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 	}
 	sparing()
 	s := &session{err: a.err}
-	if err := s.arm(ctx, a, f, wanted); err != nil {
+	if err := s.arm(ctx, a, f, targets, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	s.drop(a, keepExec, f.creates())
@@ -88,7 +89,10 @@ func saving(enough int64) {
 }
 
 // arm opens everything that takes privilege.
-func (s *session) arm(ctx context.Context, a *app, f *captureFlags, targets []target.Target) (err error) {
+func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []string, targets []target.Target) (err error) {
+	if err := s.flight.prepare(a, f, names); err != nil {
+		return err
+	}
 	if f.sink != nil {
 		s.into(ctx, f.sink)
 	} else if f.turns != nil {
@@ -238,6 +242,7 @@ func (s *session) close() error {
 	if s.Session != nil && s.Paced() != "" {
 		fmt.Fprintf(s.err, "rule trace %s\n", s.Paced())
 	}
+	s.flight.close()
 	if s.record != nil {
 		err = s.record.Close()
 	}

@@ -1,7 +1,6 @@
 package flight
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,17 +29,12 @@ type Rotation struct {
 
 	state   state
 	file    io.WriteCloser
-	w       *recording.Writer
-	least   int64    // bytes of the head
-	numbers []uint16 // of points, in this file
-	moved   []capture.Packet
-	part    int // of a stretch of Every: number of the file
+	part    *part
+	number  int // of a stretch of Every: number of the file
 	stretch int
-	began   int64 // Unix ns, of this stretch
-	last    int64 // Unix ns
-	lost    uint64
+	began   int64  // Unix ns, of this stretch
+	last    int64  // Unix ns
 	packets uint64 // of all files
-	whole   bool   // an end was written
 	broken  int64  // Unix ns: when a file could last not be written or begun; 0: it could
 	err     error  // the first trouble
 }
@@ -56,8 +50,9 @@ func NewRotation(t Turns, at time.Time, o recording.Options, create func(string)
 	if err != nil {
 		return nil, err
 	}
-	r.file, r.w = file, recording.NewWriter(file, o)
-	return r, nil
+	r.file = file
+	r.part, err = newPart(file, o, &r.state, r.began)
+	return r, err
 }
 
 // name is that of the file whose turn it is.
@@ -66,7 +61,7 @@ func (r *Rotation) name() string {
 	if r.turns.Size == 0 {
 		return name
 	}
-	return numberedName(name, r.part, r.turns.Files)
+	return numberedName(name, r.number, r.turns.Files)
 }
 
 // numberedName is the name of one of so many files: the first has no number where
@@ -93,7 +88,7 @@ func (r *Rotation) Write(b *capture.Batch) error {
 		if err != nil {
 			return err
 		}
-		r.write(&capture.Batch{Packets: r.renumbered(b.Packets[from:to]), Arena: b.Arena, First: b.First + uint64(from)})
+		r.write(&capture.Batch{Packets: b.Packets[from:to], Arena: b.Arena, First: b.First + uint64(from)})
 		r.packets += uint64(to - from)
 		from = to
 	}
@@ -108,65 +103,9 @@ func (r *Rotation) records(all []capture.Record) error {
 		}
 	}
 	r.state.take(all)
-	r.write(&capture.Batch{Records: r.own(all)})
+	r.write(&capture.Batch{Records: all})
 	r.last = max(r.last, all[len(all)-1].Time)
 	return nil
-}
-
-// own are the records as this file has them.
-func (r *Rotation) own(all []capture.Record) []capture.Record {
-	out := make([]capture.Record, 0, len(all))
-	for _, it := range all {
-		switch it.Origin + " " + it.Kind {
-		case capture.OriginPackets + " " + capture.KindPoint:
-			it.Data = r.announced(it.Data)
-		case capture.OriginPackets + " " + capture.KindLoss:
-			var l capture.Loss
-			if json.Unmarshal(it.Data, &l) == nil {
-				r.lost += l.Lost
-			}
-		case capture.OriginMeta + " " + capture.KindEnd:
-			it = r.end(it.Time)
-			r.whole = true
-		}
-		out = append(out, it)
-	}
-	return out
-}
-
-// announced is a point with the number that it has in this file.
-func (r *Rotation) announced(data []byte) []byte {
-	var p capture.Point
-	if json.Unmarshal(data, &p) != nil {
-		return data
-	}
-	next := uint16(0)
-	for _, n := range r.numbers {
-		if n != gone {
-			next = max(next, n+1)
-		}
-	}
-	for int(p.ID) >= len(r.numbers) {
-		r.numbers = append(r.numbers, gone)
-	}
-	if r.numbers[p.ID] == gone {
-		r.numbers[p.ID] = next
-	}
-	return numbered(p, r.numbers[p.ID], data)
-}
-
-// renumbered are packets with the numbers that their points have in this file.
-func (r *Rotation) renumbered(all []capture.Packet) []capture.Packet {
-	moved := r.moved[:0]
-	for _, p := range all {
-		if int(p.Point) >= len(r.numbers) || r.numbers[p.Point] == gone {
-			continue // of a point that ended long ago
-		}
-		p.Point = r.numbers[p.Point]
-		moved = append(moved, p)
-	}
-	r.moved = moved
-	return moved
 }
 
 // fitting is how many of the packets, counted from the first, still go into the
@@ -175,7 +114,7 @@ func (r *Rotation) fitting(all []capture.Packet, from int) (to int, err error) {
 	if err := r.turn(all[from].Time); err != nil {
 		return from, err
 	}
-	size := r.w.Size()
+	size := r.part.w.Size()
 	for to = from; to < len(all); to++ {
 		p := &all[to]
 		if to > from && (r.full(size) || r.over(p.Time)) {
@@ -193,7 +132,7 @@ const blockSize = 48
 // full reports whether a file of so many bytes is. One is not before it holds as
 // much again as its head.
 func (r *Rotation) full(size int64) bool {
-	return r.turns.Size > 0 && size > max(r.turns.Size, 2*r.least)
+	return r.turns.Size > 0 && size > max(r.turns.Size, 2*r.part.least)
 }
 
 // over reports whether the stretch of time is.
@@ -209,11 +148,11 @@ func (r *Rotation) turn(at int64) error {
 		if r.turns.Size == 0 && r.turns.Files > 0 && r.stretch >= r.turns.Files {
 			return pipeline.ErrEnough
 		}
-		r.began, r.part = at, 0
-	case r.broken == 0 && r.full(r.w.Size()):
-		r.part++
+		r.began, r.number = at, 0
+	case r.broken == 0 && r.full(r.part.w.Size()):
+		r.number++
 		if r.turns.Every == 0 && r.turns.Files > 0 {
-			r.part %= r.turns.Files
+			r.number %= r.turns.Files
 		}
 	case r.broken != 0 && at-r.broken >= retry:
 	default:
@@ -233,33 +172,20 @@ func (r *Rotation) next(at int64) {
 		r.failed(at, err)
 		return
 	}
-	r.file, r.w, r.broken = file, recording.NewWriter(file, r.options), 0
-	head, numbers := r.state.head(at)
-	r.numbers, r.whole, r.lost = numbers, false, 0
-	r.write(&capture.Batch{Records: head})
-	r.least = r.w.Size()
+	r.file, r.broken = file, 0
+	if r.part, err = newPart(file, r.options, &r.state, at); err != nil {
+		r.failed(at, err)
+	}
 }
 
-// finish ends the file in order, if it was not: it tells of all up to a time.
+// finish ends the file, if there is one.
 func (r *Rotation) finish(at int64) error {
 	if r.file == nil {
 		return nil
 	}
-	var err error
-	if !r.whole {
-		err = r.w.Write(&capture.Batch{Records: []capture.Record{r.end(at)}})
-	}
-	err = errors.Join(err, r.w.Close(), r.file.Close())
+	err := errors.Join(r.part.finish(at), r.file.Close())
 	r.file = nil
 	return err
-}
-
-func (r *Rotation) end(at int64) capture.Record {
-	data, err := json.Marshal(capture.End{Ended: at, Packets: r.w.Packets(), Lost: r.lost})
-	if err != nil {
-		panic("flight: marshal end: " + err.Error()) // it always can be
-	}
-	return capture.Record{Time: at, Origin: capture.OriginMeta, Kind: capture.KindEnd, Data: data}
 }
 
 // write writes to the file, if it can be.
@@ -267,7 +193,7 @@ func (r *Rotation) write(b *capture.Batch) {
 	if r.broken != 0 {
 		return
 	}
-	if err := r.w.Write(b); err != nil {
+	if err := r.part.write(b); err != nil {
 		r.failed(r.last, err)
 	}
 }
@@ -289,7 +215,7 @@ func (r *Rotation) failed(at int64, err error) {
 // Flush hands what was written to the file.
 func (r *Rotation) Flush() error {
 	if r.broken == 0 {
-		if err := r.w.Flush(); err != nil {
+		if err := r.part.w.Flush(); err != nil {
 			r.failed(r.last, err)
 		}
 	}

@@ -74,6 +74,7 @@ func round(b *capture.Batch, n, rounds int) *capture.Batch {
 		r.Time += int64(n) * minute
 		later.Records = append(later.Records, r)
 	}
+	later.Until, _, _ = span(later)
 	return later
 }
 

@@ -3,8 +3,9 @@
 // Every file can be replayed alone: what held when it was begun is repeated at its
 // head.
 //
-// The package judges nothing. It must not import render, nor any origin of capture
-// but the recording.
+// The package decides nothing about a request: what is judged is told to it, and
+// what it saves is judged again by replaying it. It must not import render, nor any
+// origin of capture that is live.
 package flight
 
 import (
@@ -243,6 +244,7 @@ func (s *state) heldPoints(at int64) (out []capture.Record, numbers []uint16) {
 	for i, p := range s.points {
 		if p.Until != 0 && p.Until+late < at {
 			numbers[i] = gone
+			s.points[i].record.Data = nil // it is not told of again
 			continue
 		}
 		r := p.record

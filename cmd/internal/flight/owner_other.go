@@ -1,0 +1,7 @@
+//go:build !unix
+
+package flight
+
+import "io/fs"
+
+func belongs(fs.FileInfo, int) bool { return false }
