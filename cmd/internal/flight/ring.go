@@ -270,7 +270,11 @@ func (h *Held) Release() {
 
 // Source is the stream of what is held: with the frame numbers that packets had,
 // and an end.
-func (h *Held) Source() capture.Source {
+func (h *Held) Source() capture.Source { return h.about(0, 1<<63-1) }
+
+// about is Source with the packets of a while alone, by and large: passing over the
+// others costs little.
+func (h *Held) about(from, to int64) capture.Source {
 	return func(ctx context.Context) iter.Seq2[*capture.Batch, error] {
 		return func(yield func(*capture.Batch, error) bool) {
 			packets, points := uint64(0), map[uint16]uint16{}
@@ -279,10 +283,15 @@ func (h *Held) Source() capture.Source {
 					if err == nil {
 						s.renumber(b, points)
 					}
+					if err == nil && len(b.Packets) > 0 {
+						packets += uint64(len(b.Packets))
+						if first, last, _ := span(b); last < from || first > to {
+							continue
+						}
+					}
 					if !yield(b, err) || err != nil {
 						return
 					}
-					packets += uint64(len(b.Packets))
 				}
 			}
 			yield(&capture.Batch{Records: []capture.Record{end(h.to, packets, 0)}, Until: h.to}, nil)

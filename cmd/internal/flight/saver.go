@@ -29,6 +29,10 @@ var (
 	apart = 10 * time.Second
 )
 
+// nearby is how far from its first and last packet a request has others: those of
+// neighbours who are looked for, and what comes late.
+const nearby = 5 * time.Second
+
 // few recordings may be written at once, and mostWaiting failures wait for theirs.
 const (
 	few         = 6
@@ -264,10 +268,14 @@ func (v *Saver) write(i *correlate.Incident, held *Held) (path string, err error
 	want.First, want.Last = want.First-int64(Around), want.Last+int64(Around)
 	why := ""
 	for extent := excerpt.Concerned; extent <= excerpt.Everything; extent++ {
+		src := held.Source()
+		if extent <= excerpt.AllChanges { // of packets only those of the request
+			src = held.about(i.First.Add(-nearby).UnixNano(), i.Last.Add(nearby).UnixNano())
+		}
 		if err := file.empty(); err != nil {
 			return "", err
 		}
-		if _, err := cut.Write(context.Background(), file, v.saving.Options, held.Source(), want, extent); err != nil {
+		if _, err := cut.Write(context.Background(), file, v.saving.Options, src, want, extent); err != nil {
 			return "", fmt.Errorf("save %s: %w", words(i), err)
 		}
 		is, err := v.rejudge(file.Name())
