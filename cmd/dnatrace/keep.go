@@ -102,7 +102,7 @@ func (k *keepFlag) Set(text string) error {
 // flightRecorder is what a live run with --save has beside it. The zero value has
 // nothing.
 type flightRecorder struct {
-	app   *app
+	say   func(format string, args ...any)
 	saver *flight.Saver
 	hook  *hook.Runner
 	jobs  chan flight.Saved
@@ -119,11 +119,11 @@ const (
 
 // prepare makes what takes privilege: the directory, and the process that runs the
 // command.
-func (r *flightRecorder) prepare(a *app, f *captureFlags, targets []string) error {
+func (r *flightRecorder) prepare(n *notices, f *captureFlags, targets []string) error {
 	if f.save == "" {
 		return nil
 	}
-	r.app = a
+	r.say = n.say
 	path, err := filepath.Abs(f.save)
 	if err != nil {
 		return fmt.Errorf("find directory for recordings: %w", err)
@@ -143,7 +143,7 @@ func (r *flightRecorder) prepare(a *app, f *captureFlags, targets []string) erro
 	}
 	r.saver = flight.NewSaver(flight.Saving{
 		Folder: folder, Targets: targets, Window: time.Duration(f.window), Options: madeHere(), Saved: r.saved,
-		Trouble: func(err error) { fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error())) },
+		Trouble: func(err error) { n.say("dnatrace: %s", render.Clean(err.Error())) },
 	}, flight.Bounds{Age: f.keep.age, Bytes: f.keep.bytes})
 	return nil
 }
@@ -170,7 +170,7 @@ func (r *flightRecorder) beside(o *pipeline.Options) {
 
 // saved tells of a recording, and has the command run.
 func (r *flightRecorder) saved(s flight.Saved) {
-	fmt.Fprintf(r.app.err, "saved %s\n", render.Clean(s.Path))
+	r.say("saved %s", render.Clean(s.Path))
 	if r.hook == nil {
 		return
 	}
@@ -178,7 +178,7 @@ func (r *flightRecorder) saved(s flight.Saved) {
 	case r.jobs <- s:
 	default:
 		r.told.Do(func() {
-			fmt.Fprintf(r.app.err, "dnatrace: --on-failure: %d wait for their turn: not run for %s\n", mostHooks, render.Clean(s.Path))
+			r.say("dnatrace: --on-failure: %d wait for their turn: not run for %s", mostHooks, render.Clean(s.Path))
 		})
 	}
 }
@@ -186,7 +186,7 @@ func (r *flightRecorder) saved(s flight.Saved) {
 func (r *flightRecorder) runHooks(context.Context) {
 	for s := range r.jobs {
 		if err := r.hook.Run(hook.Limit, variables(s)...); err != nil {
-			r.told.Do(func() { fmt.Fprintf(r.app.err, "dnatrace: --on-failure: %s\n", render.Clean(err.Error())) })
+			r.told.Do(func() { r.say("dnatrace: --on-failure: %s", render.Clean(err.Error())) })
 		}
 	}
 }

@@ -110,3 +110,36 @@ func TestKeepingThatMakesNoSenseIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchSavesFailuresToo(t *testing.T) {
+	ns, dir := netnstest.New(t), publicDir(t)
+	saved := filepath.Join(dir, "saved")
+	c := process(t, "watch", "8080", "--netns", ns, "-H", "unix:///nonexistent", "--save", saved)
+	said := watching(t, c)
+	n := 0
+	askUntil(t, ns, func() bool { n++; return n > 2 })
+	code, _ := endedBy(t, c, syscall.SIGHUP)
+	files, _ := filepath.Glob(filepath.Join(saved, "*"))
+	if code != exitFailed || len(files) != 1 || !strings.Contains(said.String(), "saved "+files[0]) {
+		t.Fatalf("exit %d, saved: %v: %s", code, files, said)
+	}
+	if _, errs, code := dnatrace("replay", files[0], "--expect", "refused"); code != exitOK {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
+func TestWhatIsSaidBesideAScreenIsSaidAfterIt(t *testing.T) {
+	var b bytes.Buffer
+	n := notices{to: &b}
+	n.say("before")
+	n.hold()
+	n.say("saved %s", "f")
+	if b.String() != "before\n" {
+		t.Errorf("said: %q", b.String())
+	}
+	n.release()
+	n.say("after")
+	if b.String() != "before\nsaved f\nafter\n" {
+		t.Errorf("said: %q", b.String())
+	}
+}

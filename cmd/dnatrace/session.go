@@ -28,6 +28,7 @@ type session struct {
 	opener *opener.Opener
 	engine *docker.Engine
 	flight flightRecorder
+	notices
 	file   *os.File
 	record pipeline.Recorder // nil without a file
 	err    io.Writer
@@ -45,7 +46,7 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 		return nil, err
 	}
 	sparing()
-	s := &session{err: a.err}
+	s := &session{err: a.err, notices: notices{to: a.err}}
 	if err := s.arm(ctx, a, f, targets, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -90,7 +91,7 @@ func saving(enough int64) {
 
 // arm opens everything that takes privilege.
 func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []string, targets []target.Target) (err error) {
-	if err := s.flight.prepare(a, f, names); err != nil {
+	if err := s.flight.prepare(&s.notices, f, names); err != nil {
 		return err
 	}
 	if f.sink != nil {
@@ -165,7 +166,7 @@ func (s *session) into(ctx context.Context, file *os.File) {
 func (s *session) unwritten(a *app) func(error) {
 	return func(err error) {
 		s.record, a.unwritten = nil, true
-		fmt.Fprintf(a.err, "dnatrace: %s: the recording ends here, the run goes on\n", render.Clean(err.Error()))
+		s.say("dnatrace: %s: the recording ends here, the run goes on", render.Clean(err.Error()))
 	}
 }
 
@@ -242,6 +243,7 @@ func (s *session) close() error {
 	if s.Session != nil && s.Paced() != "" {
 		fmt.Fprintf(s.err, "rule trace %s\n", s.Paced())
 	}
+	s.release()
 	s.flight.close()
 	if s.record != nil {
 		err = s.record.Close()

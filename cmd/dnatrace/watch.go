@@ -69,6 +69,7 @@ they were taken, without privilege and on any OS.`,
 	}
 	f.captureFlags.add(c, "requests")
 	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes; what it hides is not judged")
+	f.addKeep(c)
 	f.addTrace(c, true)
 	f.outputFlags.add(c)
 	c.Flags().Var(&f.interval, "interval", "print a line this often, where the output is no terminal")
@@ -92,8 +93,8 @@ func (f *watchFlags) check(c *cobra.Command, expr string) error {
 		return usagef(c, "--speed %g: must not be negative", f.speed)
 	case len(f.replay) == 0 && c.Flags().Changed("speed"):
 		return usagef(c, "--speed is for --replay")
-	case len(f.replay) > 0 && (f.file != "" || f.interfaces != nil || f.filter != nil || f.netns != "" || f.host != ""):
-		return usagef(c, "--replay reads files: -w, -i, -H and --netns are for this host")
+	case len(f.replay) > 0 && (f.file != "" || f.interfaces != nil || f.filter != nil || f.netns != "" || f.host != "" || f.save != ""):
+		return usagef(c, "--replay reads files: -w, -i, -H, --netns and --save are for this host")
 	case len(f.replay) > 0 && expr != "":
 		return usagef(c, "--replay reads files: --filter is for this host")
 	case len(f.replay) > 0 && !c.Flags().Changed("window"):
@@ -134,6 +135,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 type source struct {
 	capture.Source
 	options pipeline.Options
+	beside  func(*pipeline.Options) // for when all else in the options is set
 }
 
 // watched opens this host, or the files of --replay.
@@ -143,6 +145,7 @@ func (a *app) watched(ctx context.Context, f *watchFlags) (src source, done func
 		src.Source, err = a.replayed(f)
 		o.Advise = pages.Large
 		src.options = pipeline.Options{Options: o, MaxRequests: f.count}
+		src.beside = func(*pipeline.Options) {}
 		return src, func() error { return nil }, err
 	}
 	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
@@ -150,7 +153,11 @@ func (a *app) watched(ctx context.Context, f *watchFlags) (src source, done func
 		return src, nil, err
 	}
 	o.Memory = liveRequests
-	src.Source, src.options = s.Source(), pipeline.Options{Options: o, MaxRequests: f.count, Record: s.record}
+	src.Source, src.options = s.Source(), pipeline.Options{Options: o, MaxRequests: f.count, Record: s.record, OnTrouble: s.unwritten(a)}
+	src.beside = s.flight.beside
+	if f.onScreen {
+		s.hold()
+	}
 	return src, s.close, nil
 }
 

@@ -35,6 +35,7 @@ func (a *app) watchLines(ctx context.Context, f *watchFlags, w *watcher, src sou
 		o.OnStatus = func(s correlate.Status) { t.say(statusText(s, time.Since(began))) }
 		defer t.end()
 	}
+	src.beside(&o)
 	d, err := pipeline.Run(ctx, stream, o)
 	if d != nil {
 		l.end(d)

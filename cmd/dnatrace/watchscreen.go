@@ -68,6 +68,7 @@ func (w *watcher) run(ctx context.Context, src source) (*correlate.Document, err
 		}
 	}
 	o.OnStatus = func(s correlate.Status) { w.with(func(m *watch.Model) { m.Status(s) }) }
+	src.beside(&o)
 	d, err := pipeline.Run(ctx, stream, o)
 	if d != nil {
 		o.OnStatus(statusOf(d))
