@@ -4,6 +4,7 @@
 GO       ?= go
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
+SOAK     ?= 30m
 E2EFLAGS ?= -v -timeout 20m
 
 # Tools run at these versions; nothing has to be installed.
@@ -16,7 +17,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse less leftovers e2e fixes cross readme examples install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -97,6 +98,10 @@ less: ## judge every fixture without each part of its evidence and each two, and
 accuse: ## 100,000 clean requests watched every hard way, floods beside them: nobody may be accused (root)
 	@[ "$$(id -u)" = 0 ] || { echo "accuse needs root: sudo make accuse"; exit 1; }
 	$(GO) test ./cmd/internal/accuse -count=1 -v -timeout 60m -args -requests 100000
+
+soak: ## a diagnosis for SOAK (30m) beside 2,000 requests a second, a failure each minute, containers and rules that change: memory, descriptors, disk, losses, recordings (root)
+	@[ "$$(id -u)" = 0 ] || { echo "soak needs root: sudo make soak"; exit 1; }
+	$(GO) test ./fixtures/bench -run '^TestSoak$$' -count=1 -v -timeout 24h -args -soak $(SOAK)
 
 leftovers: ## a hundred runs killed at random moments leave nothing behind (root)
 	@[ "$$(id -u)" = 0 ] || { echo "leftovers needs root: sudo make leftovers"; exit 1; }

@@ -33,11 +33,16 @@ func (a *app) diagnoseCommand() *cobra.Command {
 are watched. The run ends with Ctrl-C, -c, -d or CMD, whose own output goes to
 standard error.
 
+--save keeps the last of what was seen on disk, and writes a recording of each new
+kind of failure to a directory, with a minute before and after; --on-failure runs a
+command for each.
+
 --verdict, --cause, --not-delivered, --since and --last say which requests are
 printed, or listed with -o json; those that take the end to know are printed then.
 Summary, verdict and exit code stay those of all requests.`,
 		Example: `  dnatrace diagnose 8080
   dnatrace diagnose web 7000-7010/udp -d 30s -w web.pcapng
+  dnatrace diagnose --save /var/lib/dnatrace --on-failure 'logger "$DNATRACE_FILE: $DNATRACE_WHY"'
   dnatrace diagnose 8080 --expect delivered -- curl -sm 5 http://198.51.100.1:8080/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.targets, f.command = splitCommand(args, c.ArgsLenAtDash())
