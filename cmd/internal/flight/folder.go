@@ -109,7 +109,10 @@ func (d Folder) keep(u *unfinished, i *correlate.Incident) (string, error) {
 			os.Remove(u.Name())
 			return path, nil
 		}
-		if !errors.Is(err, fs.ErrExist) {
+		if !errors.Is(err, fs.ErrExist) { // not every file system has links
+			if _, missing := os.Lstat(path); errors.Is(missing, fs.ErrNotExist) && os.Rename(u.Name(), path) == nil {
+				return path, nil
+			}
 			break
 		}
 	}

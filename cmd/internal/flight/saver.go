@@ -64,12 +64,15 @@ type Saver struct {
 
 	mu      sync.Mutex
 	waiting []*waits
+	unheld  []*Held            // to be released
 	kinds   map[kind]time.Time // when last saved, or taken to be
 	allowed float64            // recordings, as of then
 	counted time.Time
-	held    []string // kinds of trouble that were told
 	stop    func()
 	passed  int // failures that were not saved, as too many came
+
+	telling sync.Mutex // never taken before another one
+	told    []string   // sorts of trouble that were told
 }
 
 // waits is a failure that is not saved yet.
@@ -170,7 +173,7 @@ func (v *Saver) drop(at int) {
 	w := v.waiting[at]
 	delete(v.kinds, w.kind)
 	if w.held != nil {
-		w.held.Release()
+		v.unheld = append(v.unheld, w.held) // not here: the ring may be waiting for us
 	}
 	v.waiting = slices.Delete(v.waiting, at, at+1)
 }
@@ -195,6 +198,13 @@ func (v *Saver) leaving(oldest int64) {
 
 // step saves what is due; at the end, everything.
 func (v *Saver) step(now time.Time, end bool) {
+	v.mu.Lock()
+	unheld := v.unheld
+	v.unheld = nil
+	v.mu.Unlock()
+	for _, h := range unheld {
+		h.Release()
+	}
 	for {
 		v.mu.Lock()
 		at := slices.IndexFunc(v.waiting, func(w *waits) bool { return end || !now.Before(w.due) })
@@ -300,13 +310,10 @@ func (v *Saver) rejudge(path string) (*correlate.Document, error) {
 
 // trouble tells of it, of each kind once.
 func (v *Saver) trouble(sort string, err error) {
-	v.mu.Lock()
-	told := slices.Contains(v.held, sort)
-	if !told {
-		v.held = append(v.held, sort)
-	}
-	v.mu.Unlock()
-	if !told {
+	v.telling.Lock()
+	defer v.telling.Unlock()
+	if !slices.Contains(v.told, sort) {
+		v.told = append(v.told, sort)
 		v.saving.Trouble(err)
 	}
 }

@@ -46,6 +46,7 @@ func newFlown(t *testing.T, b Bounds) *flown {
 // run judges a stream as a live run does.
 func (f *flown) run(t *testing.T, src capture.Source) *correlate.Document {
 	t.Helper()
+	f.saver.Begin()
 	d, err := pipeline.Run(t.Context(), src, pipeline.Options{
 		Options: judge.Options{Keep: -1, OnIncident: func(i *correlate.Incident) {
 			f.told[i.ID] = *i

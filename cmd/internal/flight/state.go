@@ -46,11 +46,13 @@ type sampled struct {
 
 type setKey struct{ netns, backend, table string }
 
-// take learns from records of the stream. It keeps their data, which must not
-// change: those of a merged stream are its own.
+// take learns from records of the stream, and keeps none of their data.
 func (s *state) take(records []capture.Record) {
 	for i := range records {
 		r := records[i]
+		if r.Origin == capture.OriginRuleTrace || r.Origin == capture.OriginDrops {
+			continue // what happened to packets is no state
+		}
 		r.Data = slices.Clone(r.Data)
 		switch r.Origin + " " + r.Kind {
 		case capture.OriginMeta + " " + capture.KindStart:
