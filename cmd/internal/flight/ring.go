@@ -45,6 +45,7 @@ type Ring struct {
 	mu     sync.Mutex
 	state  state
 	all    []*segment // oldest first; the last one is written to
+	let    int64      // bytes of segments that were let go of and are held by others
 	frames uint64     // packets of the stream so far
 	broken int64      // Unix ns: since when it cannot be written; 0: it can
 	told   bool
@@ -59,7 +60,11 @@ type segment struct {
 	to    int64
 	size  int64 // bytes that are in the file
 	users int   // the ring, and those who hold it
+	left  bool  // the ring has let go of it
 }
+
+// leastSegments is how many segments a Ring keeps however much others hold.
+const leastSegments = 2
 
 // NewRing makes a ring of files in a directory. Trouble is told the first time
 // that one cannot be written; it is tried again every ten seconds. Before what is
@@ -165,11 +170,11 @@ func nameless(dir string) (*os.File, error) {
 
 // evict lets go of what is too old, or too much with another segment.
 func (r *Ring) evict(at int64) {
-	total := r.segmentSize()
+	total := r.segmentSize() + r.let
 	for _, s := range r.all {
 		total += s.part.w.Size()
 	}
-	for len(r.all) > 0 {
+	for len(r.all) > leastSegments {
 		s := r.all[0]
 		if total <= r.bounds.Bytes && at-s.to <= int64(r.bounds.Age) {
 			return
@@ -179,15 +184,25 @@ func (r *Ring) evict(at int64) {
 			r.leaving(s.to)
 			r.mu.Lock()
 		}
-		total -= s.part.w.Size()
 		r.all = r.all[1:]
+		if s.users > 1 {
+			s.left = true
+			r.let += s.part.w.Size() // and stays on the disk
+		} else {
+			total -= s.part.w.Size()
+		}
 		r.release(s)
 	}
 }
 
 func (r *Ring) release(s *segment) {
-	if s.users--; s.users == 0 {
-		s.file.Close()
+	s.users--
+	if s.users > 0 {
+		return
+	}
+	s.file.Close()
+	if s.left {
+		r.let = max(0, r.let-s.part.w.Size())
 	}
 }
 
@@ -283,9 +298,10 @@ func (h *Held) about(from, to int64) capture.Source {
 					if err == nil {
 						s.renumber(b, points)
 					}
-					if err == nil && len(b.Packets) > 0 {
+					if err == nil {
 						packets += uint64(len(b.Packets))
-						if first, last, _ := span(b); last < from || first > to {
+						b.Records = slices.DeleteFunc(b.Records, func(r capture.Record) bool { return isSaying(&r) && (r.Time < from || r.Time > to) })
+						if first, last, any := span(b); !any || len(b.Packets) > 0 && (last < from || first > to) {
 							continue
 						}
 					}
@@ -297,6 +313,11 @@ func (h *Held) about(from, to int64) capture.Source {
 			yield(&capture.Batch{Records: []capture.Record{end(h.to, packets, 0)}, Until: h.to}, nil)
 		}
 	}
+}
+
+// isSaying reports whether a record tells of packets, and not of what holds.
+func isSaying(r *capture.Record) bool {
+	return r.Origin == capture.OriginConntrack && r.Kind == capture.KindEvent || r.Origin == capture.OriginRuleTrace || r.Origin == capture.OriginDrops
 }
 
 // renumber numbers the points of a batch as the whole of what is held has them:

@@ -337,3 +337,53 @@ func TestManyKindsAtOnceAreBounded(t *testing.T) {
 		t.Error("later ones are not taken")
 	}
 }
+
+func TestWhoHoldsTheRingDoesNotHaveTheDiskGrow(t *testing.T) {
+	b := Bounds{Age: 1000 * time.Hour, Bytes: 2 * LeastBytes}
+	r := NewRing(b, t.TempDir(), recording.Options{}, func(err error) { t.Error(err) }, nil)
+	defer r.Close()
+	var h *Held
+	n, most := 0, int64(0)
+	for batch, err := range stream(t, "no-listener", 900)(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Write(batch)
+		if n++; n == 1500 {
+			h, _ = r.Hold(0)
+		}
+		size := r.let
+		for _, s := range r.all {
+			size += s.part.w.Size()
+		}
+		most = max(most, size)
+	}
+	if h == nil || len(r.all) > leastSegments+1 {
+		t.Fatalf("%d segments are left, after %d batches", len(r.all), n)
+	}
+	if most > b.Bytes+leastSegments*2*smallSegment {
+		t.Errorf("%d bytes were on the disk, of %d", most, b.Bytes)
+	}
+	h.Release()
+	if r.let != 0 {
+		t.Errorf("%d bytes are taken to be held still", r.let)
+	}
+}
+
+func BenchmarkKeeping(b *testing.B) {
+	r := NewRing(Bounds{Age: time.Hour, Bytes: 64 << 20}, b.TempDir(), recording.Options{}, func(err error) { b.Error(err) }, nil)
+	defer r.Close()
+	point := capture.Record{Time: 1, Origin: capture.OriginPackets, Kind: capture.KindPoint, Data: []byte(`{"id":0,"name":"eth0","netns":"host","link":1}`)}
+	r.Write(&capture.Batch{Records: []capture.Record{{Time: 1, Origin: capture.OriginMeta, Kind: capture.KindStart, Data: []byte(`{"format":1}`)}, point}})
+	batch := &capture.Batch{Arena: make([]byte, 256*150)}
+	for i := range uint32(256) {
+		batch.Packets = append(batch.Packets, capture.Packet{Time: 2, Off: i * 150, Len: 150, Orig: 150})
+	}
+	for n := 0; b.Loop(); n++ {
+		for i := range batch.Packets {
+			batch.Packets[i].Time = int64(n) * 1e6
+		}
+		r.Write(batch)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/packet")
+}
