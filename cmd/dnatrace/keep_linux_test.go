@@ -85,8 +85,24 @@ func TestADirectoryThatIsGoneIsToldOnceAndTheRunGoesOn(t *testing.T) {
 	n := 0
 	askUntil(t, ns, func() bool { n++; return n > 5 })
 	code, _ := endedBy(t, c, syscall.SIGTERM)
-	if code != exitFailed || !strings.Contains(out.String(), `"verdict": "refused"`) || strings.Count(said.String(), "dnatrace: save") != 1 {
+	if code != exitFailed || !strings.Contains(out.String(), `"verdict": "refused"`) {
 		t.Errorf("exit %d: %s", code, said)
+	}
+	// Once that nothing can be saved there, and once that nothing can be kept, if it
+	// came to that.
+	told := map[string]int{}
+	for line := range strings.Lines(said.String()) {
+		if strings.HasPrefix(line, "dnatrace: ") && strings.Contains(line, saved) {
+			told[line]++
+		}
+	}
+	if len(told) < 1 || len(told) > 2 {
+		t.Errorf("told: %v", told)
+	}
+	for line, n := range told {
+		if n > 1 {
+			t.Errorf("told %d times: %s", n, line)
+		}
 	}
 }
 
