@@ -17,7 +17,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples install clean
+.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples screens install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ e2e: ## the whole program beside a real engine in a namespace of its own (root; 
 
 examples: ## write docs/EXAMPLES.md: what is printed beside a real engine (root, dockerd, script)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestExamples$$' -count=1 $(E2EFLAGS) -args -examples $(CURDIR)/docs/EXAMPLES.md
+
+screens: ## write docs/WATCH.md: what watch shows beside a real engine (root, dockerd, tmux)
+	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestWatchOnAScreen$$' -count=1 $(E2EFLAGS) -args -screens $(CURDIR)/docs/WATCH.md
 
 fixes: ## paste the fix of every situation on a real engine, and ask again (root)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestFixes$$' -count=1 $(E2EFLAGS) -args -fixes

@@ -14,6 +14,7 @@ import (
 type journal struct {
 	keepMost   int // negative: all
 	onIncident func(*Incident)
+	onPlain    func(Plain) bool
 	onFlood    func(*FloodReport)
 	lastWords  bool // of connections joined in the middle the client's last packet was seen, and is not told
 	updates    bool // onIncident is told whatever changes
@@ -41,6 +42,7 @@ type journal struct {
 
 func (g *journal) init(c Config) {
 	g.keepMost, g.onIncident, g.onFlood, g.updates = c.Keep, c.OnIncident, c.OnFlood, c.Updates
+	g.onPlain = c.OnPlain
 	g.sources = map[string]capture.SourceState{}
 	g.losses = map[uint16]*losses{}
 	g.skips = map[string]int{}

@@ -350,13 +350,20 @@ func (t *Tracker) servedTuple(r *reqRecord) decode.Tuple {
 // for, and nobody will read more about it than its count: with hundreds of
 // thousands of flows this is what nearly all are.
 func (t *Tracker) plainlyDelivered(req uint32, r *reqRecord) bool {
-	if r.answered == 0 || r.last == r.client || r.marks&markHalfway != 0 || t.journal.reads(r) || t.journal.lists(Delivered) {
+	if r.answered == 0 || r.last == r.client || r.marks&markHalfway != 0 || t.journal.lists(Delivered) {
+		return false
+	}
+	reads := t.journal.reads(r)
+	if reads && (t.journal.onPlain == nil || r.rev > 0) {
 		return false
 	}
 	if x := t.extras[req]; x != nil && x.stall != nil && x.stall.stuck {
 		return false
 	}
-	return t.world.engine() == nil || t.world.leadsTo(t.legs.slab.at(r.client).tuple, t.legs.slab.at(r.last).tuple)
+	if t.world.engine() != nil && !t.world.leadsTo(t.legs.slab.at(r.client).tuple, t.legs.slab.at(r.last).tuple) {
+		return false
+	}
+	return !reads || t.told(r)
 }
 
 // delivered counts a plainly delivered request.

@@ -82,17 +82,19 @@ func (p *path) lastSeen() int64 {
 }
 
 // timing is 0 where the clock of the capture went backwards in between.
-func (p *path) timing() Timing {
+func (p *path) timing() Timing { return timingOf(p.r) }
+
+func timingOf(r *reqRecord) Timing {
 	var t Timing
-	if p.r.synAck != 0 {
-		t.Connect = max(0, float64(p.r.synAck-p.r.opened)/1e9)
+	if r.synAck != 0 {
+		t.Connect = max(0, float64(r.synAck-r.opened)/1e9)
 	}
-	if p.r.answered != 0 {
-		from := p.r.opened
-		if p.r.asked != 0 {
-			from = p.r.asked
+	if r.answered != 0 {
+		from := r.opened
+		if r.asked != 0 {
+			from = r.asked
 		}
-		t.FirstByte = max(0, float64(p.r.answered-from)/1e9)
+		t.FirstByte = max(0, float64(r.answered-from)/1e9)
 	}
 	return t
 }

@@ -25,6 +25,11 @@ type Config struct {
 	// with a higher Rev if it changes. It may be nil. The incident is the
 	// callee's.
 	OnIncident func(*Incident)
+	// OnPlain, where it is not nil, is told in few words of a request that was
+	// translated and plainly delivered, and has not been told of before. If it
+	// answers true that is all that will be said of it, unless it is judged anew:
+	// OnIncident is told then, with a Rev of 2. It costs a small part of that.
+	OnPlain func(Plain) bool
 	// OnFlood is called when a flood is first known to be one. It may be nil.
 	OnFlood func(*FloodReport)
 	// Updates has OnIncident called, with the same Rev, also where nothing

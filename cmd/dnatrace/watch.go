@@ -190,6 +190,12 @@ type watcher struct {
 // feed has a run tell the model.
 func (w *watcher) feed(o *pipeline.Options) {
 	o.OnIncident = func(i *correlate.Incident) { w.with(func(m *watch.Model) { m.Take(i) }) }
+	if o.MaxRequests == 0 { // who counts them wants each
+		o.OnPlain = func(r correlate.Plain) (enough bool) {
+			w.with(func(m *watch.Model) { enough = m.Plain(r) })
+			return enough
+		}
+	}
 	o.OnTime = func(now time.Time, _ func() correlate.Status) { w.with(func(m *watch.Model) { m.Advance(now) }) }
 	o.OnFlood = func(f *correlate.FloodReport) { w.with(func(m *watch.Model) { m.Flood(f) }) }
 	o.OnStart = func(d *correlate.Document) {

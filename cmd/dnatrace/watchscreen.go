@@ -21,7 +21,7 @@ import (
 )
 
 // frame is how long a picture stands, unless a key is pressed.
-const frame = 100 * time.Millisecond
+const frame = 80 * time.Millisecond
 
 // hasScreen reports whether a screen can be shown and somebody can press keys.
 func (a *app) hasScreen() bool {

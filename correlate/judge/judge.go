@@ -27,6 +27,7 @@ type Options struct {
 	Window     time.Duration                // zero: the recording's own, else correlate.DefaultWindow
 	Keep       int                          // incidents listed in the document, the worst; negative: all
 	OnIncident func(*correlate.Incident)    // called for each judgement as soon as it stands; may be nil
+	OnPlain    func(correlate.Plain) bool   // as correlate.Config has it; may be nil
 	OnFlood    func(*correlate.FloodReport) // called once for each flood, when it is known to be one; may be nil
 	Updates    bool                         // OnIncident is called for mere changes of an incident's numbers, too
 	Memory     int                          // bytes that requests may take; zero: correlate.DefaultMemory
@@ -96,7 +97,7 @@ func (j *Judge) begin(start *decode.Start) {
 	}
 	j.own = start != nil
 	j.tracker = correlate.New(correlate.Config{
-		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), OnFlood: o.OnFlood, Updates: o.Updates, Advise: o.Advise,
+		Window: o.Window, Memory: o.Memory, Keep: o.Keep, Selects: j.wanted.selects(start != nil), OnIncident: j.telling(), OnPlain: o.OnPlain, OnFlood: o.OnFlood, Updates: o.Updates, Advise: o.Advise,
 	})
 	j.order = correlate.NewOrder(j.tracker, j.recycle)
 }

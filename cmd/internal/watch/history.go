@@ -70,10 +70,10 @@ func (h *history) rate(now time.Time, began time.Time) float64 {
 	return float64(n) / float64(over)
 }
 
-// recently reports whether something was told in the last half minute, and whether
+// recently reports whether something was told in the last minute, and whether
 // something failed.
 func (h *history) recently(now time.Time) (told, failed bool) {
-	for ago := range 30 {
+	for ago := range 60 {
 		s := h.back(now, ago)
 		told, failed = told || s.told > 0, failed || s.failed > 0
 	}

@@ -25,7 +25,7 @@ type tally struct {
 	requests int // told for the first time
 }
 
-func (v *interval) count(c, was counted, i *correlate.Incident, n news) {
+func (v *interval) count(c, was counted, is correlate.Verdict, times correlate.Timing, n news) {
 	if v.ports == nil {
 		v.ports = map[*Port]*tally{}
 	}
@@ -35,11 +35,11 @@ func (v *interval) count(c, was counted, i *correlate.Incident, n news) {
 		v.ports[c.port] = at
 	}
 	for _, t := range []*tally{&v.sum, at} {
-		t.count(was.verdict, i.Verdict, n)
+		t.count(was.verdict, is, n)
 	}
 	if n.first {
-		v.connect.add(time.Time{}, i.Timing.Connect)
-		v.first.add(time.Time{}, i.Timing.FirstByte)
+		v.connect.add(time.Time{}, times.Connect)
+		v.first.add(time.Time{}, times.FirstByte)
 	}
 }
 

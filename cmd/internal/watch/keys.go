@@ -102,6 +102,7 @@ func (v *View) inPorts(m *Model, key string) {
 		v.sort = (v.sort + orders - 1) % orders
 	case "enter", "right":
 		if m.byID(v.ports.id) != nil {
+			v.ports.moved = true // to be found there again
 			v.page, v.port, v.inside = pagePort, v.ports.id, cursor{}
 		}
 	case "p", "space", " ":
@@ -127,7 +128,7 @@ func (v *View) inPort(m *Model, key string) {
 // move selects another line.
 func (c *cursor) move(by int) {
 	if by != 0 {
-		c.at, c.id = max(0, c.at+by), "" // held within the list when it is drawn
+		c.at, c.id, c.moved = max(0, c.at+by), "", true // held within the list when it is drawn
 	}
 }
 
@@ -177,7 +178,7 @@ func (v *View) Click(m *Model, line int) {
 		v.Key(m, "enter", "")
 		return
 	}
-	c.at, c.id = v.hits[line], ""
+	c.at, c.id, c.moved = v.hits[line], "", true
 }
 
 // Wheel scrolls by lines, down if they are more than 0.

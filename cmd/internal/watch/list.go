@@ -130,7 +130,7 @@ func (v *View) portsPage(m *Model) []string {
 
 // follow keeps the selected line selected and on the screen, wherever it went.
 func (c *cursor) follow(ids []string, room int) {
-	if k := slices.Index(ids, c.id); k >= 0 {
+	if k := slices.Index(ids, c.id); k >= 0 && c.moved {
 		c.at = k
 	}
 	c.at = max(0, min(c.at, len(ids)-1))
@@ -158,11 +158,8 @@ type column struct {
 // columns are those that a screen has room for; the last takes what is left.
 func (v *View) columns() []column {
 	name, container := 16, 12
-	switch {
-	case v.w >= 120:
+	if v.w >= 120 {
 		name, container = 24, 22
-	case v.w >= 96:
-		name = 21
 	}
 	all := []column{
 		{"PORT", name, false, func(_ *Model, p *Port) string { return p.Name() }},
@@ -174,7 +171,7 @@ func (v *View) columns() []column {
 	if v.w >= 120 {
 		all = append(all, column{"CONNECT 50/99", 14, true, func(m *Model, p *Port) string { return pair(p.connect.quantiles(m.now)) }})
 	}
-	if v.w >= 96 {
+	if v.w >= 110 {
 		all = append(all, column{"1ST BYTE 50/99", 14, true, func(m *Model, p *Port) string { return pair(p.first.quantiles(m.now)) }})
 	}
 	return all
@@ -248,7 +245,7 @@ func (v *View) lastFailure(m *Model, p *Port) string {
 		}
 		return ""
 	}
-	s := ago(m.now.Sub(h.at)) + " " + string(h.Cause)
+	s := string(h.Cause) + " " + ago(m.now.Sub(h.at))
 	if v.w >= 120 {
 		s = ago(m.now.Sub(h.at)) + " ago " + h.Verdict.String() + " " + string(h.Cause) + " " + render.Where(h.Incident)
 	}

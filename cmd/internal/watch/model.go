@@ -110,8 +110,8 @@ func (m *Model) Take(i *correlate.Incident) {
 		m.total.uncount(was)
 	}
 	c := p.count(i, m.now, n)
-	m.total.tally(i, m.now, n)
-	m.interval.count(c, was, i, n)
+	m.total.tally(i.Verdict, i.Timing, m.now, n)
+	m.interval.count(c, was, i.Verdict, i.Timing, n)
 	delete(m.open, i.ID)
 	if i.Final {
 		return
@@ -121,6 +121,24 @@ func (m *Model) Take(i *correlate.Incident) {
 	} else {
 		m.unkept = true
 	}
+}
+
+// plainEvery is how often a delivery to a port is wanted in full, to be looked at.
+const plainEvery = 500 * time.Millisecond
+
+// Plain counts a delivery that is told in few words, unless it is wanted in full:
+// then it answers false.
+func (m *Model) Plain(r correlate.Plain) bool {
+	p := m.published(door{r.Protocol.String(), r.Requested.Port()}, r.Requested.Addr(), "")
+	if p == nil || m.now.Sub(p.shown) >= plainEvery {
+		return false
+	}
+	n, c := news{first: true}, counted{port: p, verdict: correlate.Delivered}
+	for _, q := range []*Port{p, &m.total} {
+		q.tally(correlate.Delivered, r.Timing, m.now, n)
+	}
+	m.interval.count(c, counted{}, correlate.Delivered, r.Timing, n)
+	return true
 }
 
 // news is what an incident says that was not known.

@@ -125,6 +125,14 @@ func TestRowsAreWhatIsPublished(t *testing.T) {
 	if s := m.row(t, "172.17.0.2:80/tcp").State(); s != "not published" {
 		t.Errorf("a container's own address is %s", s)
 	}
+	shut := published(8080, "web", "0.0.0.0")
+	shut.Reachable.Outside = "no"
+	for _, list := range [][]foresee.Port{{shut, published(8080, "web", "::")}, {published(8080, "web", "::"), shut}} {
+		m.SetPorts(list)
+		if s := m.row(t, "8080/tcp").State(); s != "not reachable from outside" {
+			t.Errorf("one of two addresses cannot be reached, and the row says %s", s)
+		}
+	}
 	m.SetPorts([]foresee.Port{published(9000, "edge", "198.51.100.1")})
 	if s := m.row(t, "8080/tcp").State(); s != "gone" {
 		t.Errorf("web was removed, and its row says %s", s)

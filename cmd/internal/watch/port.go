@@ -35,14 +35,19 @@ type Port struct {
 	groups      []*Group
 	uncounted   int // failures of kinds that there was no room for
 	last        *Held
-	held        ring // the last requests that failed, or are undetermined
-	went        ring // the last ones that went well
-	room, taken int  // bytes that groups and requests may take, and do
+	held        ring      // the last requests that failed, or are undetermined
+	went        ring      // the last ones that went well
+	shown       time.Time // when one of those was told in full last
+	room, taken int       // bytes that groups and requests may take, and do
 }
 
-// set takes what is known of a mapping.
+// set takes what is known of a mapping. Of several, one that cannot be reached tells
+// how the row does.
 func (p *Port) set(q *foresee.Port) {
-	p.there, p.inner, p.state, p.outside, p.why = true, q.ContainerPort, q.State, q.Reachable.Outside, q.Why
+	if !p.there || q.Reachable.Outside == "no" && p.outside != "no" {
+		p.outside, p.why = q.Reachable.Outside, q.Why
+	}
+	p.there, p.inner, p.state = true, q.ContainerPort, q.State
 	if ip, err := netip.ParseAddr(q.HostIP); err == nil {
 		p.addresses = append(p.addresses, ip)
 	}
@@ -54,7 +59,7 @@ func (p *Port) takes(ip netip.Addr) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.addresses, func(own netip.Addr) bool {
-		return own == ip || own.IsUnspecified() && (own.Is4() == ip.Is4() || own.Is6())
+		return own == ip || own.IsUnspecified() && own.Is4() == ip.Is4()
 	})
 }
 
@@ -96,13 +101,14 @@ func (p *Port) State() string {
 // count counts a request that is new, or whose earlier count was taken back, and
 // keeps it.
 func (p *Port) count(i *correlate.Incident, now time.Time, n news) counted {
-	p.tally(i, now, n)
+	p.tally(i.Verdict, i.Timing, now, n)
 	c := counted{port: p, verdict: i.Verdict}
 	h := &Held{Incident: i, at: i.Last, bytes: sizeOf(i)}
 	if h.bytes > p.room/4 {
 		h = h.shorn()
 	}
 	if i.Verdict == correlate.Delivered {
+		p.shown = now
 		p.keep(&p.went, h, mostWent)
 		return c
 	}
@@ -117,12 +123,12 @@ func (p *Port) count(i *correlate.Incident, now time.Time, n news) counted {
 }
 
 // tally counts a request by its verdict and times.
-func (p *Port) tally(i *correlate.Incident, now time.Time, n news) {
-	p.verdicts[i.Verdict]++
+func (p *Port) tally(v correlate.Verdict, t correlate.Timing, now time.Time, n news) {
+	p.verdicts[v]++
 	p.history.add(now, n)
 	if n.first {
-		p.connect.add(now, i.Timing.Connect)
-		p.first.add(now, i.Timing.FirstByte)
+		p.connect.add(now, t.Connect)
+		p.first.add(now, t.FirstByte)
 	}
 }
 

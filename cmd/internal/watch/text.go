@@ -96,9 +96,9 @@ func (v *View) tinted(s string) string {
 // help is what the keys do.
 func help(render.Options) string {
 	return strings.TrimLeft(`
-A line is a published port. Its sign tells of the last half minute:
-failures, only deliveries, nothing, or ! of a container that is not up or
-cannot be reached. Times are the median and the 99th percentile of the last
+A line is a published port. Its sign tells of the last minute: failures,
+only deliveries, nothing, or ! of a container that is not up or cannot be
+reached. Times are the median and the 99th percentile of the last
 half to whole minute; where nothing came in it, of all the time. The history
 is the last minute.
 

@@ -42,10 +42,12 @@ const (
 )
 
 // cursor is the selected line of a list, by its id, which stays when lines move.
+// Until it was moved it is the first line, whichever that is.
 type cursor struct {
-	id  string
-	at  int // its index when it was drawn last
-	top int // the first line on the screen
+	id    string
+	at    int // its index when it was drawn last
+	top   int // the first line on the screen
+	moved bool
 }
 
 // NewView looks at a Model on a terminal that can show so much.
