@@ -24,7 +24,7 @@ const (
 
 	mostPorts = 2048    // rows in all; a requested port beyond goes to the row of the others
 	mostAsked = 256     // of them, of ports that nobody publishes
-	mostOpen  = 1 << 16 // requests whose judgement is awaited
+	mostTold  = 1 << 16 // requests that were not delivered and may be judged again; the oldest are forgotten
 )
 
 // Model is the state of what is watched. It is not safe for concurrent use.
@@ -34,11 +34,12 @@ type Model struct {
 	began, now time.Time
 	target     string
 	ports      []*Port
-	byPort     map[door][]*Port // published, by protocol and port of the host
-	byAsked    map[string]*Port // what nobody publishes, by what was asked for
-	others     *Port            // what there was no room for; nil while there is
-	open       map[string]counted
-	unkept     bool // the judgement of some that are awaited was not kept in open
+	byPort     map[door][]*Port   // published, by protocol and port of the host
+	byAsked    map[string]*Port   // what nobody publishes, by what was asked for
+	others     *Port              // what there was no room for; nil while there is
+	told       map[string]counted // what was not delivered, by id
+	order      []string           // their ids, by age
+	forgot     bool               // some are not in it any more
 
 	total    Port // of all ports
 	status   correlate.Status
@@ -65,7 +66,7 @@ func New(target string, bytes int) *Model {
 	if bytes == 0 {
 		bytes = DefaultBytes
 	}
-	return &Model{bytes: bytes, target: target, byPort: map[door][]*Port{}, byAsked: map[string]*Port{}, open: map[string]counted{}, total: Port{name: "all"}}
+	return &Model{bytes: bytes, target: target, byPort: map[door][]*Port{}, byAsked: map[string]*Port{}, told: map[string]counted{}, total: Port{name: "all"}}
 }
 
 // Advance moves the time of the stream.
@@ -112,15 +113,22 @@ func (m *Model) Take(i *correlate.Incident) {
 	c := p.count(i, m.now, n)
 	m.total.tally(i.Verdict, i.Timing, m.now, n)
 	m.interval.count(c, was, i.Verdict, i.Timing, n)
-	delete(m.open, i.ID)
-	if i.Final {
-		return
+	if known || i.Verdict != correlate.Delivered {
+		m.remember(i.ID, c)
 	}
-	if len(m.open) < mostOpen {
-		m.open[i.ID] = c
-	} else {
-		m.unkept = true
+}
+
+// remember keeps how a request was counted, final or not: a client that goes on
+// trying has it judged once more.
+func (m *Model) remember(id string, c counted) {
+	if _, had := m.told[id]; !had {
+		if len(m.told) >= mostTold {
+			delete(m.told, m.order[0])
+			m.order, m.forgot = m.order[1:], true
+		}
+		m.order = append(m.order, id)
 	}
+	m.told[id] = c
 }
 
 // plainEvery is how often a delivery to a port is wanted in full, to be looked at.
@@ -150,15 +158,15 @@ type news struct {
 // counting is the port that a request is counted at, and how it was counted
 // before, if it was.
 func (m *Model) counting(i *correlate.Incident) (p *Port, was counted, known bool) {
-	if was, known = m.open[i.ID]; known {
+	if was, known = m.told[i.ID]; known {
 		return was.port, was, true
 	}
 	p = m.portOf(i)
 	if i.Rev <= 1 {
 		return p, was, false
 	}
-	// Only a delivery is final when it is first told, and can be judged again.
-	if m.unkept && i.Verdict != correlate.Delivered {
+	// It was delivered, or is forgotten.
+	if m.forgot && i.Verdict != correlate.Delivered {
 		return p, counted{port: p, kind: p.groupOf(i), verdict: i.Verdict}, true
 	}
 	return p, counted{port: p, verdict: correlate.Delivered}, true

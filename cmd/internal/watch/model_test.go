@@ -58,6 +58,7 @@ func TestARequestJudgedAgainIsCountedOnce(t *testing.T) {
 		{"dropped at once, and still dropped when the window is over", []says{{correlate.Dropped, false}, {correlate.Dropped, true}}, "0 1 dropped"},
 		{"dropped at once, and delivered in the end", []says{{correlate.Dropped, false}, {correlate.Delivered, true}}, "1 "},
 		{"refused, dropped, and refused again", []says{{correlate.Refused, false}, {correlate.Dropped, false}, {correlate.Refused, true}}, "0 1 refused"},
+		{"dropped for good, and once more as the client goes on trying", []says{{correlate.Dropped, false}, {correlate.Dropped, true}, {correlate.Dropped, true}}, "0 1 dropped"},
 		{"delivered, and stalled after all", []says{{correlate.Delivered, true}, {correlate.Stalled, true}}, "0 1 stalled"},
 		{"undetermined, and then known", []says{{correlate.Undetermined, false}, {correlate.Unanswered, true}}, "0 1 unanswered"},
 	} {
@@ -107,7 +108,7 @@ func TestRowsAreWhatIsPublished(t *testing.T) {
 		t.Fatalf("%d rows, want one of web for both families and two of port 9000", got)
 	}
 	take := func(requested, container, via string) {
-		i := request(len(m.open)+1, noon, "1", correlate.Delivered, correlate.CauseNone)
+		i := request(len(m.told)+1, noon, "1", correlate.Delivered, correlate.CauseNone)
 		i.Requested, i.Container, i.Via = requested, container, via
 		m.Take(i)
 	}
@@ -189,8 +190,8 @@ func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 	if requests != 100_000 || m.total.requests() != requests {
 		t.Errorf("%d requests are counted at ports and %d in all, of 100000", requests, m.total.requests())
 	}
-	if len(m.open) > mostOpen {
-		t.Errorf("%d judgements are awaited", len(m.open))
+	if len(m.told) > mostTold || len(m.order) != len(m.told) {
+		t.Errorf("%d requests are remembered, %d in order", len(m.told), len(m.order))
 	}
 }
 
