@@ -67,7 +67,7 @@ func rotation(a *app, t flight.Turns) (pipeline.Recorder, error) {
 // creates reports whether files have to be made while the run goes on, in a
 // directory of someone else's: that takes a privilege.
 func (f *captureFlags) creates() bool {
-	if f.creating() {
+	if f.creating() || f.savesTo != "" && !writable(f.savesTo) {
 		return true
 	}
 	if f.turns == nil {

@@ -109,7 +109,7 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 	c := live.Config{
 		Targets: targets, Interfaces: f.interfaces, SnapLen: f.snap, Netns: f.netns, Window: time.Duration(f.window),
 		Program: "dnatrace " + buildVersion(), Opener: s.opener, Trace: f.trace && !f.noTrace, NoDrops: f.noDrops, NoConntrack: f.noTracking,
-		Unrecorded: f.file == "" && f.sink == nil, Filter: f.filter, Everything: f.filter != nil && f.unaimed,
+		Unrecorded: f.file == "" && f.sink == nil && f.save == "" && f.savesTo == "", Filter: f.filter, Everything: f.filter != nil && f.unaimed,
 	}
 	s.dial(ctx, f.host, &c)
 	s.Session, err = live.Open(ctx, c)

@@ -12,6 +12,7 @@ import (
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/pages"
 	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/flight"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/cmd/internal/watch"
@@ -46,12 +47,15 @@ are watched. The run ends with Ctrl-C, -c or -d.
 
 On a terminal it is a screen: the ports with their state, rates, verdicts, times and
 last failures; Enter opens a port, its kinds of failures and its last requests, and
-then the way of a request with the rule that decided and the fix. ? names the keys.
+then the way of a request with the rule that decided and the fix. w saves a recording
+of the last minutes to the working directory, r one and a report; ? names the keys.
 
 Elsewhere, and with --lines, one line is printed each --interval, and each first
 failure of a kind in full, as diagnose prints it; equal ones are counted. -o jsonl writes the objects of diagnose,
 and an "interval" object each --interval. -o json and markdown print at the end, as
 diagnose does; json lists the worst 100 requests.
+
+--save writes a recording of each new kind of failure, as diagnose does.
 
 --replay watches recordings, or anyone's captures and dumps, at the pace at which
 they were taken, without privilege and on any OS.`,
@@ -136,6 +140,8 @@ type source struct {
 	capture.Source
 	options pipeline.Options
 	beside  func(*pipeline.Options) // for when all else in the options is set
+	saver   *flight.Saver           // of failures; nil for none
+	past    past
 }
 
 // watched opens this host, or the files of --replay.
@@ -148,13 +154,16 @@ func (a *app) watched(ctx context.Context, f *watchFlags) (src source, done func
 		src.beside = func(*pipeline.Options) {}
 		return src, func() error { return nil }, err
 	}
+	if f.onScreen {
+		f.savesTo = "."
+	}
 	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
 	if err != nil {
 		return src, nil, err
 	}
 	o.Memory = liveRequests
 	src.Source, src.options = s.Source(), pipeline.Options{Options: o, MaxRequests: f.count, Record: s.record, OnTrouble: s.unwritten(a)}
-	src.beside = s.flight.beside
+	src.beside, src.saver = s.flight.beside, s.flight.saver
 	if f.onScreen {
 		s.hold()
 	}

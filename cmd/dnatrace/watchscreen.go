@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/flight"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/cmd/internal/watch"
@@ -36,7 +37,13 @@ func (a *app) watchScreen(ctx context.Context, f *watchFlags, w *watcher, src so
 	look := a.look
 	look.Numeric, look.Zone, look.Apart = f.numeric, time.Local, true
 	w.printer = render.New(after, render.FormatTable, look)
-	s := &screen{w: w, view: watch.NewView(look)}
+	s := &screen{w: w, view: watch.NewView(look), past: &src.past}
+	trouble := func(text string) { w.with(func(*watch.Model) { s.view.Say(text) }) }
+	if src.past.dir, err = os.Getwd(); err != nil {
+		return nil, fmt.Errorf("find directory for recordings: %w", err)
+	}
+	src.past.beside(&src.options, src.saver, flight.Bounds{Age: f.keep.age, Bytes: f.keep.bytes}, func(err error) { trouble(err.Error()) })
+	defer src.past.close()
 	p := tea.NewProgram(s, tea.WithInput(os.Stdin), tea.WithOutput(os.Stdout), tea.WithoutSignalHandler(), tea.WithFPS(30))
 	stop := context.AfterFunc(ctx, p.Quit)
 	defer stop()
@@ -44,12 +51,12 @@ func (a *app) watchScreen(ctx context.Context, f *watchFlags, w *watcher, src so
 		d, err = w.run(ctx, src)
 		p.Send(runEnded{stays: len(f.replay) > 0 && err == nil})
 	})
-	_, trouble := p.Run()
+	_, broken := p.Run()
 	cancel()
 	<-ended
 	after.open = true
-	if errors.Is(trouble, tea.ErrProgramPanic) {
-		return nil, fmt.Errorf("show the screen: %w", trouble)
+	if errors.Is(broken, tea.ErrProgramPanic) {
+		return nil, fmt.Errorf("show the screen: %w", broken)
 	}
 	return d, err // a terminal that is gone ends the run as Ctrl-C does
 }
@@ -93,6 +100,7 @@ func (a *afterwards) Write(b []byte) (int, error) {
 type screen struct {
 	w    *watcher
 	view *watch.View
+	past *past
 }
 
 // Messages to the screen, beside bubbletea's own.
@@ -127,6 +135,8 @@ func (s *screen) Update(msg tea.Msg) (_ tea.Model, then tea.Cmd) {
 			}
 		case tea.MouseWheelMsg:
 			s.view.Wheel(wheeled(msg))
+		case saved:
+			s.tellSaved(msg)
 		case explained:
 			s.explain(msg)
 		case runEnded:
@@ -155,6 +165,8 @@ func (s *screen) act(m *watch.Model, a watch.Action, key string) tea.Cmd {
 		return tea.Quit
 	case a == watch.Explain:
 		return s.explaining(s.view.Selected(m))
+	case a == watch.Save, a == watch.Report:
+		return s.writes(m, a)
 	case key == "ctrl+z":
 		return tea.Suspend
 	}

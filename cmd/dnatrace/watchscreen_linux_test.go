@@ -17,6 +17,23 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// inPanic has the program panic once it has a screen, on a goroutine of its own.
+const inPanic = "DNATRACE_TEST_IN_PANIC"
+
+func init() {
+	if os.Getenv(inPanic) == "" || os.Args[0] == guardName {
+		return
+	}
+	go func() {
+		for {
+			m, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS)
+			if time.Sleep(300 * time.Millisecond); err == nil && m.Lflag&unix.ICANON == 0 {
+				panic("at a goroutine that nobody knows of")
+			}
+		}
+	}()
+}
+
 // modes are those of a terminal.
 func modes(t *testing.T, tty *os.File) unix.Termios {
 	t.Helper()
@@ -150,17 +167,28 @@ func (x *tmux) shows(name string) {
 	x.t.Errorf("%s (-want +got):\n%s", name, cmp.Diff(string(want), got))
 }
 
+// says waits until a text is on the screen.
+func (x *tmux) says(want string) {
+	x.t.Helper()
+	until(x.t, want, func() bool { return strings.Contains(strings.ReplaceAll(x.run("capture-pane", "-p"), "\n", ""), want) })
+}
+
 func TestWatchAsAPersonUsesIt(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("needs tmux: apt-get install tmux")
 	}
 	p := process(t)
+	dir := t.TempDir()
+	here, err := filepath.Abs(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var line bytes.Buffer
 	line.WriteString("env TZ=UTC LC_ALL=C.UTF-8 TERM=screen-256color " + asProgram + "=1 " + p.Path)
-	line.WriteString(" watch --replay " + folder + "demo-forward-drop/recording.pcapng.gz --speed 0; echo exit $?; exec sleep 1000")
+	line.WriteString(" watch --replay " + here + "/demo-forward-drop/recording.pcapng.gz --speed 0; echo exit $?; exec sleep 1000")
 	x := &tmux{t, filepath.Join(t.TempDir(), "tmux")}
 	t.Setenv("LC_ALL", "C.UTF-8")
-	x.run("new-session", "-d", "-x", "80", "-y", "24", line.String())
+	x.run("new-session", "-d", "-c", dir, "-x", "80", "-y", "24", line.String())
 	defer x.run("kill-server")
 	keys := func(names ...string) { x.run(append([]string{"send-keys"}, names...)...) }
 	x.shows("ports-80x24")
@@ -176,6 +204,10 @@ func TestWatchAsAPersonUsesIt(t *testing.T) {
 	x.shows("port-200x50")
 	keys("Escape")
 	x.shows("ports-200x50")
+	keys("w")
+	x.says("saved watch-")
+	keys("r")
+	x.says(".html and watch-")
 	keys("e")
 	x.shows("explain-200x50")
 	keys("?")
@@ -187,4 +219,20 @@ func TestWatchAsAPersonUsesIt(t *testing.T) {
 	x.shows("filtered-80x24")
 	keys("q")
 	x.shows("afterwards-80x24")
+	saved, _ := filepath.Glob(filepath.Join(dir, "watch-*.pcapng"))
+	reports, _ := filepath.Glob(filepath.Join(dir, "watch-*.html"))
+	if len(saved) == 0 || len(reports) != 1 {
+		t.Fatalf("saved are %v and %v", saved, reports)
+	}
+	for _, path := range saved {
+		if out, err, code := dnatrace("replay", path, "--expect", "dropped:firewall-drop"); code != exitOK {
+			t.Errorf("%s holds something else: %s%s", path, out, err)
+		}
+	}
+	if page, err := os.ReadFile(reports[0]); err != nil || !bytes.Contains(page, []byte("nft delete rule inet site forward handle 2")) {
+		t.Errorf("the report does not tell the fix (%v)", err)
+	}
+	if st, err := os.Stat(reports[0]); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the report is for others to read: %v", st.Mode())
+	}
 }

@@ -72,11 +72,15 @@ func (s *surroundings) keep(r *capture.Record) {
 		Name, Backend, Table string
 		Same                 bool
 	}
-	if r.Kind != capture.KindSnapshot && json.Unmarshal(r.Data, &which) == nil {
-		if which.Same {
-			return // the one before stands
-		}
+	switch r.Kind {
+	case capture.KindSample: // they come by the second
+		which.Same = bytes.HasPrefix(r.Data, []byte(`{"same":true`))
+	case capture.KindSource, capture.KindRuleset:
+		_ = json.Unmarshal(r.Data, &which) // what is damaged is so for who judges it, too
 		k.part = which.Name + " " + which.Backend + " " + which.Table
+	}
+	if which.Same {
+		return // the one before stands
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

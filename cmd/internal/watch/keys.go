@@ -10,6 +10,8 @@ const (
 	None Action = iota
 	Quit
 	Explain // the selected port: see Selected
+	Save    // a recording of what was seen
+	Report  // of the selected port
 )
 
 // Key is told of a key by its name (up, enter, esc, ctrl+c, …), and of the text
@@ -32,9 +34,9 @@ func (v *View) Key(m *Model, key, text string) Action {
 	case "?", "h":
 		v.Open("help", help)
 		return None
-	case "e":
-		if v.page != pageText {
-			return Explain
+	case "e", "w", "r":
+		if v.page != pageText || key == "w" {
+			return map[string]Action{"e": Explain, "w": Save, "r": Report}[key]
 		}
 	case "esc", "left", "backspace":
 		v.back()

@@ -114,6 +114,8 @@ is the last minute.
   p, space       stop the picture; requests are counted on
   e              explain the port without traffic: from where it can be
                  reached, and by which rules
+  w              save a recording of what was seen, the last minutes of it
+  r              save one, and write a report of the port from it
   ?              this
   q, Ctrl-C      end; what failed is printed as diagnose does
 

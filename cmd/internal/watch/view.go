@@ -158,7 +158,7 @@ func (v *View) foot() string {
 	}
 	keys := map[page]string{
 		pagePorts: "Enter open  / filter  f failures  s sort  p pause  e explain  ? help  q quit",
-		pagePort:  "Enter open  Esc back  p pause  e explain  ? help  q quit",
+		pagePort:  "Enter open  Esc back  p pause  e explain  w save  r report  ? help  q quit",
 		pageText:  "Esc back  arrows, PgUp, PgDn scroll  ? help  q quit",
 	}
 	return v.look.Dim(v.cut(keys[v.page], v.w))

@@ -287,7 +287,7 @@ func TestKeysGoWhereTheySay(t *testing.T) {
 	}
 	v := NewView(looks[0].Options)
 	v.Screen(m)
-	for key, want := range map[string]Action{"q": Quit, "ctrl+c": Quit, "e": Explain, "x": None} {
+	for key, want := range map[string]Action{"q": Quit, "ctrl+c": Quit, "e": Explain, "w": Save, "r": Report, "x": None} {
 		if got := v.Key(m, key, ""); got != want {
 			t.Errorf("%s is action %d, want %d", key, got, want)
 		}
