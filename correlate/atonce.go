@@ -43,13 +43,6 @@ func (p *path) dropTold(w way, inner bool) bool {
 	return d != nil && d.At >= p.r.lastNew && tellsALoss(d.Reason)
 }
 
-// tellsALoss reports whether a reason for which the kernel freed a packet means
-// that it went no further. Many are of copies, or of packets that were done with.
-func tellsALoss(reason string) bool {
-	_, known := dropReasons[reason]
-	return known || slices.Contains(queueReasons, reason) || reason == netfilterDrop || reason == "IP_RPFILTER" || reason == "IP_INADDRERRORS"
-}
-
 // dropped reports whether a rule or a policy ended a packet's way.
 func (g *passage) dropped() bool {
 	last := g.steps[len(g.steps)-1]

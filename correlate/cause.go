@@ -61,6 +61,7 @@ const (
 	CauseWrongMAC              Cause = "wrong-mac"
 	CauseBridgePortBlocked     Cause = "bridge-port-blocked"
 	CauseQueueDrop             Cause = "queue-drop"
+	CauseProxyExhausted        Cause = "proxy-exhausted"
 	CauseAddressUnanswered     Cause = "address-unanswered"
 	CauseUpstream              Cause = "upstream"
 	CauseUnknown               Cause = "unknown"
@@ -76,7 +77,7 @@ var causes = []Cause{
 	CauseBacklogFull, CauseServerSilent, CauseServerReset, CauseProxyBackendFailed, CauseMTU, CauseZeroWindow,
 	CauseReplyMisrouted, CauseUntranslatedSource, CauseLoopbackNotRouted, CauseDuplicateAddress, CauseConntrackFull,
 	CauseConntrackInvalid, CauseOtherTranslation, CauseRoutedElsewhere, CauseTTLExpired, CauseUntracked, CauseFragmentsMissing,
-	CauseContainerAddress, CauseNetworkWithoutMapping, CauseWrongMAC, CauseBridgePortBlocked, CauseQueueDrop, CauseAddressUnanswered, CauseUpstream, CauseUnknown,
+	CauseContainerAddress, CauseNetworkWithoutMapping, CauseWrongMAC, CauseBridgePortBlocked, CauseQueueDrop, CauseProxyExhausted, CauseAddressUnanswered, CauseUpstream, CauseUnknown,
 }
 
 // Causes lists the vocabulary.

@@ -73,61 +73,6 @@ func (p *path) isEnd(d *decode.Drop, w way) bool {
 		p.target == (decode.Tuple{}) && p.containerAt(to.Dst) != nil
 }
 
-// netfilterDrop is the reason of whatever a hook of netfilter dropped: it does
-// not say which rule, and need not have been one.
-const netfilterDrop = "NETFILTER_DROP"
-
-// dropReason is what a reason of the kernel's amounts to for a request on its way
-// in (include/net/dropreason-core.h).
-type dropReason struct {
-	stage string
-	cause Cause
-	why   string // with the interface it came in at
-	fix   func(in string) []string
-}
-
-func noFix(string) []string { return nil }
-
-func fragmentsFix(string) []string {
-	return []string{"find what drops fragments on the way, or send smaller packets: nstat -az IpReasmFails"}
-}
-
-// queueReasons are those of queueing disciplines (include/net/dropreason-qdisc.h,
-// and the one of before).
-var queueReasons = []string{"QDISC_DROP", "QDISC_OVERLIMIT", "QDISC_CONGESTED", "CAKE_FLOOD", "FQ_BAND_LIMIT", "FQ_HORIZON_LIMIT", "FQ_FLOW_LIMIT"}
-
-// dropReasons are those that say by themselves what to change. Others are told as
-// they are.
-var dropReasons = map[string]dropReason{
-	"IP_OUTNOROUTES": {"route", CauseNoRoute, "The host has no route to where the request goes on from %s.",
-		func(string) []string {
-			return []string{"ip route get ADDRESS, for the address that it is translated to"}
-		}},
-	"IP_INNOROUTES": {"route", CauseNoRoute, "The host has no route for what came in at %s.",
-		func(string) []string {
-			return []string{"ip route get ADDRESS, for the address that it is translated to"}
-		}},
-	"TC_INGRESS": {"ingress", CauseFirewallDrop, "A traffic control (tc) filter at %s drops it.",
-		func(in string) []string { return []string{"tc filter show dev " + shell(in) + " ingress"} }},
-	"TC_EGRESS": {"postrouting", CauseFirewallDrop, "A traffic control (tc) filter drops what came in at %s where it goes out.",
-		func(string) []string { return []string{"tc filter show dev INTERFACE egress"} }},
-	"XDP":                {"nic", CauseFirewallDrop, "An XDP program at %s drops it.", func(in string) []string { return []string{"ip link show dev " + shell(in)} }},
-	"FRAG_REASM_TIMEOUT": {"prerouting", CauseFragmentsMissing, "The request came in at %s in fragments, of which some never came.", fragmentsFix},
-	"FRAG_TOO_FAR":       {"prerouting", CauseFragmentsMissing, "The request came in at %s in fragments, of which some never came.", fragmentsFix},
-	"DUP_FRAG":           {"prerouting", CauseFragmentsMissing, "The request came in at %s in fragments that overlap.", fragmentsFix},
-	"BRIDGE_INGRESS_STP_STATE": {"bridge", CauseBridgePortBlocked, "A port of a bridge does not forward yet, or no more, what came in at %s: its spanning tree says so.",
-		func(string) []string {
-			return []string{"bridge -d link show  # state", "ip link set BRIDGE type bridge stp_state 0"}
-		}},
-	"BRIDGE_NON_FORWARDING_STATE": {"bridge", CauseBridgePortBlocked, "A port of a bridge does not forward yet, or no more, what came in at %s: its spanning tree says so.",
-		func(string) []string {
-			return []string{"bridge -d link show  # state", "ip link set BRIDGE type bridge stp_state 0"}
-		}},
-	"IP_CSUM":  {"nic", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
-	"TCP_CSUM": {"host", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
-	"UDP_CSUM": {"host", CauseUnknown, "It came in at %s with a wrong checksum.", noFix},
-}
-
 // tellDrop adds what the kernel said about one direction's packets, and returns
 // it; nil if it said nothing.
 func (p *path) tellDrop(j *judgement, w way) *decode.Drop {
@@ -159,7 +104,7 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 	}
 	in := p.furthest().at
 	j.between = p.gapAfterLast()
-	switch r, ok := dropReasons[d.Reason]; {
+	switch at := p.siteOf(d, in); {
 	case d.Reason == "IP_RPFILTER":
 		f := p.reversePathAt(in)
 		j.stage, j.cause, j.why, j.fix, j.proof = "route", f.cause, f.why, p.reversePathFix(f.fix), Proven
@@ -169,17 +114,20 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 			j.stage, j.why = "route", fmt.Sprintf("The host may not forward what came in at %s, or has no route for it.", in.Name)
 			j.blind = nil
 		}
-	case slices.Contains(queueReasons, d.Reason):
+	case slices.Contains(unansweredReasons, d.Reason) && p.target.Dst != (decode.IP{}):
+		neighbourGone(p, j)
+	case isQueueReason(d.Reason) && p.withoutCarrier() != "":
+		p.neighbourCutOff(j) // what has no carrier has a queue that takes nothing
+	case isQueueReason(d.Reason):
 		p.queueDropped(j, d, request)
-	case ok:
-		j.stage, j.cause, j.fix, j.proof = r.stage, r.cause, r.fix(in.Name), Proven
-		j.why = fmt.Sprintf(r.why, in.Name)
+	case d.Reason == otherHost && p.notForThisMAC(j):
+		j.proof = Proven
 	case d.Reason == netfilterDrop:
 		j.why = fmt.Sprintf("The host's packet filter dropped what came in at %s; by which rule is not in evidence.", in.Name)
 		j.blind = appendNew(j.blind, "which rule dropped it is not in evidence")
 		j.fix = []string{"look for rules that match it: nft list ruleset, iptables-save"}
 	default:
-		j.why = fmt.Sprintf("The kernel dropped what came in at %s, and says why: %s.", in.Name, cmp.Or(d.Reason, "no reason"))
+		j.tellReason(d.Reason, at)
 	}
 	if j.cause == CauseUnknown {
 		j.proof = Inferred
@@ -187,17 +135,22 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 	return true
 }
 
+// siteOf is where a packet was dropped that was seen last at a point.
+func (p *path) siteOf(d *decode.Drop, in *point) dropSite {
+	at := dropSite{in: in.Name, to: d.Dst.Addr().String()}
+	if now := p.sampleThen(capture.HostNetns); now != nil {
+		at.link = now.LinkName(d.Link)
+	}
+	return at
+}
+
 // queueDropped: a queueing discipline of an interface threw a packet away.
 func (p *path) queueDropped(j *judgement, d *decode.Drop, w way) {
-	link := ""
-	if now := p.sampleThen(capture.HostNetns); now != nil {
-		link = now.LinkName(d.Link)
-	}
-	words := cmp.Or(link, "an interface")
+	at := p.siteOf(d, p.furthest().at)
 	j.stage, j.cause, j.proof = "postrouting", CauseQueueDrop, Proven
 	if w == reply {
 		j.stage = "reply-nic"
 	}
-	j.why = fmt.Sprintf("The queueing discipline of %s dropped it.", words)
-	j.fix = []string{"see its limits and its counts: tc -s qdisc show dev " + shell(cmp.Or(link, "INTERFACE"))}
+	j.why = fmt.Sprintf("The queueing discipline of %s dropped it.", cmp.Or(at.link, "an interface"))
+	j.fix = queueFix(at)
 }

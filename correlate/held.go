@@ -10,7 +10,7 @@ import (
 // untranslated, on a port that a container publishes.
 func heldByHost(p *path, j *judgement) bool {
 	e := p.x.conntrack
-	if e == nil || e.Reply.Reverse() != e.Orig || p.entered() || p.r.synAck != 0 || p.proxied() || p.t.world.proxyFor(p.tuple) != nil {
+	if e == nil || e.Reply.Reverse() != e.Orig || p.entered() || p.r.synAck != 0 || p.proxied() || p.proxy() != nil {
 		return false
 	}
 	if lack := p.nobodysHost(); lack != "" {

@@ -9,6 +9,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -68,7 +69,7 @@ func (s *State) NotTaken(h Hypothesis) Finding {
 // no route back, its accept queue is full. False if nothing of it holds.
 func (s *State) Silent(h Hypothesis) (Finding, bool) {
 	p := s.path(h)
-	for _, look := range []func(*path, *judgement, *leg) bool{pausedContainer, noRouteBack, backlogFull} {
+	for _, look := range []func(*path, *judgement, *leg) bool{pausedContainer, addressGone, noRouteBack, backlogFull} {
 		j := judgement{verdict: Unanswered, stage: "container"}
 		if look(p, &j, &leg{tuple: h.Target}) {
 			return found(p, &j), true
@@ -100,6 +101,17 @@ func (s *State) LeavesElsewhere(h Hypothesis, in, out string) Finding {
 	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
 		Why: fmt.Sprintf("The answer of %s leaves by %s, and the request comes in at %s: the container's own routes lead to %s another way.", p.name(), out, in, client),
 		Fix: p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via %s", client, client.BitLen(), p.t.world.gatewayWords(h.Target.Dst.Addr()))})}
+}
+
+// PortBlocked says that the container's port of its bridge forwards nothing: neither
+// what asks for its link-layer address, nor the request if that is known.
+func (s *State) PortBlocked(h Hypothesis, bridge string, port host.Link) Finding {
+	f := Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseBridgePortBlocked, Container: h.Container}
+	f.Why, f.Fix = blockedPort(bridge, port)
+	if e, ok := s.Namespace(capture.HostNetns).Neighbour(h.Target.Dst.Addr(), bridge).Get(); ok && e.MAC != "" {
+		f.Verdict, f.Stage = Dropped, "bridge"
+	}
+	return f
 }
 
 // ProxyCutOff says that a rule keeps docker-proxy from the container.

@@ -470,6 +470,7 @@ func (t *Tracker) proxies(n uint32, g *leg, p *decode.Packet, pt *point, middle 
 		if !t.ours(g.tuple.Src) {
 			g.flags |= legUnplaced // a request may turn up whose next leg it is
 		}
+		t.undecidedDial = p.Time
 		t.learned.leaving.add(t.leavingHash(p), p.Time)
 		t.orphan(n, p.Time)
 	}

@@ -41,7 +41,7 @@ func answerLost(p *path, j *judgement) bool {
 	if d != nil && d.Reason == "IP_RPFILTER" && f.cause == CauseReversePathFilter {
 		f.proof = Proven
 	}
-	if d != nil && slices.Contains(queueReasons, d.Reason) {
+	if d != nil && isQueueReason(d.Reason) {
 		p.queueDropped(j, d, reply)
 		return true
 	}
@@ -255,6 +255,9 @@ func neighbourGone(p *path, j *judgement) {
 		j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && ownerOf(p.earlierEngine(), ip) == "" && ownerOf(p.latestEngine(), ip) == "")
 		return
 	}
+	if p.portBlocked(j) {
+		return
+	}
 	if d, ok := p.detour(nil).Get(); ok {
 		j.cause, j.proof, j.fix = CauseRoutedElsewhere, Inferred, p.detourFix(d)
 		j.why = fmt.Sprintf("%s. Nobody on %s answers for it.", p.detourWords(d), where)
@@ -310,7 +313,7 @@ func vanished(p *path, j *judgement) bool {
 		}
 		return true
 	}
-	if p.kernelDropped(j, dropped) {
+	if p.stoppedAtPort(j) || p.kernelDropped(j, dropped) {
 		return true
 	}
 	if p.notForThisMAC(j) {

@@ -5,6 +5,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
 	"dnatrace/decode"
 )
@@ -197,6 +198,17 @@ func (p *path) mapped() decode.Tuple {
 	return decode.Tuple{}
 }
 
+// proxy is the docker-proxy that listened where the request went when it came, or
+// was found there since; nil for none.
+func (p *path) proxy() *host.Proxy {
+	if n := p.onHost(); n.InEvidence() && p.containerAt(p.tuple.Dst) == nil {
+		if x, ok := p.t.world.proxyAt(n, p.tuple).Get(); ok {
+			return &x
+		}
+	}
+	return p.t.world.proxyFor(p.tuple)
+}
+
 func (p *path) proxied() bool { return p.r.marks&markProxied != 0 }
 
 // translated is the address behind the translation, or "" if none is in
@@ -229,12 +241,12 @@ func (p *path) via(j *judgement) string {
 	case w.containerAt(p.tuple.Dst) != nil:
 		return "" // what was asked for, before any point saw it, is not in evidence
 	case j.verdict == Unanswered && j.stage == "reply-route": // the host's own servers alone are judged so
-		return map[bool]string{true: "proxy", false: "host"}[w.proxyFor(p.tuple) != nil]
-	case p.answeredByHost() && w.proxyFor(p.tuple) != nil && w.elsewhere(p.engineThen(), p.onHost()).Is():
+		return map[bool]string{true: "proxy", false: "host"}[p.proxy() != nil]
+	case p.answeredByHost() && p.proxy() != nil && w.elsewhere(p.engineThen(), p.onHost()).Is():
 		return "proxy" // no rule here leads to the engine's containers
 	case p.answeredByHost() && (p.binding != nil || w.engine() == nil || w.engine().Partial) && !p.untranslated():
 		return "" // a rule may have translated it where no point watched
-	case p.answeredByHost() && w.proxyFor(p.tuple) != nil:
+	case p.answeredByHost() && p.proxy() != nil:
 		return "proxy"
 	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
 		return "host"

@@ -103,10 +103,12 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	}
 	j.verdict, j.proof = Refused, Inferred
 	word := map[decode.TCPFlags]string{decode.RST: "reset", decode.FIN: "closed"}[flag]
-	proxy := p.t.world.proxyFor(p.tuple)
+	proxy := p.proxy()
 	switch from := p.replyFrom(flag); {
 	case p.proxied():
 		p.judgeBackend(j)
+	case proxy != nil && p.untranslated() && p.neverDialled(proxy):
+		j.exhausted(proxy, word+" it", "")
 	case p.inner == nil && p.inside == nil && proxy != nil && p.untranslated():
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = fmt.Sprintf("docker-proxy (pid %d) accepted the connection and %s it: its own connection to %s failed.", proxy.PID, word, proxy.Container)

@@ -1,6 +1,7 @@
 package correlate_test
 
 import (
+	"strings"
 	"testing"
 
 	"dnatrace/capture"
@@ -350,6 +351,33 @@ var proxied = []row{
 		want:  []string{"delivered, via proxy to 172.17.0.2:80, inferred"},
 	},
 	{
+		name:  "the proxy accepts and closes, the way behind it was watched, and no rule is in it: it never asked",
+		but:   func(s *scene) { proxyFor8080(s); s.rules = openRules },
+		story: outside + "0.4ms eth0 H > C F. seq=501 ack=151",
+		want:  []string{"refused at proxy: proxy-exhausted, inferred"},
+	},
+	{
+		name:  "the proxy takes the request, and never asks",
+		but:   func(s *scene) { proxyFor8080(s); s.rules = openRules },
+		story: outside,
+		want:  []string{"unanswered at proxy: proxy-exhausted, inferred"},
+	},
+	{
+		name: "a rule keeps the host from the container: that the proxy did not ask is not known",
+		but: func(s *scene) {
+			proxyFor8080(s)
+			s.rules = strings.Replace(openRules, "COMMIT", "-A OUTPUT -o docker0 -j DROP\nCOMMIT", 1)
+		},
+		story: outside + "0.4ms eth0 H > C F. seq=501 ack=151",
+		want:  []string{"refused at proxy: proxy-backend-failed, inferred"},
+	},
+	{
+		name:  "nothing behind the proxy was watched: that it did not ask is not known",
+		but:   func(s *scene) { proxyFor8080(s); s.rules = openRules; s.unwatch("docker0", "veth1", "web:eth0") },
+		story: outside + "0.4ms eth0 H > C F. seq=501 ack=151",
+		want:  []string{"refused: unknown, inferred"},
+	},
+	{
 		name:  "the proxy's own connection finds a silent server",
 		but:   proxyFor8080,
 		story: outside + backend,
@@ -375,6 +403,9 @@ var proxied = []row{
 		want:  []string{"delivered, via proxy to 172.17.0.2:53, inferred"},
 	},
 }
+
+// openRules are rules of the host that let everything pass.
+const openRules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
 
 // A client's connection to docker-proxy, and the proxy's own.
 const (

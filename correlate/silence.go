@@ -46,8 +46,11 @@ func silentHost(p *path, j *judgement) bool {
 		p.claim(j, p.clientPoint())
 		return true
 	}
+	proxy := p.proxy()
 	switch k := p.hostListener(); {
-	case p.t.world.proxyFor(p.tuple) != nil:
+	case proxy != nil && p.neverDialled(proxy):
+		j.exhausted(proxy, "took the request", ", or it hangs")
+	case proxy != nil:
 		j.stage, j.cause = "proxy", CauseProxyBackendFailed
 		j.why = "docker-proxy accepted the connection and got no answer from the container."
 	case k == nil || k.Process == "" || p.enginesOwn(k):

@@ -96,19 +96,21 @@ type Tracker struct {
 	hurried   deadlineHeap // what the kernel told of a drop
 	aging     queue[age]   // every request, in order of age
 
-	numbers    uint32
-	opened     [2]int64   // when the last two requests were, Unix ns
-	proxied    []deadline // requests a docker-proxy may be serving, oldest first; at is when they were noted
-	world      world
-	neighbours recent[decode.IP, *neighbourWatch]
-	translated recent[decode.Tuple, *decode.Conntrack] // entries whose legs were not seen yet
-	pinned     map[decode.Tuple]*decode.Conntrack      // untranslated UDP flows that are older than what was captured of them
-	passages   recent[passageKey, *passage]
-	drops      recent[dropEnd, *decode.Drop]
-	cutErrors  recent[decode.IP, int64]    // ICMP errors to an address whose quote the capture cut, Unix ns of the last
-	talkers    recent[decode.Tuple, int64] // servers that answered someone; Src unset
-	lastTalker decode.Tuple                // of them the last
-	ending     bool                        // the input is over, and a request is judged that waited for more
+	numbers uint32
+	opened  [2]int64   // when the last two requests were, Unix ns
+	proxied []deadline // requests a docker-proxy may be serving, oldest first; at is when they were noted
+	// undecidedDial is when a docker-proxy last dialled for one of several requests.
+	undecidedDial int64
+	world         world
+	neighbours    recent[decode.IP, *neighbourWatch]
+	translated    recent[decode.Tuple, *decode.Conntrack] // entries whose legs were not seen yet
+	pinned        map[decode.Tuple]*decode.Conntrack      // untranslated UDP flows that are older than what was captured of them
+	passages      recent[passageKey, *passage]
+	drops         recent[dropEnd, *decode.Drop]
+	cutErrors     recent[decode.IP, int64]    // ICMP errors to an address whose quote the capture cut, Unix ns of the last
+	talkers       recent[decode.Tuple, int64] // servers that answered someone; Src unset
+	lastTalker    decode.Tuple                // of them the last
+	ending        bool                        // the input is over, and a request is judged that waited for more
 
 	crowds    recent[server, *crowd] // requests to each server that may be a flood
 	lastCrowd *crowd                 // of them the last

@@ -92,7 +92,7 @@ func (p *path) intendedBefore() bool { return p.earlierEngine() != nil }
 // takenByProcess: a process of the host other than docker-proxy answered, on a
 // port that a container publishes or failed to get.
 func (p *path) takenByProcess(j *judgement) {
-	if !p.answeredByHost() || p.t.world.proxyFor(p.tuple) != nil || !p.untranslated() {
+	if !p.answeredByHost() || p.proxy() != nil || !p.untranslated() {
 		return
 	}
 	k := p.hostListener()

@@ -280,6 +280,9 @@ func (p *path) withoutCarrier() string {
 func (p *path) neighbourCutOff(j *judgement) {
 	bridge := p.withoutCarrier()
 	j.stage, j.cause, j.proof = "neighbour", CauseNeighbourUnresolved, Inferred
+	if p.portBlocked(j) {
+		return
+	}
 	j.why = fmt.Sprintf("Nobody on %s answers for %s: nothing is plugged into %s.", bridge, p.target.Dst.Addr(), bridge)
 	j.fix = p.unplugged(bridge)
 	j.fact("host", p.now, "%s has no carrier", bridge)

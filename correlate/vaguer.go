@@ -33,6 +33,8 @@ var vaguer = map[Cause][]Cause{
 	// The bytes were taken and no answer came: without the engine, just that.
 	CauseContainerPaused: {CauseServerSilent},
 	CauseServerSilent:    {CauseProxyBackendFailed},
+	// Nothing came from docker-proxy: without the points behind it, that it failed.
+	CauseProxyExhausted: {CauseProxyBackendFailed},
 }
 
 // Vaguer lists the causes that tell less of the same thing than c does, unknown

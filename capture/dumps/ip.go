@@ -26,8 +26,9 @@ type ipLink struct {
 	Info     struct {
 		Kind  string `json:"info_kind"`
 		Slave struct {
-			Hairpin  bool `json:"hairpin"`
-			Isolated bool `json:"isolated"`
+			State    string `json:"state"`
+			Hairpin  bool   `json:"hairpin"`
+			Isolated bool   `json:"isolated"`
 		} `json:"info_slave_data"`
 	} `json:"linkinfo"`
 	Addrs []struct {
@@ -59,6 +60,9 @@ func (ls *links) read(raw json.RawMessage) error {
 		Index: in.Index, Name: in.Name, Kind: in.Info.Kind, MAC: in.MAC, MTU: in.MTU, Peer: in.Peer,
 		Up: has("UP"), Running: has("LOWER_UP"), Loopback: in.Type == "loopback" || has("LOOPBACK"), Away: in.PeerNS != nil,
 		Hairpin: in.Info.Slave.Hairpin, Isolated: in.Info.Slave.Isolated,
+	}
+	if slices.Contains(host.PortStates, in.Info.Slave.State) {
+		l.PortState = in.Info.Slave.State
 	}
 	if l.Loopback {
 		l.MAC = ""

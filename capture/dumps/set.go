@@ -76,7 +76,7 @@ func (s *Set) addLinks(netns string, ls links) {
 			continue
 		}
 		if l.Kind == "" { // the other one was printed with -d
-			l.Kind, l.Hairpin, l.Isolated = p.links[i].Kind, p.links[i].Hairpin, p.links[i].Isolated
+			l.Kind, l.Hairpin, l.Isolated, l.PortState = p.links[i].Kind, p.links[i].Hairpin, p.links[i].Isolated, p.links[i].PortState
 		}
 		p.links[i] = l
 	}

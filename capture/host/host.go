@@ -55,6 +55,27 @@ type Link struct {
 	Away      bool   `json:"away,omitempty"`       // the other end is in another namespace, be it known or not
 	Hairpin   bool   `json:"hairpin,omitempty"`    // bridge port setting
 	Isolated  bool   `json:"isolated,omitempty"`   // bridge port setting: no traffic between isolated ports
+	// PortState is what a bridge does with this port of its: one of the Port
+	// constants (BR_STATE_* in include/uapi/linux/if_bridge.h); "" unknown.
+	PortState string `json:"port_state,omitempty"`
+}
+
+// States of a port of a bridge.
+const (
+	PortDisabled   = "disabled"
+	PortListening  = "listening"
+	PortLearning   = "learning"
+	PortForwarding = "forwarding"
+	PortBlocking   = "blocking"
+)
+
+// PortStates lists them in the order of the kernel's numbers.
+var PortStates = []string{PortDisabled, PortListening, PortLearning, PortForwarding, PortBlocking}
+
+// Blocked reports whether the link is a port that a bridge's spanning tree has
+// forward nothing. One that is disabled is just down.
+func (l *Link) Blocked() bool {
+	return l.PortState == PortListening || l.PortState == PortLearning || l.PortState == PortBlocking
 }
 
 // Addr is one address on an interface.

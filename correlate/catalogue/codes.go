@@ -92,6 +92,8 @@ var codes = map[correlate.Cause]Code{
 		ByHand: []string{"docker logs --tail 20 web", insideWeb + "tcpdump -ni eth0 'tcp[13] & 5 != 0'"}},
 	correlate.CauseProxyBackendFailed: {About: "docker-proxy accepted for the container, and cannot reach it.",
 		ByHand: []string{"pgrep -a docker-proxy", "tcpdump -ni docker0 tcp port 80", "iptables -S OUTPUT"}},
+	correlate.CauseProxyExhausted: {About: "docker-proxy accepts, and makes no connection of its own: it has no file descriptor or no local port left, or it hangs.",
+		ByHand: []string{"pgrep -a docker-proxy", "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits", "ss -s; sysctl net.ipv4.ip_local_port_range"}},
 	correlate.CauseMTU: {About: "Packets of full size do not get through, and small ones do.",
 		ByHand: []string{"ip link show eth0; ip link show docker0", "tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 4'", "ping -M do -s 1472 198.51.100.1  # from the client"}},
 	correlate.CauseZeroWindow: {About: "One side has stopped reading, so that the other may send no more.",

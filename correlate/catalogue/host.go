@@ -17,6 +17,8 @@ var daemon = []Entry{
 		"RST of the host on its loopback; no docker-proxy for the mapping", "Restart the container.", "proxy-gone"),
 	shown("28b", "docker-proxy cannot reach the container", silent("proxy", correlate.CauseProxyBackendFailed, inferred),
 		"the host accepted, and no connection of the proxy's own was seen", "Find what keeps the host from the container: rules on OUTPUT.", "proxy-backend-dropped"),
+	shown("28c", "docker-proxy has no file descriptor, or the host no local port, left for its own connection", refused("proxy", correlate.CauseProxyExhausted, inferred),
+		"the host accepted and closed; the points behind docker-proxy saw nothing of it, and no rule is in its way", "Raise the limit of open files of the engine's service, and restart it; or widen ip_local_port_range.", "proxy-exhausted", "proxy-exhausted-files"),
 	shown("29", "Without docker-proxy: the NAT rule is missing and the engine holds the port", silent("host", correlate.CauseRulesMissing, inferred),
 		"an untranslated request that dockerd's socket took", "Restart the container or the engine.", "rules-missing-without-proxy"),
 	shown("30", "Without docker-proxy: neighbours on one bridge, or the host's loopback, and no rule hides the source", lost("bridge", correlate.CauseUntranslatedSource, inferred),

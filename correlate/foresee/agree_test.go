@@ -23,6 +23,7 @@ import (
 // what it does then is its own affair.
 var unforeseen = []correlate.Cause{
 	correlate.CauseServerSilent, correlate.CauseServerReset, correlate.CauseMTU, correlate.CauseZeroWindow, "conntrack-invalid", "duplicate-address", "upstream",
+	correlate.CauseTTLExpired, correlate.CauseFragmentsMissing, correlate.CauseWrongMAC, correlate.CauseQueueDrop, correlate.CauseProxyExhausted,
 }
 
 // undecided are fixtures whose cause no state that is read shows, and what the
@@ -40,6 +41,7 @@ var undecided = map[string]struct {
 	"container-tunnel":      {correlate.Delivered, "what the server does"},
 	"stale-neighbour":       {correlate.Delivered, "what the server does"},
 	"proxy-backend-dropped": {correlate.Dropped, ""},
+	"proxy-exhausted-files": {correlate.Refused, ""}, // the proxy ended of it, and the state is that of the end
 }
 
 // TestForeseesWhatDiagnoseSees asks, of the state in every fixture, what would

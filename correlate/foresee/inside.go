@@ -110,6 +110,9 @@ func (w *walk) door(t decode.Tuple) (correlate.Finding, bool) {
 	if l := in.LinkNamed(in.LinkWith(t.Dst.Addr())); l != nil && !l.Up {
 		return w.unresolved(bridge, fmt.Sprintf("%s in %s is down", l.Name, w.h.Container.Name), fmt.Sprintf("docker restart %s", correlate.Shell(w.h.Container.Name))), false
 	}
+	if port := w.host.LinkNamed(veth); port != nil && port.Blocked() {
+		return w.s.PortBlocked(w.h, bridge, *port), false
+	}
 	w.pass("neighbour", nil, "%s is on %s", t.Dst.Addr(), bridge)
 	w.pass("veth", nil, "%s leads into %s", veth, w.h.Container.Name)
 	return correlate.Finding{}, true
@@ -160,7 +163,7 @@ func (w *walk) inside() {
 		return
 	}
 	switch {
-	case isSilent && (listens || silent.Cause == correlate.CauseReplyNoRoute):
+	case isSilent && (listens || silent.Cause == correlate.CauseReplyNoRoute || silent.Cause == correlate.CauseContainerAddress):
 		w.finish(silent, Drop)
 	case !listener.Known():
 		w.hole("whether anything in " + w.h.Container.Name + " listens is not in evidence: " + listener.Why())

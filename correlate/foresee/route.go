@@ -6,28 +6,11 @@ import (
 	"dnatrace/correlate/known"
 )
 
-// sourceFor is the address that the host uses towards another: that of the
-// route, else the first of the link that is of the same family. Invalid where that
+// sourceFor is the address that the host uses towards another. Invalid where that
 // is not known.
 func sourceFor(n known.Namespace, dst netip.Addr) netip.Addr {
-	r, ok := n.Route(known.Lookup{Dst: dst}).Get()
-	switch {
-	case !ok:
-		return netip.Addr{}
-	case r.Src.IsValid():
-		return r.Src
-	}
-	return addrOn(n, r.Link, dst.Is4())
-}
-
-// addrOn is the first address of a link and family that is not link-local.
-func addrOn(n known.Namespace, link int, v4 bool) netip.Addr {
-	for _, a := range n.State().Addrs {
-		if ip := a.Prefix.Addr().Unmap(); a.Link == link && ip.Is4() == v4 && !ip.IsLinkLocalUnicast() {
-			return ip
-		}
-	}
-	return netip.Addr{}
+	src, _ := n.Source(dst).Get()
+	return src
 }
 
 // leaves is the interface by which the host sends on what goes from src to dst and

@@ -113,6 +113,10 @@ func setBridgePort(byIndex map[int]*host.Link, m []byte) {
 		for _, p := range attributes(a.Data) {
 			on := len(p.Data) > 0 && p.Data[0] != 0
 			switch p.Type {
+			case nl.IFLA_BRPORT_STATE:
+				if len(p.Data) > 0 && int(p.Data[0]) < len(host.PortStates) {
+					link.PortState = host.PortStates[p.Data[0]]
+				}
 			case nl.IFLA_BRPORT_MODE:
 				link.Hairpin = on
 			case nl.IFLA_BRPORT_ISOLATED:

@@ -20,7 +20,7 @@ func main() {
 	}
 }
 
-// write writes CAUSES.md and causes/CODE.md below a folder, and removes pages
+// write writes CAUSES.md, REASONS.md and causes/CODE.md below a folder, and removes pages
 // of causes that are no more.
 func write(folder string) error {
 	all, err := pages()

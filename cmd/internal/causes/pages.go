@@ -20,7 +20,7 @@ func pages() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{"CAUSES.md": table}
+	out := map[string]string{"CAUSES.md": table, "REASONS.md": reasonsPage()}
 	for _, code := range catalogue.Codes() {
 		text, err := codePage(code, known)
 		if err != nil {

@@ -23,7 +23,7 @@ func read(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range append(files, filepath.Join(docs, "CAUSES.md")) {
+	for _, f := range append(files, filepath.Join(docs, "CAUSES.md"), filepath.Join(docs, "REASONS.md")) {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
@@ -46,8 +46,18 @@ func TestEveryCauseHasItsPage(t *testing.T) {
 			t.Errorf("no page of %s: %s", c, regenerate)
 		}
 	}
-	if want := len(correlate.Causes()) + 1; len(have) != want {
+	if want := len(correlate.Causes()) + 2; len(have) != want {
 		t.Errorf("%d pages, want %d: %s", len(have), want, regenerate)
+	}
+}
+
+func TestEveryReasonOfTheKernelHasItsRow(t *testing.T) {
+	page := read(t)["REASONS.md"]
+	for _, name := range correlate.DropReasons() {
+		means, cause := correlate.ExplainDrop(name)
+		if row := fmt.Sprintf("| `%s` | %s | ", name, means); !strings.Contains(page, row) || cause != "" && !strings.Contains(page, row+fmt.Sprintf("[`%s`]", cause)) {
+			t.Errorf("REASONS.md lacks %q, cause %q: %s", row, cause, regenerate)
+		}
 	}
 }
 
