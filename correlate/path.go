@@ -315,8 +315,12 @@ func (p *path) entered() bool {
 }
 
 // isServersDoor reports whether a point is the server's, not the client's own
-// when that is a container too. Which way the request went there tells.
+// when that is a container too. Which way the request went there tells, but where a
+// bridge floods, it goes into others, too.
 func (p *path) isServersDoor(pt *point) bool {
+	if p.isOthersDoor(pt) {
+		return false
+	}
 	if in, known := p.wentInAt(pt); known {
 		return in
 	}
@@ -341,6 +345,24 @@ func (p *path) mayHaveArrived(pt *point) bool {
 	}
 	_, veth := p.t.world.wayTo(p.home, p.target.Dst)
 	return veth == ""
+}
+
+// isOthersDoor reports whether a point is the door of another container than the one
+// that the request is for: it has another owner, or its owner is not known, and the
+// server's own interface was watched and saw nothing.
+func (p *path) isOthersDoor(pt *point) bool {
+	if p.container == nil || depth(pt) < depthOfDoors {
+		return false
+	}
+	if owner := p.t.containerOf(pt); owner != "" || pt.Role != capture.RoleVeth {
+		return owner != "" && owner != p.home
+	}
+	for i := range p.t.points {
+		if o := &p.t.points[i]; o.same == o.ID && o.Role == capture.RoleContainer && o.Netns == p.home && p.bears(o) && !p.saw(o, request) {
+			return true
+		}
+	}
+	return false
 }
 
 // wentInAt reports whether the request entered a container at a point that is one's

@@ -96,6 +96,13 @@ func (p *path) orRejected(f finding) finding {
 	return finding{cause: CauseUnknown, proof: Inferred, fix: f.fix, why: f.why + " Or a rule rejected it: " + lack + "."}
 }
 
+// proxyMayHold reports whether the engine publishes what was asked for, so that its
+// docker-proxy may be what took the request.
+func (p *path) proxyMayHold() bool {
+	c, _ := p.t.world.mapping(p.engineThen(), p.tuple)
+	return c != nil
+}
+
 // refusedLate: accepted, then closed or reset before any byte of answer.
 func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	if p.answerBytes() != nil {
@@ -120,7 +127,7 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	case flag == decode.RST && p.invalid(j):
 	case !p.untranslated():
 		p.takenBySomeone(j)
-	case !p.t.world.known():
+	case !p.t.world.known() || !listener(p.onHost(), p.tuple).Known() && p.proxyMayHold():
 		j.stage, j.cause = "host", CauseUnknown
 		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer; whose process did so is not in evidence.", word)
 		j.blind = append(j.blind, "whether docker-proxy holds the port is not in evidence")

@@ -23,7 +23,9 @@ var vaguer = map[Cause][]Cause{
 	CauseInternalNetwork:    {CauseFirewallDrop, CauseFirewallReject},
 	CausePublishedElsewhere: {CauseFirewallDrop, CauseFirewallReject},
 	CauseRulesMissing:       {CauseFirewallDrop, CauseFirewallReject},
-	CauseRoutedElsewhere:    {CauseFirewallDrop, CauseFirewallReject, CauseNeighbourUnresolved},
+	// Nobody answers behind a port that forwards nothing.
+	CauseBridgePortBlocked: {CauseNeighbourUnresolved},
+	CauseRoutedElsewhere:   {CauseFirewallDrop, CauseFirewallReject, CauseNeighbourUnresolved},
 	// Nothing translated it: without the rules, that the engine's are not in force.
 	CauseUntracked: {CauseRulesMissing},
 	// Nobody answers for the address: without the engine, just that.
