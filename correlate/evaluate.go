@@ -123,7 +123,7 @@ func (p *path) ruled() (ruleset.Outcome, bool) {
 		return ruleset.Outcome{}, false
 	}
 	out := set.Evaluate(packet)
-	return out, out.Certain()
+	return out, out.Sure != ruleset.Unclear
 }
 
 // gotThrough reports whether the request is known to have passed the host's

@@ -372,8 +372,14 @@ func (p *path) translatedAway(j *judgement, in *point) bool {
 		return true
 	}
 	j.between = [2]string{in.Name, next.Name}
-	p.dropCause(j, in)
-	j.why = fmt.Sprintf("The rules translate the request to %s: %s. %s", to.DstEnd(), hit.Text, j.why)
+	if p.nobodyOwns(to.Dst) {
+		out, _ := p.ruled()
+		j.stage, j.cause, j.rule = out.Stage, CauseStaleTranslation, &hit
+		j.why, j.fix = leftover(to.Dst.Addr(), &hit)
+	} else {
+		p.dropCause(j, in)
+		j.why = fmt.Sprintf("The rules translate the request to %s: %s. %s", to.DstEnd(), hit.Text, j.why)
+	}
 	j.fact("rules", p.r.opened, "rule in %s: %s", placeOf(&hit), hit.Text)
 	p.claim(j, p.clientPoint(), next)
 	return true

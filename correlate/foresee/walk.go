@@ -246,6 +246,12 @@ func (w *walk) through(out ruleset.Outcome) {
 		w.bound()
 	}
 	switch {
+	case out.Verdict == ruleset.Unclear && out.Sure == ruleset.Dropped && w.leftover(out):
+		f := w.s.Stale(w.h, w.by)
+		f.Verdict, f.Stage = correlate.Dropped, out.Stage
+		// By which of two rules it is dropped makes no difference to that.
+		w.holes = slices.DeleteFunc(w.holes, func(hole string) bool { return slices.Contains(out.Unknown, hole) })
+		w.finish(f, told)
 	case out.Verdict == ruleset.Unclear:
 		w.unclear(out)
 	case stopped(out):
@@ -259,6 +265,14 @@ func (w *walk) through(out ruleset.Outcome) {
 		}
 		w.enter(w.leaving(out))
 	}
+}
+
+// leftover reports whether the request is translated to an address of a network of
+// the engine's that no running container has.
+func (w *walk) leftover(out ruleset.Outcome) bool {
+	w.h.Target = out.Tuple
+	ip := out.Tuple.Dst.Addr()
+	return out.Translation != nil && w.s.Network(ip) != "" && w.s.Owner(ip).None()
 }
 
 // ledAstray: routing leads what was translated past the bridge of its container.

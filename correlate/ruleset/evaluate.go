@@ -16,9 +16,13 @@ const mostRuns = 64
 func (s *Set) Evaluate(p Packet) Outcome {
 	out := s.evaluate(p)
 	if s.swapped == nil {
+		out.Sure = out.Verdict
 		return out
 	}
 	other := s.swapped.evaluate(p)
+	if out.Verdict == other.Verdict && out.Tuple == other.Tuple && out.Stage == other.Stage {
+		out.Sure = out.Verdict
+	}
 	if out.Verdict != other.Verdict || out.Tuple != other.Tuple || (out.Rule == nil) != (other.Rule == nil) || out.Rule != nil && !out.Rule.same(*other.Rule) {
 		out.Unknown = unique(append(out.Unknown, "which of iptables-legacy and nf_tables is asked first is not known: they have chains of the same priority"))
 		out.Verdict = Unclear

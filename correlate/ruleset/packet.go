@@ -154,6 +154,9 @@ type Outcome struct {
 	// Unknown says what could not be evaluated and may matter. If it is empty,
 	// the outcome is certain, given the packet and the rules.
 	Unknown []string
+	// Sure is what becomes of the packet for certain, if not by which of two rules,
+	// that of iptables-legacy or of nf_tables; Unclear if that is not certain.
+	Sure Verdict
 }
 
 // Lookups are what the rule that stopped the packet asked sets.
