@@ -26,7 +26,7 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 		t.learnFromARP(p, pt)
 		switch {
 		case p.Src == p.Dst:
-			t.neighbourAnswered(p) // it announces itself (RFC 5227 §3)
+			t.neighbourAnswered(p, pt) // it announces itself (RFC 5227 §3)
 		case !p.Src.Addr().IsValid() || p.Src.Addr().IsUnspecified():
 			// It asks whether its own address is free, and hopes for silence.
 		case pt.Role == capture.RoleBridge || pt.Role == capture.RoleVeth || pt.Role == capture.RoleOther:
@@ -35,7 +35,7 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 			t.seek(p, pt)
 		}
 	case decode.ARPReply, decode.Advertise:
-		t.neighbourAnswered(p)
+		t.neighbourAnswered(p, pt)
 	case decode.ICMPError:
 		if p.Quote > 0 && int(p.Quote) <= len(quotes) {
 			t.complaint(p, &quotes[p.Quote-1], pt)
@@ -66,8 +66,8 @@ func (t *Tracker) asked(p *decode.Packet, pt *point) {
 	n.asked = p.Time
 }
 
-func (t *Tracker) neighbourAnswered(p *decode.Packet) {
-	t.found(p.Src)
+func (t *Tracker) neighbourAnswered(p *decode.Packet, pt *point) {
+	t.found(p.Src, pt)
 	n := t.neighbours.get(p.Src)
 	if n == nil {
 		return

@@ -108,8 +108,13 @@ func (t *Tracker) seek(p *decode.Packet, pt *point) {
 	s.Count++
 }
 
-// found notes that somebody has an address.
-func (t *Tracker) found(ip decode.IP) { delete(t.beside.sought, ip) }
+// found notes that somebody said at a card that he has an address. Who says so
+// behind it, as an engine does of each container that starts, answers nobody there.
+func (t *Tracker) found(ip decode.IP, pt *point) {
+	if pt.Role == capture.RoleNIC && pt.Netns == capture.HostNetns {
+		delete(t.beside.sought, ip)
+	}
+}
 
 // Sought are the addresses that were asked for and not answered for, the host's
 // own first.

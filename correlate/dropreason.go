@@ -14,6 +14,9 @@ const netfilterDrop = "NETFILTER_DROP"
 // Copies that an interface takes in since it is watched have it, too.
 const otherHost = "OTHERHOST"
 
+// socketFilter is the reason of what reached a socket whose own filter does not take it.
+const socketFilter = "SOCKET_FILTER"
+
 // dropSite is where the kernel dropped a packet.
 type dropSite struct {
 	in   string // the point that saw it last
@@ -172,7 +175,7 @@ var dropReasons = map[string]dropReason{
 	"BPF_CGROUP_EGRESS":  {means: "a BPF program of a control group", fix: fix("bpftool cgroup tree")},
 	"SECURITY_HOOK":      {means: "a security module (SELinux, AppArmor, a BPF program)", fix: fix("journalctl -k | grep -i -e avc -e apparmor")},
 	"XFRM_POLICY":        {means: "an IPsec policy wants it encrypted, or not at all", fix: fix("ip xfrm policy")},
-	"SOCKET_FILTER":      plain("a filter of the socket that it is for"),
+	socketFilter:         plain("a filter of the socket that it is for"),
 	"TAP_FILTER":         plain("a filter of a tap interface"),
 	"TAP_TXFILTER":       plain("a filter of a tap interface"),
 	"QDISC_DROP":         queued("a queueing discipline threw it away"),

@@ -17,12 +17,18 @@ func heldByHost(p *path, j *judgement) bool {
 		j.undetermined(p, lack) // it passed the rules, and what took it is not told
 		return true
 	}
+	return p.keptUntranslated(j)
+}
+
+// keptUntranslated: the request is for a port that a container publishes, went to the
+// host itself as it came, and whoever holds the port there does not serve it.
+func (p *path) keptUntranslated(j *judgement) bool {
 	if p.binding == nil || !p.t.world.own(p.onHost(), p.tuple.Dst.Addr()).Is() {
 		return false
 	}
 	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
 	switch proxy := p.t.world.proxyAt(p.onHost(), p.tuple); {
-	case p.heldByEngine(j) || p.pinned(j):
+	case p.heldByEngine(j) || p.pinned(j) || p.keptUntracked(j):
 	case !proxy.Known():
 		j.cause = CauseUnknown
 		j.why = fmt.Sprintf("The engine publishes %s on port %d, and the request went to the host itself, untranslated: what takes it there is not in evidence.", p.name(), p.binding.HostPort)
@@ -57,10 +63,8 @@ func (p *path) heldByEngine(j *judgement) bool {
 	if p.pinned(j) {
 		return true
 	}
-	if f, ok := leftUntracked(p, p.engineThen()); ok {
-		j.stage, j.cause, j.proof, j.why, j.fix = "host", f.cause, Inferred, f.why, f.fix
+	if p.keptUntracked(j) {
 		j.fact("host", p.now, "%s listens on %s, and serves nothing there", processName(k), k.Local)
-		p.tellExemption(j, f.rule)
 		return true
 	}
 	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
@@ -68,6 +72,16 @@ func (p *path) heldByEngine(j *judgement) bool {
 	j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
 	j.fact("host", p.now, "%s listens on %s", processName(k), k.Local)
 	return true
+}
+
+// keptUntracked: a rule exempts the request from connection tracking.
+func (p *path) keptUntracked(j *judgement) bool {
+	f, ok := leftUntracked(p, p.engineThen())
+	if ok {
+		j.stage, j.cause, j.proof, j.why, j.fix = "host", f.cause, Inferred, f.why, f.fix
+		p.tellExemption(j, f.rule)
+	}
+	return ok
 }
 
 // pinned: an entry of connection tracking is older than the mapping, and rules

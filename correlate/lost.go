@@ -313,6 +313,9 @@ func vanished(p *path, j *judgement) bool {
 		}
 		return true
 	}
+	if dropped != nil && dropped.Reason == socketFilter && p.keptUntranslated(j) {
+		return true // an engine since 29 holds its ports by sockets that take nothing
+	}
 	if p.stoppedAtPort(j) || p.kernelDropped(j, dropped) {
 		return true
 	}
