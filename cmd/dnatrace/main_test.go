@@ -3,6 +3,9 @@ package main
 import (
 	"os"
 	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
 	"testing"
 
 	"dnatrace/capture/opener"
@@ -21,6 +24,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// hangsUp has what the tests start be ended by SIGHUP, also where they themselves were
+// started with nohup: a signal that is ignored stays so in a child, one that is caught
+// does not.
+var hangsUp = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
+
 // process is the program as a process of its own, not yet started.
 func process(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
@@ -28,6 +36,7 @@ func process(t *testing.T, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hangsUp()
 	c := exec.Command(self, args...)
 	c.Env = append(os.Environ(), asProgram+"=1")
 	return c
