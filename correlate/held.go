@@ -63,9 +63,9 @@ func (p *path) heldByEngine(j *judgement) bool {
 	if p.pinned(j) {
 		return true
 	}
-	if p.keptUntracked(j) {
+	if _, ok := leftUntracked(p, p.engineThen()); ok {
 		j.fact("host", p.now, "%s listens on %s, and serves nothing there", processName(k), k.Local)
-		return true
+		return p.keptUntracked(j)
 	}
 	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
 	j.why = fmt.Sprintf("The engine holds port %d for %s without serving it, and the request got there untranslated: the engine's NAT rule is not in force.", p.binding.HostPort, p.name())

@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"dnatrace/capture/filter"
 	"dnatrace/decode"
@@ -48,7 +49,7 @@ func (f filters) texts() []string {
 // unhide takes a verdict back that rests on not having seen what a filter may
 // have hidden.
 func (p *path) unhide(j *judgement) {
-	if len(p.t.journal.filters) == 0 || j.verdict == Undetermined {
+	if len(p.t.journal.filters) == 0 && !p.t.journal.narrowed() || j.verdict == Undetermined {
 		return
 	}
 	what := p.hidden(j)
@@ -81,7 +82,33 @@ func (p *path) hidden(j *judgement) string {
 			return fmt.Sprintf("the capture filter %q may hide %s", f.Text, s.what)
 		}
 	}
-	return ""
+	return p.beyondTarget()
+}
+
+// narrowed reports whether dnatrace itself captured for a target, and so no more than
+// the target's ports and what the engine's mappings make of them.
+func (g *journal) narrowed() bool {
+	return g.opening != nil && g.opening.Target != "" && strings.HasPrefix(g.opening.Program, "dnatrace")
+}
+
+// asksForTargetAlone reports whether a capture for a target asked for the target's own
+// ports alone, since no engine told where they lead.
+func (t *Tracker) asksForTargetAlone() bool { return t.journal.narrowed() && t.world.engine() == nil }
+
+// beyondTarget says that the request was translated, or may have been, to what a
+// capture for a target did not ask for, since no engine told where the target's ports
+// lead; "" if not.
+func (p *path) beyondTarget() string {
+	b := p.behind()
+	switch {
+	case !p.t.asksForTargetAlone() || p.inner != nil || p.inside != nil || p.proxied() || b.DstPort == p.tuple.DstPort:
+		return ""
+	case b.Dst != (decode.IP{}):
+		return fmt.Sprintf("%s, to which the request is translated, was not captured: no engine told that it belongs to the target", b.DstEnd())
+	case p.untranslated():
+		return ""
+	}
+	return "what the request may be translated to was not captured: no engine told where the target's ports lead"
 }
 
 // behind is the tuple of the request as the server gets it, as far as it is

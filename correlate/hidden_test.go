@@ -61,6 +61,27 @@ var hidings = []row{
 		blind: `the capture filter "tcp[13] & 2 != 0" may hide`,
 	},
 	{
+		name:  "without an engine, a capture for a port does not ask for what the port is translated to",
+		but:   func(s *scene) { s.engine, s.target = nil, "8080" },
+		story: "0ms eth0 C > H S seq=100\n" + translated,
+		want:  []string{"undetermined: unknown, via dnat to 172.17.0.2:80, inferred"},
+		blind: "172.17.0.2:80, to which the request is translated, was not captured",
+	},
+	{
+		name:  "nor is it known what that would be",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.target = "8080" },
+		story: "0ms eth0 C > H S seq=100",
+		want:  []string{"undetermined: unknown, inferred"},
+		blind: "no engine told where the target's ports lead",
+	},
+	{
+		name:  "with the engine's mapping it does",
+		but:   func(s *scene) { s.target = "8080" },
+		story: "0ms eth0 C > H S seq=100\n" + translated,
+		want:  []string{"dropped between eth0 and docker0: unknown, via dnat to 172.17.0.2:80, inferred"},
+	},
+	{
 		name:  "a reset that was seen is one, but who sent it is hidden",
 		but:   narrowed("tcp port 8080 or icmp"),
 		story: rstHost,

@@ -115,6 +115,9 @@ func (p *path) untranslated() bool {
 	if e := p.x.conntrack; e != nil {
 		return e.Reply.Reverse() == e.Orig
 	}
+	if p.t.asksForTargetAlone() {
+		return false // what it may have become was not captured
+	}
 	if p.halfway() || p.x.rival != 0 || p.seenBehind() || p.firstLost() || p.maskedBeyondRecognition() {
 		return false // what it was before it was seen, or is behind, is not in evidence
 	}

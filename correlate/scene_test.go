@@ -21,6 +21,7 @@ type scene struct {
 	points  []capture.Point
 	sources []capture.SourceState
 	filter  []string                // what the capture was narrowed by
+	target  string                  // what dnatrace itself captured for
 	probe   []netip.Addr            // clients that are made up
 	engine  *engine.Snapshot        // nil: no engine in evidence
 	samples map[string]*host.Sample // by namespace
@@ -212,7 +213,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
 
 // opening is what a stream begins with.
 func (s *scene) opening() []decode.Event {
-	out := []decode.Event{&decode.Start{Time: epoch, Start: capture.Start{Format: 1, Started: epoch, Filter: s.filter, Probe: s.probe}}}
+	out := []decode.Event{&decode.Start{Time: epoch, Start: capture.Start{Format: 1, Program: "dnatrace", Target: s.target, Started: epoch, Filter: s.filter, Probe: s.probe}}}
 	for _, st := range s.sources {
 		out = append(out, &decode.Source{Time: epoch, SourceState: st})
 	}
