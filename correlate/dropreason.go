@@ -81,7 +81,7 @@ func tellsALoss(reason string) bool {
 }
 
 // lossReasons are reasons of that kind that do not name a cause by themselves.
-var lossReasons = append([]string{netfilterDrop, "IP_RPFILTER", "IP_INADDRERRORS", "IP_CSUM", "TCP_CSUM", "UDP_CSUM"}, unansweredReasons...)
+var lossReasons = []string{netfilterDrop, "IP_RPFILTER", "IP_INADDRERRORS", "IP_CSUM", "TCP_CSUM", "UDP_CSUM"}
 
 // unansweredReasons are those of what waited for a link-layer address.
 var unansweredReasons = []string{"NEIGH_FAILED", "NEIGH_QUEUEFULL"}

@@ -105,7 +105,7 @@ func (p *path) beyondTarget() string {
 		return ""
 	case b.Dst != (decode.IP{}):
 		return fmt.Sprintf("%s, to which the request is translated, was not captured: no engine told that it belongs to the target", b.DstEnd())
-	case p.untranslated():
+	case p.keptHere():
 		return ""
 	}
 	return "what the request may be translated to was not captured: no engine told where the target's ports lead"

@@ -184,7 +184,7 @@ func TestWatchAsAPersonUsesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	var line bytes.Buffer
-	line.WriteString("env TZ=UTC LC_ALL=C.UTF-8 TERM=screen-256color " + asProgram + "=1 " + p.Path)
+	line.WriteString("env -u NO_COLOR TZ=UTC LC_ALL=C.UTF-8 TERM=screen-256color " + asProgram + "=1 " + p.Path)
 	line.WriteString(" watch --replay " + here + "/demo-forward-drop/recording.pcapng.gz --speed 0; echo exit $?; exec sleep 1000")
 	x := &tmux{t, filepath.Join(t.TempDir(), "tmux")}
 	t.Setenv("LC_ALL", "C.UTF-8")
