@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -148,11 +149,29 @@ func TestAPipelineThatIsInterruptedTogetherEndsInOrder(t *testing.T) {
 	}
 }
 
+// heard is what a process has said so far.
+type heard struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (h *heard) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all.Write(b)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all.String()
+}
+
 // watching starts a diagnosis in a namespace of its own, and returns when it
 // listens.
-func watching(t *testing.T, c *exec.Cmd) (said *bytes.Buffer) {
+func watching(t *testing.T, c *exec.Cmd) (said *heard) {
 	t.Helper()
-	said = new(bytes.Buffer)
+	said = new(heard)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
