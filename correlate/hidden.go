@@ -82,6 +82,9 @@ func (p *path) hidden(j *judgement) string {
 			return fmt.Sprintf("the capture filter %q may hide %s", f.Text, s.what)
 		}
 	}
+	if j.verdict == Refused || j.verdict == Delivered {
+		return "" // somebody said so
+	}
 	return p.beyondTarget()
 }
 

@@ -115,7 +115,7 @@ func (p *path) untranslated() bool {
 	if e := p.x.conntrack; e != nil {
 		return e.Reply.Reverse() == e.Orig
 	}
-	if p.t.asksForTargetAlone() {
+	if p.t.asksForTargetAlone() && len(p.coming) == 0 {
 		return false // what it may have become was not captured
 	}
 	if p.halfway() || p.x.rival != 0 || p.seenBehind() || p.firstLost() || p.maskedBeyondRecognition() {
