@@ -63,9 +63,10 @@ func (p *path) heldByEngine(j *judgement) bool {
 	if p.pinned(j) {
 		return true
 	}
-	if _, ok := leftUntracked(p, p.engineThen()); ok {
+	if f, ok := leftUntracked(p, p.engineThen()); ok {
 		j.fact("host", p.now, "%s listens on %s, and serves nothing there", processName(k), k.Local)
-		return p.keptUntracked(j)
+		p.tellUntracked(j, f)
+		return true
 	}
 	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
 	j.why = fmt.Sprintf("The engine holds port %d for %s without serving it, and the request got there untranslated: the engine's NAT rule is not in force.", p.binding.HostPort, p.name())
@@ -78,10 +79,15 @@ func (p *path) heldByEngine(j *judgement) bool {
 func (p *path) keptUntracked(j *judgement) bool {
 	f, ok := leftUntracked(p, p.engineThen())
 	if ok {
-		j.stage, j.cause, j.proof, j.why, j.fix = "host", f.cause, Inferred, f.why, f.fix
-		p.tellExemption(j, f.rule)
+		p.tellUntracked(j, f)
 	}
 	return ok
+}
+
+// tellUntracked tells of a request that nothing translates, since it is not tracked.
+func (p *path) tellUntracked(j *judgement, f finding) {
+	j.stage, j.cause, j.proof, j.why, j.fix = "host", f.cause, Inferred, f.why, f.fix
+	p.tellExemption(j, f.rule)
 }
 
 // pinned: an entry of connection tracking is older than the mapping, and rules

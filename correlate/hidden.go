@@ -49,7 +49,7 @@ func (f filters) texts() []string {
 // unhide takes a verdict back that rests on not having seen what a filter may
 // have hidden.
 func (p *path) unhide(j *judgement) {
-	if len(p.t.journal.filters) == 0 && !p.t.journal.narrowed() || j.verdict == Undetermined {
+	if len(p.t.journal.filters) == 0 && !p.t.asksForTargetAlone() || j.verdict == Undetermined {
 		return
 	}
 	what := p.hidden(j)

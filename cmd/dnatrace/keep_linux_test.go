@@ -107,18 +107,13 @@ func TestADirectoryThatIsGoneIsToldOnceAndTheRunGoesOn(t *testing.T) {
 }
 
 func TestKeepingThatMakesNoSenseIsRefused(t *testing.T) {
-	for args, want := range map[string]string{
+	refuses(t, "diagnose", map[string]string{
 		"--keep 5m":             "--keep: say with --save",
 		"--on-failure true":     "--on-failure: say with --save",
 		"--save-limit 1GiB":     "--save-limit: say with --save",
 		"--save d --keep 10kB":  "at least 1MiB",
 		"--save d --keep often": "neither a time (5m) nor a size",
-	} {
-		out, errs, code := dnatrace(append([]string{"diagnose"}, strings.Fields(args)...)...)
-		if code != exitTrouble || out != "" || !strings.Contains(errs, want) {
-			t.Errorf("%s: exit %d: %s", args, code, errs)
-		}
-	}
+	})
 	for in, want := range map[string]keepFlag{"10m": {10 * time.Minute, 1}, "64MiB": {1, 64 << 20}, "1h,1GiB": {time.Hour, 1 << 30}, "90s|2MB": {90 * time.Second, 2_000_000}} {
 		k := keepFlag{1, 1}
 		if err := k.Set(in); err != nil || k != want {

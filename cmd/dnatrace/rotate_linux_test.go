@@ -104,8 +104,20 @@ func TestALinkInTheWayIsNotFollowedAndToldOnce(t *testing.T) {
 	}
 }
 
+// refuses holds that a command does nothing with arguments that make no sense, and
+// says why: the messages by the arguments.
+func refuses(t *testing.T, command string, messages map[string]string) {
+	t.Helper()
+	for args, want := range messages {
+		out, errs, code := dnatrace(append([]string{command}, strings.Fields(args)...)...)
+		if code != exitTrouble || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d: %s", args, code, errs)
+		}
+	}
+}
+
 func TestRotationThatMakesNoSenseIsRefused(t *testing.T) {
-	for args, want := range map[string]string{
+	refuses(t, "record", map[string]string{
 		"-w f -W 3":       "-W: bounds the files of -C or -G",
 		"-w f -C 0":       "is none",
 		"-w f -C many":    "is none",
@@ -114,12 +126,7 @@ func TestRotationThatMakesNoSenseIsRefused(t *testing.T) {
 		"-w f%Q -G 60":    "%Q is not known in a name",
 		"-w - -C 1":       "standard output is one file",
 		"-w f -C 1 -W -2": "-W -2: must be more",
-	} {
-		out, errs, code := dnatrace(append([]string{"record"}, strings.Fields(args)...)...)
-		if code != exitTrouble || out != "" || !strings.Contains(errs, want) {
-			t.Errorf("%s: exit %d: %s", args, code, errs)
-		}
-	}
+	})
 }
 
 func TestSizesAreTcpdumps(t *testing.T) {
