@@ -54,12 +54,28 @@ func (p *path) unhide(j *judgement) {
 	}
 	what := p.hidden(j)
 	switch {
-	case what == "":
+	case what == "" || p.kernelTold(j):
 	case j.verdict == Delivered && p.r.answered != 0:
 		j.note("%s: what became of the request there is not in evidence", what)
 	default:
 		j.undetermined(p, what)
 	}
+}
+
+// kernelTold reports whether a verdict rests on what the kernel told of this very
+// packet, and on nothing that was not seen.
+func (p *path) kernelTold(j *judgement) bool {
+	switch j.verdict {
+	case Dropped:
+		return p.dropTold(request, false)
+	case AnswerLost:
+		return p.dropTold(reply, false)
+	case Unanswered:
+		return j.cause == CauseContainerFirewall && p.dropTold(request, true)
+	case Refused:
+		return j.rule != nil && j.proof == Proven
+	}
+	return false
 }
 
 // hidden says which packets that belong to a request a filter may have hidden,
@@ -84,6 +100,9 @@ func (p *path) hidden(j *judgement) string {
 	}
 	if j.verdict == Refused || j.verdict == Delivered {
 		return "" // somebody said so
+	}
+	if j.verdict == Dropped && j.rule != nil {
+		return "" // by the rules, it got no further, whatever was captured there
 	}
 	return p.beyondTarget()
 }

@@ -76,6 +76,19 @@ var hidings = []row{
 		blind: "no engine told where the target's ports lead",
 	},
 	{
+		name:  "what the kernel says that it dropped needs no absence",
+		scene: packetsOnly,
+		but:   func(s *scene) { s.target = "8080" },
+		story: "0ms eth0 C > H S seq=100\n10ms dropped C > H NETFILTER_DROP",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
+		name:  "nor does it under a filter",
+		but:   narrowed("tcp port 8080"),
+		story: "0ms eth0 C > H S seq=100\n10ms dropped C > H NETFILTER_DROP",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred"},
+	},
+	{
 		name:  "with the engine's mapping it does",
 		but:   func(s *scene) { s.target = "8080" },
 		story: "0ms eth0 C > H S seq=100\n" + translated,

@@ -191,6 +191,8 @@ func (p *path) unseenAt(pt *point, w way) Unseen {
 	u := Unseen{Point: pt.Name, Direction: w.String(), Detail: "nothing lost"}
 	if c := p.watched(pt); len(c.gaps) > 0 {
 		u.Detail = c.gaps[0]
+	} else if w == request && p.beyondTarget() != "" {
+		u.Detail = "what it is translated to was not captured"
 	} else if len(c.caveats) > 0 {
 		u.Detail = "losses not recorded"
 	}
