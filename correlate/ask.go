@@ -107,6 +107,9 @@ func (t *Tracker) unicast(ip decode.IP) bool {
 // by on the wire to somebody else.
 func (p *path) disowned() bool {
 	t, at := p.t, p.clientPoint()
+	if q := p.x.requested; q != nil && p.r.rev == 0 && !t.selected(*q) {
+		return true // it was translated before it was seen, and nobody asked about it
+	}
 	if p.r.rev > 0 || p.tuple != p.client.tuple || p.translated() != "" {
 		return false
 	}

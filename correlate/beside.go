@@ -29,6 +29,7 @@ type Beside struct {
 	Point string
 	Card  bool // the point is a network card of the host
 	Count int
+	last  int64 // Unix ns
 }
 
 // Sought is an address that somebody asked for (ARP, ND) at a network card of the
@@ -47,15 +48,60 @@ const besideKept = 1024
 
 // askedAbout reports whether a request that begins is one that was asked about, and
 // notes the others.
-func (t *Tracker) askedAbout(tuple decode.Tuple, pt *point) bool {
-	if t.selected(tuple) {
-		return true
+func (t *Tracker) askedAbout(g *leg, p *decode.Packet, pt *point) bool {
+	if t.selected(g.tuple) {
+		return !t.ofUnasked(g, p)
 	}
-	t.unasked(tuple, pt)
+	t.unasked(g.tuple, pt, p.Time)
+	t.goesUnasked(p)
 	return false
 }
 
-func (t *Tracker) unasked(tuple decode.Tuple, pt *point) {
+// goesUnasked remembers a request that nobody asked about by what translation leaves
+// alone, for a moment: behind it, the same request may bear a port that was asked about.
+func (t *Tracker) goesUnasked(p *decode.Packet) {
+	carried, ofEnd := t.unaskedHashes(p)
+	t.learned.unasked.add(carried, p.Time)
+	t.learned.unasked.add(ofEnd, p.Time)
+}
+
+// unaskedHashes are those of what a packet carries, and, for one that carries nothing
+// telling, of its initial number and the client's end, which only masquerading changes;
+// 0 for none.
+func (t *Tracker) unaskedHashes(p *decode.Packet) (carried, ofEnd uint32) {
+	carried = t.carriedHash(p)
+	if carried == 0 && p.Kind == decode.Segment {
+		ofEnd = max(mix(t.legs.seed, uint64(p.Seq))^uint32(hashEnd(&p.Src, p.SrcPort, t.legs.seed)>>32), 1)
+	}
+	return carried, ofEnd
+}
+
+// ofUnasked reports whether a leg is a request behind its translation, or what a
+// docker-proxy asks for it, and the request itself is one that nobody asked about.
+func (t *Tracker) ofUnasked(g *leg, p *decode.Packet) bool {
+	if t.config.Selects == nil {
+		return false
+	}
+	carried, ofEnd := t.unaskedHashes(p)
+	return t.learned.unasked.has(carried, p.Time) || t.learned.unasked.has(ofEnd, p.Time) || t.dialledForUnasked(g, p.Time)
+}
+
+// dialledForUnasked reports whether the host asks a container for what a mapping leads
+// to, just after somebody asked for that: it is the proxy's own connection.
+func (t *Tracker) dialledForUnasked(g *leg, now int64) bool {
+	if !t.ours(g.tuple.Src) || t.world.containerAt(g.tuple.Dst) == nil {
+		return false
+	}
+	for k, b := range t.beside.servers {
+		to := decode.Tuple{Proto: k.proto, Src: g.tuple.Src, Dst: decode.IPFrom(k.dst.Addr()), DstPort: k.dst.Port()}
+		if k.proto == g.tuple.Proto && now-b.last <= int64(linger) && t.world.maps(to, g.tuple) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *Tracker) unasked(tuple decode.Tuple, pt *point, at int64) {
 	k := opening{tuple.Proto, netip.AddrPortFrom(tuple.Dst.Addr(), tuple.DstPort)}
 	b := t.beside.servers[k]
 	if b == nil {
@@ -69,6 +115,7 @@ func (t *Tracker) unasked(tuple decode.Tuple, pt *point) {
 		t.beside.servers[k] = b
 	}
 	b.Count++
+	b.last = at
 }
 
 // Beside are the servers that were asked for and not asked about, those first that

@@ -31,6 +31,8 @@ func (t *Tracker) conntrack(e *decode.Conntrack) {
 		}
 	case hasBehind && !hasBefore:
 		t.translatedBeforeSeen(e, behind)
+	case hasBehind && !t.selected(e.Orig):
+		t.disownBehind(e, behind)
 	default:
 		t.remember(e, after)
 	}
@@ -100,6 +102,15 @@ func (t *Tracker) translatedBeforeSeen(e *decode.Conntrack, n uint32) {
 	t.extra(req).conntrack = e
 	orig := e.Orig
 	t.extra(req).requested = &orig
+}
+
+// disownBehind notes that a leg, which was taken for a request to a container's own
+// address, is one that was translated, and that nobody asked about.
+func (t *Tracker) disownBehind(e *decode.Conntrack, n uint32) {
+	if g := t.legs.slab.at(n); g.req != 0 && t.requests.at(g.req-1).client == n {
+		orig := e.Orig
+		t.extra(g.req - 1).requested = &orig
+	}
 }
 
 // adoptInside makes the legs of the same tuple in other namespaces part of a
@@ -261,8 +272,8 @@ func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
 	t.translated.remove(e.Orig)
 	before, _, ok := t.legs.lookup(e.Orig, 0)
 	if !ok || t.legs.slab.at(before).req == 0 {
-		if ok && e.Reply.Dst != e.Orig.Src {
-			t.orphan(n, t.now) // what it translates is no request either
+		if ok && e.Reply.Dst != e.Orig.Src || !t.selected(e.Orig) {
+			t.orphan(n, t.now) // what it translates is no request either, or one that nobody asked about
 			return true
 		}
 		return false

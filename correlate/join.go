@@ -96,7 +96,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 	case !middle && pt.Role == capture.RoleNIC && t.learned.leaving.has(t.leavingHash(p), p.Time):
 		t.learned.address(g.tuple.Src)
 		t.orphan(n, p.Time)
-	case t.asks(g, p, pt) && t.askedAbout(g.tuple, pt):
+	case t.asks(g, p, pt) && t.askedAbout(g, p, pt):
 		t.begin(n, p, pt)
 		if pt.Role == capture.RoleNIC || t.leavesContainer(p, pt) {
 			t.absorb(n)

@@ -15,6 +15,7 @@ type learned struct {
 	servers serverEnds
 	asking  map[broadcastKey]int64 // questions to everyone, Unix ns of the last
 	leaving leaving
+	unasked leaving // requests that nobody asked about, likewise
 	said    saidBytes
 	asker   askers
 }

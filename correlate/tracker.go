@@ -229,6 +229,9 @@ func (t *Tracker) sight(n uint32, w way, p *decode.Packet, pt *point) {
 		t.retry(n, g, p, pt)
 	}
 	if g.req == 0 {
+		if w == request && t.config.Selects != nil && p.Kind == decode.Segment && opens(p) {
+			t.goesUnasked(p) // a further attempt may be the first that gets through
+		}
 		if !isNew || w != request || g.flags&legMiddle == 0 {
 			return
 		}
