@@ -87,7 +87,7 @@ func TestTheRuleIsNamedWhateverBackEndItIsOf(t *testing.T) {
 		at := epoch + 3_100_000_000
 		st.lines = slices.Insert(st.lines, i, happening{at: at, event: dump(at, c.after)})
 		r := st.run(feeding{}).Requests[0]
-		if r.Verdict != correlate.Dropped || r.Cause != c.cause || r.Proof != c.proof || r.Rule == nil || r.Rule.Backend+" "+r.Rule.Owner != c.hit {
+		if r.Verdict != correlate.Dropped || r.Cause != c.cause || r.Proof != c.proof || r.Rule == nil || string(r.Rule.Backend)+" "+string(r.Rule.Owner) != c.hit {
 			t.Errorf("%s: %s %s %s, rule %+v: %s %q", c.name, r.Verdict, r.Cause, r.Proof, r.Rule, r.Why, r.Blind)
 		}
 	}

@@ -64,7 +64,7 @@ func (p *path) filterHops(j *judgement) []Hop {
 	}
 	switch {
 	case j.verdict == Dropped && j.rule != nil:
-		out = append(out, Hop{Time: unix(j.ruledAt), Point: placeOf(j.rule), Direction: "request", Kind: HopDropped, Before: before, Detail: j.rule.Owner + ": " + j.rule.Text})
+		out = append(out, Hop{Time: unix(j.ruledAt), Point: placeOf(j.rule), Direction: "request", Kind: HopDropped, Before: before, Detail: string(j.rule.Owner) + ": " + j.rule.Text})
 	case j.verdict == Dropped && j.between[0] != "":
 		out = append(out, Hop{Time: unix(last.last), Point: j.between[0] + " → " + j.between[1], Direction: "request", Kind: HopDropped, Before: before, Detail: "not seen at " + j.between[1]})
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"dnatrace/correlate/ruleset"
+	"dnatrace/decode/programs"
 )
 
 // Verdict says what became of a request. The zero value is Undetermined.
@@ -112,13 +115,13 @@ type Timing struct {
 
 // RuleHit is the rule or policy that decided.
 type RuleHit struct {
-	Kind    string `json:"kind"`
-	Backend string `json:"backend"`
-	Table   string `json:"table"`
-	Chain   string `json:"chain"`
-	Handle  uint64 `json:"handle"`
-	Text    string `json:"text"`
-	Owner   string `json:"owner"`
+	Kind    string          `json:"kind"`
+	Backend ruleset.Backend `json:"backend"`
+	Table   string          `json:"table"`
+	Chain   string          `json:"chain"`
+	Handle  uint64          `json:"handle"`
+	Text    string          `json:"text"`
+	Owner   programs.Owner  `json:"owner"`
 }
 
 // Hop is one sighting on the way, or something that happened between two.

@@ -8,6 +8,7 @@ import (
 
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // removal is what lets the packet by that a rule stopped, at the least cost: what
@@ -87,9 +88,9 @@ func (l *setLookup) ofOwner() string {
 		return ""
 	}
 	switch {
-	case l.Owner == ruleset.OwnerFail2ban:
+	case l.Owner == programs.Fail2ban:
 		return fmt.Sprintf("fail2ban-client set %s unbanip %s", shell(jailOf(l.Set, ip)), ip)
-	case l.Owner == ruleset.OwnerCrowdSec:
+	case l.Owner == programs.CrowdSec:
 		return fmt.Sprintf("cscli decisions delete --ip %s", ip)
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"dnatrace/capture/rules"
 	"dnatrace/correlate"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 const setsNFT = `table ip guard {
@@ -42,7 +43,8 @@ func TestWhatASetStoppedIsMendedByItsEntry(t *testing.T) {
 	for _, c := range []struct {
 		name, rule, sets string // iptables and ipset
 		nft, jail        string // or nft
-		fix, fact, owner string
+		fix, fact        string
+		owner            programs.Owner
 	}{
 		{name: "a network in a blocklist", rule: match("--match-set blocklist src"), sets: "create blocklist hash:net timeout 9\nadd blocklist 198.51.100.0/24 timeout 7",
 			fix: "ipset del blocklist 198.51.100.0/24", fact: "198.51.100.0/24 in ipset blocklist, timeout 7 s", owner: "user"},

@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // passage is one packet's way through the rules of one namespace, as the
@@ -179,7 +180,7 @@ func (p *path) ruleWords(s *decode.TraceStep) string {
 	if !ok {
 		return ""
 	}
-	return r.Owner + ": " + r.Text
+	return string(r.Owner) + ": " + r.Text
 }
 
 // describe names the rule behind a step that dropped.
@@ -189,7 +190,7 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 	base := g.base()
 	set := p.t.world.ruleset(g.netns, last.Time)
 	if set == nil {
-		f.hit.Owner = "user"
+		f.hit.Owner = programs.User
 		return f
 	}
 	f.mixed = set.Mixed()
@@ -214,7 +215,7 @@ func (p *path) describe(g *passage, last *decode.TraceStep) filtering {
 // fill takes over what the ruleset says of the rule.
 func (f *filtering) fill(r ruleset.Rule) {
 	f.hit.Backend, f.hit.Text, f.hit.Owner, f.hit.Handle = r.Backend, r.Text, r.Owner, r.Handle
-	f.engine = r.Owner == ruleset.OwnerDocker
+	f.engine = r.Owner == programs.Docker
 	f.means = r.Meaning()
 	f.reject = r.Reject
 }
@@ -291,14 +292,14 @@ func verb(reject bool) string {
 
 func placeOf(h *RuleHit) string { return h.Table + " " + h.Chain }
 
-func ownerWords(owner string) string {
+func ownerWords(owner programs.Owner) string {
 	switch owner {
-	case "user":
+	case programs.User:
 		return "yours"
-	case ruleset.OwnerDocker:
+	case programs.Docker:
 		return "the engine's"
 	}
-	return owner + "'s"
+	return string(owner) + "'s"
 }
 
 // translationNote reminds that rules behind the translation meet another port.

@@ -10,8 +10,8 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
-	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // misdelivered: something other than what the mapping intends answered.
@@ -35,7 +35,7 @@ func (p *path) translatedElsewhere(j *judgement) {
 	meant, _ := p.t.world.mapping(p.engineThen(), p.tuple)
 	hit, known := p.translatingRule()
 	_, step := p.tracedTranslation()
-	leftover := known && hit.Owner == ruleset.OwnerDocker
+	leftover := known && hit.Owner == programs.Docker
 	taker := p.containerAt(p.target.Dst)
 	switch {
 	case meant == nil && mappingsLack(p.latestEngine()) != "":

@@ -234,9 +234,9 @@ func nftBackends(byName map[string]*render.Backend, data []byte) {
 		return
 	}
 	for _, r := range ruleset.New(parsed).Rules() {
-		b := of(byName, r.Backend)
+		b := of(byName, string(r.Backend))
 		b.Rules++
-		b.Owners = append(b.Owners, r.Owner)
+		b.Owners = append(b.Owners, string(r.Owner))
 		if !slices.Contains(b.Tables, r.Table) {
 			b.Tables = append(b.Tables, r.Table)
 		}

@@ -291,7 +291,7 @@ func lines(w *World, family int) (map[string]line, string) {
 	}
 	out := map[string]line{}
 	for _, r := range set.Rules() {
-		l := line{stageOf(r.Table, r.Chain), r.Table + " " + r.Chain + ", " + r.Owner + "'s", r.Text}
+		l := line{stageOf(r.Table, r.Chain), r.Table + " " + r.Chain + ", " + string(r.Owner) + "'s", r.Text}
 		out[l.name+" "+l.text] = l
 	}
 	return out, ""

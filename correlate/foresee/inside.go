@@ -9,6 +9,7 @@ import (
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // enter takes the request over the bridge into the container's namespace.
@@ -62,7 +63,7 @@ func (w *walk) nobody(t decode.Tuple) {
 // a rule of the engine's to one that no mapping leads to. Somebody's own rule for
 // a port that nobody publishes is his own mapping.
 func (w *walk) astray(owner *engine.Container) (correlate.Finding, bool) {
-	leftover := w.by != nil && w.by.Owner == ruleset.OwnerDocker && w.s.MappingsLack() == ""
+	leftover := w.by != nil && w.by.Owner == programs.Docker && w.s.MappingsLack() == ""
 	meant := w.h.Container
 	if w.via != "dnat" || meant == nil && !leftover || meant != nil && meant.ID == owner.ID {
 		return correlate.Finding{}, false

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // entryText writes an entry as ipset takes it, without what is beside it:
@@ -129,42 +130,13 @@ func (w *iptablesWriter) setTarget(i decode.XTSetTarget) string {
 	return t + spaced(i.Options)
 }
 
-// setOwners tell who makes ipsets of such names. Those for IPv6 of kube-router
-// begin with inet6:.
-var setOwners = []struct{ prefix, owner string }{
-	{"f2b-", OwnerFail2ban},
-	{"fail2ban-", OwnerFail2ban},
-	{"docker-ext-bridges", OwnerDocker},
-	{"KUBE-", OwnerKubernetes},
-	{"kube-", OwnerKubernetes},
-	{"cali40", OwnerCNI},
-	{"cali60", OwnerCNI},
-	{"weave-", OwnerCNI},
-	{"cilium_", OwnerCNI},
-	{"crowdsec", OwnerCrowdSec},
-	{"sshguard", OwnerSSHGuard},
-	{"ufw-", OwnerUFW},
-	{"netbird-", OwnerNetBird},
-}
-
-// setOwner is who made an ipset, "" if its name does not tell.
-func setOwner(name string) string {
-	name = strings.TrimPrefix(name, "inet6:")
-	for _, p := range setOwners {
-		if strings.HasPrefix(name, p.prefix) {
-			return p.owner
-		}
-	}
-	return ""
-}
-
 // ownerBySet is who made a rule by the ipset that it matches, "" if that does not
 // tell.
-func (s *Set) ownerBySet(r *decode.Rule) string {
+func (s *Set) ownerBySet(r *decode.Rule) programs.Owner {
 	for _, x := range r.Exprs {
 		if m, ok := x.(*decode.XTMatch); ok {
 			if i, ok := m.Info.(decode.XTSet); ok {
-				if o := setOwner(s.ipsetName(i.IPSetRef)); o != "" {
+				if o := programs.OfSet(s.ipsetName(i.IPSetRef)); o != "" {
 					return o
 				}
 			}

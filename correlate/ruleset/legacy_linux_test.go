@@ -98,7 +98,7 @@ func TestLegacyTablesAndNftablesOfOneHostAreEvaluatedTogether(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		port    uint16
-		backend string
+		backend ruleset.Backend
 		where   string
 	}{
 		{"what legacy tables let pass meets nft's chains behind them", 8080, ruleset.NFT, "inet site forward"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // Lookup is what a rule that matched asked a set: one of ipset, or a named one of
@@ -31,8 +32,8 @@ type Lookup struct {
 	// Passing says that what Lacks names goes away by itself when it is added,
 	// unless ipset is told that it is to stay.
 	Passing bool
-	Not     bool   // the rule is about what is not in the set
-	Owner   string // of an ipset by its name, of another by its table's; "" if that does not tell
+	Not     bool           // the rule is about what is not in the set
+	Owner   programs.Owner // of an ipset by its name, of another by its table's; "" if that does not tell
 }
 
 // lookedUp is a lookup before it is put into words, which few are.
@@ -76,7 +77,7 @@ func (a *lookedUp) inIPSet() Lookup {
 
 // byEntry tells of one entry, if there is one.
 func (a *lookedUp) byEntry(m membership) Lookup {
-	l := Lookup{IPSet: true, Set: a.ipset.Name, Not: a.not, Owner: setOwner(a.ipset.Name)}
+	l := Lookup{IPSet: true, Set: a.ipset.Name, Not: a.not, Owner: programs.OfSet(a.ipset.Name)}
 	if m.entry == nil {
 		return l
 	}
@@ -93,7 +94,7 @@ func (s *Set) inNFT(r *decode.Rule, a lookedUp) (Lookup, bool) {
 	if a.set.Flags&(decode.SetAnonymous|decode.SetMap) != 0 {
 		return Lookup{}, false
 	}
-	l := Lookup{Table: r.Family.String() + " " + r.Table, Set: a.set.Name, Not: a.not, Owner: s.tableOwner(tableKey{r.Family, r.Table, false})}
+	l := Lookup{Table: r.Family.String() + " " + r.Table, Set: a.set.Name, Not: a.not, Owner: programs.OfTable(r.Table)}
 	key := interval{from: a.key, to: a.key, element: &decode.Element{}}
 	if a.element == nil {
 		l.Lacks = s.elementText(r, a.expr, key)

@@ -3,6 +3,8 @@ package ruleset
 import (
 	"slices"
 	"strings"
+
+	"dnatrace/decode/programs"
 )
 
 // Meaning is what the engine has a rule for that drops. The zero value is none
@@ -43,7 +45,7 @@ var nativeMeanings = map[string]Meaning{
 
 // Meaning is what the engine has the rule or policy for.
 func (r Rule) Meaning() Meaning {
-	if r.Owner != OwnerDocker {
+	if r.Owner != programs.Docker {
 		return ""
 	}
 	words := strings.Fields(r.Text)

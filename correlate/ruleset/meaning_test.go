@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dnatrace/correlate/ruleset"
+	"dnatrace/decode/programs"
 )
 
 // networks are what the engines installed for a bridge with a published port, one
@@ -45,7 +46,7 @@ func TestTheEnginesRulesMeanTheSameInAllItsLayouts(t *testing.T) {
 func TestEveryRuleOfAnEngineIsTheEnginesInAllItsLayouts(t *testing.T) {
 	for _, file := range files(t, "engines/*") {
 		for _, r := range parseDumps(t, dumpOf(t, file)).Rules() {
-			if r.Owner != ruleset.OwnerDocker {
+			if r.Owner != programs.Docker {
 				t.Errorf("%s: %s %s: %s of %s", file, r.Table, r.Chain, r.Text, r.Owner)
 			}
 		}
@@ -53,28 +54,31 @@ func TestEveryRuleOfAnEngineIsTheEnginesInAllItsLayouts(t *testing.T) {
 }
 
 func TestRulesOfOthersAreTheirOwn(t *testing.T) {
-	for _, c := range []struct{ chain, rule, owner string }{
-		{"DOCKER-USER", "-p tcp -m tcp --dport 80 -j DROP", ruleset.OwnerUser},
-		{"FORWARD", "-p tcp -m tcp --dport 80 -j DROP", ruleset.OwnerUser},
-		{"FORWARD", "-i docker0 -p tcp -m tcp --dport 80 -j DROP", ruleset.OwnerUser},
-		{"ufw-user-forward", "-j DROP", ruleset.OwnerUFW},
-		{"FWDI_public", "-j DROP", ruleset.OwnerFirewalld},
-		{"FORWARD_ZONES", "-j DROP", ruleset.OwnerFirewalld},
-		{"KUBE-FIREWALL", "-j DROP", ruleset.OwnerKubernetes},
-		{"KUBE-ROUTER-FORWARD", "-j DROP", ruleset.OwnerKubernetes},
-		{"CNI-FORWARD", "-j DROP", ruleset.OwnerCNI},
-		{"CILIUM_FORWARD", "-j DROP", ruleset.OwnerCNI},
-		{"cali-FORWARD", "-j DROP", ruleset.OwnerCNI},
-		{"FLANNEL-FWD", "-j DROP", ruleset.OwnerCNI},
-		{"LIBVIRT_FWI", "-j REJECT --reject-with icmp-port-unreachable", ruleset.OwnerLibvirt},
-		{"ts-forward", "-j DROP", ruleset.OwnerTailscale},
-		{"f2b-nginx", "-j REJECT --reject-with icmp-port-unreachable", ruleset.OwnerFail2ban},
-		{"NETAVARK_FORWARD", "-j DROP", ruleset.OwnerPodman},
-		{"CROWDSEC_CHAIN", "-j DROP", ruleset.OwnerCrowdSec},
-		{"sshguard", "-j DROP", ruleset.OwnerSSHGuard},
-		{"netbird-acl-input-rules", "-j DROP", ruleset.OwnerNetBird},
-		{"INPUT_direct", "-j DROP", ruleset.OwnerFirewalld},
-		{"MYCHAIN", "-j DROP", ruleset.OwnerUser},
+	for _, c := range []struct {
+		chain, rule string
+		owner       programs.Owner
+	}{
+		{"DOCKER-USER", "-p tcp -m tcp --dport 80 -j DROP", programs.User},
+		{"FORWARD", "-p tcp -m tcp --dport 80 -j DROP", programs.User},
+		{"FORWARD", "-i docker0 -p tcp -m tcp --dport 80 -j DROP", programs.User},
+		{"ufw-user-forward", "-j DROP", programs.UFW},
+		{"FWDI_public", "-j DROP", programs.Firewalld},
+		{"FORWARD_ZONES", "-j DROP", programs.Firewalld},
+		{"KUBE-FIREWALL", "-j DROP", programs.Kubernetes},
+		{"KUBE-ROUTER-FORWARD", "-j DROP", programs.Kubernetes},
+		{"CNI-FORWARD", "-j DROP", programs.CNI},
+		{"CILIUM_FORWARD", "-j DROP", programs.CNI},
+		{"cali-FORWARD", "-j DROP", programs.CNI},
+		{"FLANNEL-FWD", "-j DROP", programs.CNI},
+		{"LIBVIRT_FWI", "-j REJECT --reject-with icmp-port-unreachable", programs.Libvirt},
+		{"ts-forward", "-j DROP", programs.Tailscale},
+		{"f2b-nginx", "-j REJECT --reject-with icmp-port-unreachable", programs.Fail2ban},
+		{"NETAVARK_FORWARD", "-j DROP", programs.Podman},
+		{"CROWDSEC_CHAIN", "-j DROP", programs.CrowdSec},
+		{"sshguard", "-j DROP", programs.SSHGuard},
+		{"netbird-acl-input-rules", "-j DROP", programs.NetBird},
+		{"INPUT_direct", "-j DROP", programs.Firewalld},
+		{"MYCHAIN", "-j DROP", programs.User},
 	} {
 		d := dumpOf(t, "testdata/engines/engine-28.iptables")
 		declared := ""

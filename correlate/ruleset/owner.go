@@ -5,97 +5,8 @@ import (
 	"strings"
 
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
-
-// Owners of rules.
-const (
-	OwnerDocker     = "docker"
-	OwnerUFW        = "ufw"
-	OwnerFirewalld  = "firewalld"
-	OwnerKubernetes = "kubernetes"
-	OwnerCNI        = "cni"
-	OwnerLibvirt    = "libvirt"
-	OwnerTailscale  = "tailscale"
-	OwnerFail2ban   = "fail2ban"
-	OwnerPodman     = "podman"
-	OwnerIncus      = "incus"
-	OwnerCrowdSec   = "crowdsec"
-	OwnerSSHGuard   = "sshguard"
-	OwnerNetBird    = "netbird"
-	OwnerZeroTier   = "zerotier"
-	OwnerDnatrace   = "dnatrace"
-	OwnerUser       = "user"
-)
-
-// chainPrefixes tell who makes chains of such names.
-var chainPrefixes = []struct{ prefix, owner string }{
-	{"DOCKER", OwnerDocker},
-	{"ufw", OwnerUFW}, // ufw-, ufw6-
-	{"KUBE-", OwnerKubernetes},
-	{"cali", OwnerCNI}, // cali-, cali:
-	{"CILIUM_", OwnerCNI},
-	{"OLD_CILIUM_", OwnerCNI},
-	{"FLANNEL-", OwnerCNI},
-	{"WEAVE-", OwnerCNI},
-	{"CNI-", OwnerCNI},
-	{"LIBVIRT_", OwnerLibvirt},
-	{"ts-", OwnerTailscale},
-	{"f2b-", OwnerFail2ban},
-	{"fail2ban-", OwnerFail2ban},
-	{"NETAVARK", OwnerPodman},
-	{"nv_", OwnerPodman}, // of netavark's nftables driver
-	{"CROWDSEC", OwnerCrowdSec},
-	{"crowdsec", OwnerCrowdSec},
-	{"sshguard", OwnerSSHGuard},
-	{"netbird-", OwnerNetBird},
-	{"NETBIRD-", OwnerNetBird},
-	{"ZT-", OwnerZeroTier},
-	{"FWDI_", OwnerFirewalld},
-	{"FWDO_", OwnerFirewalld},
-	{"FORWARD_ZONES", OwnerFirewalld},
-	{"FORWARD_IN_ZONES", OwnerFirewalld},
-	{"FORWARD_OUT_ZONES", OwnerFirewalld},
-	{"FORWARD_POLICIES_", OwnerFirewalld},
-	{"FORWARD_direct", OwnerFirewalld},
-	{"INPUT_ZONES", OwnerFirewalld},
-	{"INPUT_POLICIES_", OwnerFirewalld},
-	{"INPUT_direct", OwnerFirewalld},
-	{"OUTPUT_POLICIES_", OwnerFirewalld},
-	{"OUTPUT_direct", OwnerFirewalld},
-	{"PREROUTING_ZONES", OwnerFirewalld},
-	{"PREROUTING_POLICIES_", OwnerFirewalld},
-	{"PREROUTING_direct", OwnerFirewalld},
-	{"POSTROUTING_ZONES", OwnerFirewalld},
-	{"POSTROUTING_POLICIES_", OwnerFirewalld},
-	{"POSTROUTING_direct", OwnerFirewalld},
-}
-
-// tablePrefixes tell who makes tables of such names. The names of iptables' own
-// tables say nothing.
-var tablePrefixes = []struct{ prefix, owner string }{
-	{"docker-bridges", OwnerDocker},
-	{"firewalld", OwnerFirewalld},
-	{"f2b-", OwnerFail2ban},
-	{"netavark", OwnerPodman},
-	{"kube-proxy", OwnerKubernetes},
-	{"calico", OwnerCNI},
-	{"cni_", OwnerCNI},
-	{"libvirt_network", OwnerLibvirt},
-	{"crowdsec", OwnerCrowdSec},
-	{"sshguard", OwnerSSHGuard},
-	{"netbird", OwnerNetBird},
-	{"tailscale", OwnerTailscale},
-	{"ts-", OwnerTailscale},
-	{"cilium", OwnerCNI},
-	{"flannel", OwnerCNI},
-	{"incus", OwnerIncus},
-	{"lxd", OwnerIncus},
-	{"dnatrace", OwnerDnatrace},
-}
-
-// dockerUser is where the engine asks its users to put their rules. It makes
-// the chain, with a rule that returns.
-const dockerUser = "DOCKER-USER"
 
 // isIptables reports whether a table looks as iptables makes it: the name of
 // one of its tables, and base chains at the hook and priority of theirs.
@@ -140,52 +51,32 @@ func (s *Set) hasDocker(k tableKey) bool {
 	return ok || strings.HasPrefix(k.name, "docker-bridges")
 }
 
-// tableOwner is who made a table, "" if its name does not tell.
-func (s *Set) tableOwner(k tableKey) string {
-	for _, p := range tablePrefixes {
-		if strings.HasPrefix(k.name, p.prefix) {
-			return p.owner
-		}
-	}
-	return ""
-}
-
-// chainOwner is who made a chain, "" if its name does not tell.
-func chainOwner(name string) string {
-	for _, p := range chainPrefixes {
-		if strings.HasPrefix(name, p.prefix) {
-			return p.owner
-		}
-	}
-	return ""
-}
-
 // ruleOwner is who wrote a rule: the chain's or table's owner; in a chain of
 // the kernel's or of the users', whoever leads from there to a chain of his, or
 // says so in the comment, or writes such rules.
-func ruleOwner(c *chain, raw *decode.Rule, r Rule) string {
+func ruleOwner(c *chain, raw *decode.Rule, r Rule) programs.Owner {
 	if c.table.owner != "" {
 		return c.table.owner
 	}
-	if c.Name == dockerUser {
-		if r.Text == "-A "+dockerUser+" -j RETURN" || r.Text == "counter return" {
-			return OwnerDocker
+	if c.Name == programs.DockerUser {
+		if r.Text == "-A "+programs.DockerUser+" -j RETURN" || r.Text == "counter return" {
+			return programs.Docker
 		}
-		return OwnerUser
+		return programs.User
 	}
-	if o := chainOwner(c.Name); o != "" {
+	if o := programs.OfChain(c.Name); o != "" {
 		return o
 	}
-	if o := chainOwner(target(raw)); o != "" {
+	if o := programs.OfChain(target(raw)); o != "" {
 		return o
 	}
-	if o := commentOwner(r.Comment); o != "" {
+	if o := programs.OfComment(r.Comment); o != "" {
 		return o
 	}
 	if c.table.docker && dockerWrote(c, r) {
-		return OwnerDocker
+		return programs.Docker
 	}
-	return OwnerUser
+	return programs.User
 }
 
 // target is the chain that a rule leads to, "" for none.
@@ -194,20 +85,6 @@ func target(r *decode.Rule) string {
 		if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil {
 			return im.Data.Verdict.Chain
 		}
-	}
-	return ""
-}
-
-func commentOwner(comment string) string {
-	switch {
-	case strings.HasPrefix(comment, "cali:"):
-		return OwnerCNI
-	case strings.HasPrefix(comment, "kubernetes "):
-		return OwnerKubernetes
-	case strings.Contains(comment, "CNI portfwd"), strings.Contains(comment, "flanneld"), strings.HasPrefix(comment, "cilium"):
-		return OwnerCNI
-	case strings.HasPrefix(comment, "generated for LXD"), strings.HasPrefix(comment, "generated for Incus"):
-		return OwnerIncus
 	}
 	return ""
 }
@@ -268,19 +145,19 @@ func dockerMasquerade(words []string) bool {
 
 // policyOwner is who set a policy. The engine sets FORWARD to drop in the table
 // where its chains are.
-func policyOwner(c *chain) string {
+func policyOwner(c *chain) programs.Owner {
 	if c.table.owner != "" {
 		return c.table.owner
 	}
 	if c.Drop && c.table.docker && c.Hook == decode.HookForward {
-		return OwnerDocker
+		return programs.Docker
 	}
 	for _, r := range c.rules {
 		for _, e := range r.Exprs {
-			if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil && chainOwner(im.Data.Verdict.Chain) == OwnerUFW {
-				return OwnerUFW
+			if im, ok := e.(decode.ImmediateExpr); ok && im.Data.Verdict != nil && programs.OfChain(im.Data.Verdict.Chain) == programs.UFW {
+				return programs.UFW
 			}
 		}
 	}
-	return OwnerUser
+	return programs.User
 }

@@ -5,38 +5,39 @@ import (
 
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 func TestEveryRuleHasItsOwner(t *testing.T) {
 	for _, c := range []struct {
 		file string
-		want map[string]string // owner by text; "" for all others: see rest
-		rest string
+		want map[string]programs.Owner // owner by text; "" for all others: see rest
+		rest programs.Owner
 	}{
-		{"docker-20.rules4", nil, ruleset.OwnerDocker},
-		{"docker-28.rules4", nil, ruleset.OwnerDocker},
-		{"docker-28.rules6", nil, ruleset.OwnerDocker},
-		{"docker-29.rules4", nil, ruleset.OwnerDocker},
-		{"docker-29.nft", nil, ruleset.OwnerDocker},
-		{"odds.nft", nil, ruleset.OwnerUser},
-		{"odds.rules4", nil, ruleset.OwnerUser},
-		{"kubernetes.rules4", map[string]string{
-			"-A PREROUTING -i eth0 -p tcp -m tcp --dport 8443 -j MARK --set-xmark 0x100/0xf00": ruleset.OwnerUser,
-			"-A FORWARD -j ts-forward":                                                        ruleset.OwnerTailscale,
-			"-A ts-input -s 100.64.0.0/10 ! -i tailscale0 -j DROP":                            ruleset.OwnerTailscale,
-			"-A FORWARD -j LIBVIRT_FWI":                                                       ruleset.OwnerLibvirt,
-			"-A LIBVIRT_FWI -o virbr0 -j REJECT --reject-with icmp-port-unreachable":          ruleset.OwnerLibvirt,
-			"-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd":                            ruleset.OwnerFail2ban,
-			"-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT":                 ruleset.OwnerCNI,
-			"-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000":                             ruleset.OwnerKubernetes,
-			"-A FORWARD -m comment --comment \"kubernetes forwarding rules\" -j KUBE-FORWARD": ruleset.OwnerKubernetes,
-			"-A FORWARD -i eth0 -m iprange --src-range 203.0.113.10-203.0.113.20 -j ACCEPT":   ruleset.OwnerUser,
+		{"docker-20.rules4", nil, programs.Docker},
+		{"docker-28.rules4", nil, programs.Docker},
+		{"docker-28.rules6", nil, programs.Docker},
+		{"docker-29.rules4", nil, programs.Docker},
+		{"docker-29.nft", nil, programs.Docker},
+		{"odds.nft", nil, programs.User},
+		{"odds.rules4", nil, programs.User},
+		{"kubernetes.rules4", map[string]programs.Owner{
+			"-A PREROUTING -i eth0 -p tcp -m tcp --dport 8443 -j MARK --set-xmark 0x100/0xf00": programs.User,
+			"-A FORWARD -j ts-forward":                                                        programs.Tailscale,
+			"-A ts-input -s 100.64.0.0/10 ! -i tailscale0 -j DROP":                            programs.Tailscale,
+			"-A FORWARD -j LIBVIRT_FWI":                                                       programs.Libvirt,
+			"-A LIBVIRT_FWI -o virbr0 -j REJECT --reject-with icmp-port-unreachable":          programs.Libvirt,
+			"-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd":                            programs.Fail2ban,
+			"-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT":                 programs.CNI,
+			"-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000":                             programs.Kubernetes,
+			"-A FORWARD -m comment --comment \"kubernetes forwarding rules\" -j KUBE-FORWARD": programs.Kubernetes,
+			"-A FORWARD -i eth0 -m iprange --src-range 203.0.113.10-203.0.113.20 -j ACCEPT":   programs.User,
 		}, ""},
-		{"ufw.rules4", map[string]string{
-			"-A INPUT -j ufw-before-input": ruleset.OwnerUFW,
-			"-A ufw-user-input -p tcp -m tcp --dport 22 -m comment --comment \"allow ssh, it\\'s ours\" -j ACCEPT": ruleset.OwnerUFW,
-			"-A FORWARD -o docker0 -j DOCKER": ruleset.OwnerDocker,
-			"-A DOCKER-USER -j RETURN":        ruleset.OwnerDocker,
+		{"ufw.rules4", map[string]programs.Owner{
+			"-A INPUT -j ufw-before-input": programs.UFW,
+			"-A ufw-user-input -p tcp -m tcp --dport 22 -m comment --comment \"allow ssh, it\\'s ours\" -j ACCEPT": programs.UFW,
+			"-A FORWARD -o docker0 -j DOCKER": programs.Docker,
+			"-A DOCKER-USER -j RETURN":        programs.Docker,
 		}, ""},
 	} {
 		t.Run(c.file, func(t *testing.T) {
@@ -70,12 +71,12 @@ func TestThePolicyIsTheEnginesWhereItsChainsAre(t *testing.T) {
 	for _, c := range []struct {
 		family      decode.Family
 		chain, text string
-		owner       string
+		owner       programs.Owner
 	}{
-		{decode.FamilyIPv4, "FORWARD", "-P FORWARD DROP", ruleset.OwnerDocker},
-		{decode.FamilyIPv4, "INPUT", "-P INPUT DROP", ruleset.OwnerUFW},
-		{decode.FamilyIPv6, "FORWARD", "-P FORWARD DROP", ruleset.OwnerDocker},
-		{decode.FamilyIPv6, "INPUT", "-P INPUT ACCEPT", ruleset.OwnerUser},
+		{decode.FamilyIPv4, "FORWARD", "-P FORWARD DROP", programs.Docker},
+		{decode.FamilyIPv4, "INPUT", "-P INPUT DROP", programs.UFW},
+		{decode.FamilyIPv6, "FORWARD", "-P FORWARD DROP", programs.Docker},
+		{decode.FamilyIPv6, "INPUT", "-P INPUT ACCEPT", programs.User},
 	} {
 		p, ok := s.Policy(c.family, "filter", c.chain)
 		if !ok || p.Text != c.text || p.Owner != c.owner {

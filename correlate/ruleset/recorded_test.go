@@ -13,6 +13,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 	"dnatrace/fixtures"
 )
 
@@ -32,7 +33,10 @@ type document struct {
 	Requests []struct {
 		Client, Requested, Translated, Protocol, Via, Verdict, Stage string
 
-		Rule *struct{ Table, Chain, Text, Owner string }
+		Rule *struct {
+			Table, Chain, Text string
+			Owner              programs.Owner
+		}
 	}
 }
 
@@ -208,7 +212,12 @@ func (in *incident) moved(netns string, r *ruleset.Rule) uint64 {
 }
 
 // told is an outcome as the table below writes it.
-type told struct{ Verdict, Stage, Owner, Backend, Where, Text string }
+type told struct {
+	Verdict, Stage string
+	Owner          programs.Owner
+	Backend        ruleset.Backend
+	Where, Text    string
+}
 
 func tell(o ruleset.Outcome) told {
 	w := told{Verdict: o.Verdict.String(), Stage: o.Stage}

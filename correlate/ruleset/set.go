@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // Set is the rules of one namespace at one time. It is not changed once made,
@@ -48,7 +49,7 @@ type table struct {
 	decode.Table
 	iptables bool // it has the shape of iptables' own
 	docker   bool // the engine's chains are in it
-	owner    string
+	owner    programs.Owner
 }
 
 // chain is one chain with its rules in order.
@@ -58,27 +59,30 @@ type chain struct {
 	rules []*decode.Rule
 }
 
+// Backend is what wrote a rule, in the words of the JSON document.
+type Backend string
+
 // Backends.
 const (
-	NFT      = "nft"
-	Iptables = "iptables-nft"
-	Legacy   = "iptables-legacy" // of IPv6, too
+	NFT      Backend = "nft"
+	Iptables Backend = "iptables-nft"
+	Legacy   Backend = "iptables-legacy" // of IPv6, too
 )
 
 // Rule is one rule or policy, as a report names it.
 type Rule struct {
 	Policy  bool // the base chain's policy, not a rule
 	Drop    bool // valid iff Policy
-	Backend string
+	Backend Backend
 	Family  decode.Family
 	Table   string // with its family: "ip filter"
 	Chain   string
-	Handle  uint64          // of the policy's chain, iff Policy; 0 if it is not known, and of legacy tables
-	Number  int             // the rule's position in its chain, from 1; 0 iff Policy
-	Text    string          // without counters
-	Comment string          // "" for none
-	Reject  bool            // it tells the sender
-	Owner   string          // one of the Owner constants
+	Handle  uint64 // of the policy's chain, iff Policy; 0 if it is not known, and of legacy tables
+	Number  int    // the rule's position in its chain, from 1; 0 iff Policy
+	Text    string // without counters
+	Comment string // "" for none
+	Reject  bool   // it tells the sender
+	Owner   programs.Owner
 	Counter *decode.Counter // nil if it counts nothing
 }
 
@@ -105,7 +109,7 @@ func New(r *decode.Rules) *Set {
 	for k, t := range s.tables {
 		t.iptables = s.isIptables(k)
 		t.docker = s.hasDocker(k)
-		t.owner = s.tableOwner(k)
+		t.owner = programs.OfTable(k.name)
 	}
 	s.order(false)
 	s.bridge = s.bridgeTable()
@@ -216,7 +220,7 @@ func (s *Set) describe(c *chain, r *decode.Rule) Rule {
 }
 
 // written is a rule as its owner would write it.
-func (s *Set) written(c *chain, r *decode.Rule) (backend, text string) {
+func (s *Set) written(c *chain, r *decode.Rule) (backend Backend, text string) {
 	if strings.HasPrefix(r.Text, "-A ") {
 		if c.table.Legacy {
 			return Legacy, r.Text
@@ -230,7 +234,7 @@ func (s *Set) written(c *chain, r *decode.Rule) (backend, text string) {
 }
 
 // render writes a rule from its expressions.
-func (s *Set) render(c *chain, r *decode.Rule) (backend, text string) {
+func (s *Set) render(c *chain, r *decode.Rule) (backend Backend, text string) {
 	clauses := s.read(r)
 	if c.table.iptables {
 		if text, ok := s.iptablesText(r, clauses); ok {
@@ -241,7 +245,7 @@ func (s *Set) render(c *chain, r *decode.Rule) (backend, text string) {
 }
 
 // backend is whose table it is.
-func (t *table) backend() string {
+func (t *table) backend() Backend {
 	switch {
 	case t.Legacy:
 		return Legacy

@@ -29,7 +29,7 @@ type answer struct {
 func answerOf(o ruleset.Outcome, texts bool) answer {
 	a := answer{Verdict: o.Verdict, Stage: o.Stage, To: o.Tuple.String(), Snatted: o.Masqueraded, ForLocal: o.Local}
 	if o.Rule != nil {
-		a.Rule = o.Rule.Table + " " + o.Rule.Chain + ": " + o.Rule.Text + " of " + o.Rule.Owner
+		a.Rule = o.Rule.Table + " " + o.Rule.Chain + ": " + o.Rule.Text + " of " + string(o.Rule.Owner)
 	}
 	for _, s := range o.Steps {
 		if s.Verdict == "policy accept" { // iptables-save makes up empty chains
@@ -113,7 +113,7 @@ func sameRules(t *testing.T, source string, want, got *ruleset.Set) {
 	lines := func(s *ruleset.Set) map[string]string {
 		by := map[string]string{}
 		for _, r := range s.Rules() {
-			line := r.Text + " of " + r.Owner
+			line := r.Text + " of " + string(r.Owner)
 			if r.Counter != nil {
 				line = strings.TrimSpace(line)
 			}

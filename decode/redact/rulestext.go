@@ -136,7 +136,7 @@ func (r *Redactor) ruleToken(t string, as manner, own map[string]bool) string {
 		return begin + as(r, t)
 	case r.names.ifaces[t]:
 		return begin + r.iface(t)
-	case r.names.learned[t] && !ownNames.MatchString(t) && !aRuleWord.MatchString(t):
+	case r.names.learned[t] && !isOwnName(t) && !aRuleWord.MatchString(t):
 		return begin + r.names.chars(t)
 	}
 	return begin + t

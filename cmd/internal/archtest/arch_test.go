@@ -96,6 +96,12 @@ var rules = []rule{
 		deep:      true,
 	},
 	{
+		name:      "the table of programs that write rules knows nothing of ours",
+		packages:  []string{"decode/programs"},
+		forbidden: []string{module + "/..."},
+		deep:      true,
+	},
+	{
 		name:      "tables are drawn in one place",
 		packages:  []string{"..."},
 		except:    []string{"cmd/internal/render"},
@@ -133,16 +139,19 @@ var rules = []rule{
 		name:      "rendering opens nothing and decides nothing",
 		packages:  []string{"cmd/internal/render"},
 		forbidden: []string{"net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+		allowed:   []string{module + "/decode/programs"},
 	},
 	{
 		name:      "the report opens nothing and decides nothing",
 		packages:  []string{"cmd/internal/report"},
 		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+		allowed:   []string{module + "/decode/programs"},
 	},
 	{
 		name:      "what watch shows opens nothing and decides nothing",
 		packages:  []string{"cmd/internal/watch"},
 		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+		allowed:   []string{module + "/decode/programs"},
 	},
 	{
 		name:      "what a report collects comes from the stream alone",

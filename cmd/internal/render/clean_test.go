@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dnatrace/correlate"
+	"dnatrace/decode/programs"
 )
 
 func TestCleanShowsWhatWouldAct(t *testing.T) {
@@ -70,7 +71,7 @@ func strewn(name, text, more string, v correlate.Verdict) *correlate.Document {
 	i.Hops = append(i.Hops, correlate.Hop{Time: at(1), Point: name, Kind: correlate.HopSeen, Before: text, Detail: more})
 	i.Unseen = []correlate.Unseen{{Point: more, Direction: name, Detail: text}}
 	i.Fix, i.Blind, i.Notes = []string{text}, []string{more}, []string{name}
-	i.Rule = &correlate.RuleHit{Kind: name, Table: text, Chain: more, Text: name, Owner: text}
+	i.Rule = &correlate.RuleHit{Kind: name, Table: text, Chain: more, Text: name, Owner: programs.Owner(text)}
 	d := document(i, i)
 	d.Target = text
 	d.Recording.Points[0].Name = name

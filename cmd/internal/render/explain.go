@@ -7,6 +7,7 @@ import (
 
 	"dnatrace/correlate"
 	"dnatrace/correlate/foresee"
+	"dnatrace/decode/programs"
 )
 
 // WriteExplanation writes what would become of requests: for people the answer
@@ -207,11 +208,11 @@ func (t *table) step(p *foresee.Path, s *foresee.Stage) (mark, stage, what, by s
 	return mark, s.Stage, what, by
 }
 
-func ownerWord(owner string) string {
-	if owner == "user" {
+func ownerWord(owner programs.Owner) string {
+	if owner == programs.User {
 		return "you"
 	}
-	return owner
+	return string(owner)
 }
 
 // problems writes what is wrong, the worst first.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dnatrace/correlate"
+	"dnatrace/decode/programs"
 )
 
 // maxEvidence is how many observations a table names; JSON has them all.
@@ -67,10 +68,10 @@ func ruleLine(r *correlate.RuleHit) string {
 	}
 	switch r.Owner {
 	case "":
-	case "user":
+	case programs.User:
 		s += " (yours)"
 	default:
-		s += " (" + r.Owner + ")"
+		s += " (" + string(r.Owner) + ")"
 	}
 	if r.Text == "" {
 		return s

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dnatrace/correlate"
+	"dnatrace/decode/programs"
 )
 
 // stageWords say a stage of the contract as a place.
@@ -79,14 +80,14 @@ func ruleName(r *correlate.RuleHit) string {
 	return what + ownerOf(r.Owner)
 }
 
-func ownerOf(owner string) string {
+func ownerOf(owner programs.Owner) string {
 	switch owner {
 	case "":
 		return ""
-	case "user":
+	case programs.User:
 		return " of yours"
 	}
-	return " of " + owner
+	return " of " + string(owner)
 }
 
 // tries says how often and for how long the client tried.

@@ -102,7 +102,7 @@ func (m *markdown) details() {
 		m.say("### Rules concerned\n\n")
 		var lines []string
 		for _, r := range m.Rules {
-			lines = append(lines, fmt.Sprintf("# %s (%s)", joined(" ", r.Netns+":", r.Table, r.Chain), joined(", ", r.Backend, r.Owner, r.Why)), r.Text)
+			lines = append(lines, fmt.Sprintf("# %s (%s)", joined(" ", r.Netns+":", r.Table, r.Chain), joined(", ", r.Backend, string(r.Owner), r.Why)), r.Text)
 		}
 		m.say("%s\n", render.MarkdownBlock("text", lines...))
 	}

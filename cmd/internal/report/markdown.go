@@ -284,7 +284,7 @@ func (m *markdown) concerned() {
 	m.table([]string{"container", "image", "state", "network", "published", "exposed"}, rows)
 	rows = nil
 	for _, r := range m.Rules {
-		rows = append(rows, []string{code(r.Table + " " + r.Chain), code(r.Text), text(r.Owner), text(r.Why)})
+		rows = append(rows, []string{code(r.Table + " " + r.Chain), code(r.Text), text(string(r.Owner)), text(r.Why)})
 	}
 	m.table([]string{"where", "rule", "whose", "why it is shown"}, rows)
 	rows = nil

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dnatrace/correlate"
+	"dnatrace/decode/programs"
 )
 
 // MaxRequests is how many requests a report lists, the worst; the others are
@@ -120,7 +121,7 @@ type Rule struct {
 	Chain   string
 	Handle  uint64
 	Text    string
-	Owner   string
+	Owner   programs.Owner
 	Backend string
 	Why     string // why it is shown: "decided", "this request passed it: accept", "names 172.17.0.2"
 	Decided bool

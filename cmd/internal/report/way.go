@@ -183,7 +183,9 @@ func (b *builder) actions() {
 // servers are the stages that are somebody who answers, not a hook.
 var servers = map[string]bool{"container": true, "host": true, "proxy": true}
 
-func ruleText(r *correlate.RuleHit) string { return strings.TrimPrefix(r.Owner+": "+r.Text, ": ") }
+func ruleText(r *correlate.RuleHit) string {
+	return strings.TrimPrefix(string(r.Owner)+": "+r.Text, ": ")
+}
 
 func (b *builder) unseen() {
 	for _, u := range b.i.Unseen {

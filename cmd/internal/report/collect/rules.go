@@ -67,7 +67,7 @@ func (w *world) deciding(out []report.Rule) []report.Rule {
 			return out
 		}
 	}
-	return append(out, report.Rule{Table: hit.Table, Chain: hit.Chain, Handle: hit.Handle, Text: hit.Text, Owner: hit.Owner, Backend: hit.Backend, Why: "decided", Decided: true})
+	return append(out, report.Rule{Table: hit.Table, Chain: hit.Chain, Handle: hit.Handle, Text: hit.Text, Owner: hit.Owner, Backend: string(hit.Backend), Why: "decided", Decided: true})
 }
 
 // fromSet lists the rules of an nf_tables ruleset that are concerned.
@@ -100,7 +100,7 @@ func (w *world) isDeciding(r *ruleset.Rule) bool {
 }
 
 func toRule(netns string, r ruleset.Rule, why string) report.Rule {
-	return report.Rule{Netns: netns, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner, Backend: r.Backend, Why: why}
+	return report.Rule{Netns: netns, Table: r.Table, Chain: r.Chain, Handle: r.Handle, Text: r.Text, Owner: r.Owner, Backend: string(r.Backend), Why: why}
 }
 
 // passed says what a rule did to a traced packet of the request.
