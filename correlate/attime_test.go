@@ -41,7 +41,7 @@ func TestThePortDriverOfARootlessEngineServes(t *testing.T) {
 	h.Links, h.Addrs, h.Routes = h.Links[:2], h.Addrs[:3], h.Routes[:1]
 	s.hostListens("tcp", "0.0.0.0:8080", "rootlesskit")
 	d := tell(s, "0ms eth0 C > H S seq=100\n0.1ms eth0 H > C S. seq=500 ack=101\n0.2ms eth0 C > H P. seq=101 ack=501 len=5\n0.3ms eth0 H > C P. seq=501 ack=106 len=9").run(feeding{batch: 256})
-	if len(d.Requests) != 1 || d.Requests[0].Verdict != correlate.Delivered || d.Requests[0].Via != "proxy" || d.Requests[0].Container != "web" {
+	if len(d.Requests) != 1 || d.Requests[0].Verdict != correlate.Delivered || d.Requests[0].Via != correlate.ViaProxy || d.Requests[0].Container != "web" {
 		t.Errorf("judged %+v", d.Requests)
 	}
 }

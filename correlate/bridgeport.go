@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dnatrace/capture/host"
+	"dnatrace/correlate/stage"
 )
 
 // portBlocked: the container's veth is a port of its bridge, and the bridge's
@@ -26,7 +27,7 @@ func (p *path) stoppedAtPort(j *judgement) bool {
 	if bridge, veth := p.t.world.wayTo(p.home, p.target.Dst); next == nil || last.at.Name != bridge || next.Name != veth || !p.portBlocked(j) {
 		return false
 	}
-	j.stage, j.between = "bridge", [2]string{last.at.Name, next.Name}
+	j.stage, j.between = stage.Bridge, [2]string{last.at.Name, next.Name}
 	p.claim(j, p.clientPoint(), next)
 	return true
 }

@@ -1,13 +1,14 @@
 package correlate
 
 import (
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
 // judgement is what decide finds.
 type judgement struct {
 	verdict Verdict
-	stage   string
+	stage   stage.Stage
 	between [2]string
 	cause   Cause
 	why     string

@@ -10,6 +10,7 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -29,7 +30,7 @@ type detour struct {
 // trace tells, or the rules as they were evaluated; nil for none.
 func (p *path) detour(f *filtering) known.Answer[detour] {
 	to := p.onceTranslated(f)
-	if to == (decode.Tuple{}) || to.Dst == p.tuple.Dst || f != nil && (f.way == reply || !behindRouting(f.stage)) || !p.owner(to.Dst.Addr()).Is() {
+	if to == (decode.Tuple{}) || to.Dst == p.tuple.Dst || f != nil && (f.way == reply || !f.stage.BehindRouting()) || !p.owner(to.Dst.Addr()).Is() {
 		return known.None[detour]()
 	}
 	n := p.onHost()
@@ -84,7 +85,7 @@ func (p *path) along(d detour) known.Answer[detour] {
 // ledToBridge reports whether it is known that routing sent the request on to the
 // bridge of the container that it is for.
 func (p *path) ledToBridge(f *filtering) bool {
-	if !behindRouting(f.stage) {
+	if !f.stage.BehindRouting() {
 		return true // that comes later
 	}
 	link := f.leaves
@@ -97,10 +98,6 @@ func (p *path) ledToBridge(f *filtering) bool {
 	out, _ := p.onHost().Link(link).Get()
 	return isBridge(&out) // which network it is for is not in evidence
 }
-
-// behindRouting reports whether what is met at a stage has been routed, and leaves by
-// the interface that routing chose. Behind a bridge it leaves by a port of that.
-func behindRouting(stage string) bool { return stage == "forward" || stage == "postrouting" }
 
 // networkThen is the engine's network that an address belonged to, or nil.
 func (p *path) networkThen(ip netip.Addr) *engine.Network { return networkHolding(p.engineThen(), ip) }
@@ -244,7 +241,7 @@ func (p *path) ledAstray(j *judgement, f *filtering) bool {
 	if !ok || p.entered() {
 		return false
 	}
-	j.stage, j.cause, j.why, j.fix, j.proof = "route", CauseRoutedElsewhere, p.detourWords(d)+".", p.detourFix(d), Inferred
+	j.stage, j.cause, j.why, j.fix, j.proof = stage.Route, CauseRoutedElsewhere, p.detourWords(d)+".", p.detourFix(d), Inferred
 	j.fact("host", p.now, "the way to %s is %s", d.to, d.link)
 	return true
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"dnatrace/correlate/stage"
 )
 
 // netfilterDrop is the reason of whatever a hook of netfilter dropped: it does
@@ -27,9 +29,9 @@ type dropSite struct {
 // dropReason is what a reason of the kernel's means, and where it names by itself
 // what to change, what it amounts to for a request on its way in.
 type dropReason struct {
-	means string // goes on after "The kernel dropped what came in at eth0: "
-	stage string // valid iff cause is given
-	cause Cause  // "" where the reason alone does not tell
+	means string      // goes on after "The kernel dropped what came in at eth0: "
+	stage stage.Stage // valid iff cause is given
+	cause Cause       // "" where the reason alone does not tell
 	fix   func(dropSite) []string
 }
 
@@ -129,7 +131,7 @@ var fragmentsFix = fix("find what drops fragments on the way, or send smaller pa
 
 // queued is a reason of a queueing discipline.
 func queued(means string) dropReason {
-	return dropReason{means, "postrouting", CauseQueueDrop, queueFix}
+	return dropReason{means, stage.Postrouting, CauseQueueDrop, queueFix}
 }
 
 // plain is a reason that does not say by itself what to change.
@@ -137,11 +139,11 @@ func plain(means string) dropReason { return dropReason{means: means} }
 
 var dropReasons = map[string]dropReason{
 	// Where it goes.
-	"IP_OUTNOROUTES":  {"the host has no route to where the request goes on", "route", CauseNoRoute, routeFix},
-	"IP_INNOROUTES":   {"the host has no route for it", "route", CauseNoRoute, routeFix},
+	"IP_OUTNOROUTES":  {"the host has no route to where the request goes on", stage.Route, CauseNoRoute, routeFix},
+	"IP_INNOROUTES":   {"the host has no route for it", stage.Route, CauseNoRoute, routeFix},
 	"IP_INADDRERRORS": plain("its address is none that the host may take or send on"),
 	"IP_RPFILTER":     plain("the way back to its source is another than the one it came by"),
-	"IP_LOCALNET": {"it is for an address of loopback, and came in by another interface", "route", CauseLoopbackNotRouted,
+	"IP_LOCALNET": {"it is for an address of loopback, and came in by another interface", stage.Route, CauseLoopbackNotRouted,
 		func(at dropSite) []string {
 			return []string{"sysctl -w net.ipv4.conf." + cmp.Or(at.link, "all") + ".route_localnet=1"}
 		}},
@@ -165,13 +167,13 @@ var dropReasons = map[string]dropReason{
 	"MAC_IEEE_MAC_CONTROL":    plain("its link-layer address is one that bridges keep for themselves"),
 	"ARP_PVLAN_DISABLE":       plain("the interface does not answer neighbours for one another"),
 	"BRIDGE_INGRESS_STP_STATE": {"a port of a bridge does not forward yet, or no more: its spanning tree says so",
-		"bridge", CauseBridgePortBlocked, portFix},
+		stage.Bridge, CauseBridgePortBlocked, portFix},
 
 	// Programs, policies, queues.
 	netfilterDrop:        plain("the host's packet filter"),
-	"TC_INGRESS":         {"a traffic control (tc) filter drops it where it comes in", "ingress", CauseFirewallDrop, tcFix("ingress")},
-	"TC_EGRESS":          {"a traffic control (tc) filter drops it where it goes out", "postrouting", CauseFirewallDrop, tcFix("egress")},
-	"XDP":                {"an XDP program drops it", "nic", CauseFirewallDrop, xdpFix},
+	"TC_INGRESS":         {"a traffic control (tc) filter drops it where it comes in", stage.Ingress, CauseFirewallDrop, tcFix("ingress")},
+	"TC_EGRESS":          {"a traffic control (tc) filter drops it where it goes out", stage.Postrouting, CauseFirewallDrop, tcFix("egress")},
+	"XDP":                {"an XDP program drops it", stage.NIC, CauseFirewallDrop, xdpFix},
 	"BPF_CGROUP_EGRESS":  {means: "a BPF program of a control group", fix: fix("bpftool cgroup tree")},
 	"SECURITY_HOOK":      {means: "a security module (SELinux, AppArmor, a BPF program)", fix: fix("journalctl -k | grep -i -e avc -e apparmor")},
 	"XFRM_POLICY":        {means: "an IPsec policy wants it encrypted, or not at all", fix: fix("ip xfrm policy")},
@@ -193,10 +195,10 @@ var dropReasons = map[string]dropReason{
 	"TC_RECLASSIFY_LOOP": plain("traffic control filters go round in circles"),
 
 	// Its size and shape.
-	"PKT_TOO_BIG":             {"it is larger than the link takes that it is to leave by", "route", CauseMTU, tooLargeFix},
-	"FRAG_REASM_TIMEOUT":      {"it came in fragments, of which some never came", "prerouting", CauseFragmentsMissing, fragmentsFix},
-	"FRAG_TOO_FAR":            {"it came in fragments, of which some never came", "prerouting", CauseFragmentsMissing, fragmentsFix},
-	"DUP_FRAG":                {"it came in fragments that overlap", "prerouting", CauseFragmentsMissing, fragmentsFix},
+	"PKT_TOO_BIG":             {"it is larger than the link takes that it is to leave by", stage.Route, CauseMTU, tooLargeFix},
+	"FRAG_REASM_TIMEOUT":      {"it came in fragments, of which some never came", stage.Prerouting, CauseFragmentsMissing, fragmentsFix},
+	"FRAG_TOO_FAR":            {"it came in fragments, of which some never came", stage.Prerouting, CauseFragmentsMissing, fragmentsFix},
+	"DUP_FRAG":                {"it came in fragments that overlap", stage.Prerouting, CauseFragmentsMissing, fragmentsFix},
 	"PKT_TOO_SMALL":           plain("it is shorter than it says"),
 	"HDR_TRUNC":               plain("its headers are cut off"),
 	"IP_INHDR":                plain("something is wrong with its IP header"),

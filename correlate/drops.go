@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dnatrace/capture"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -107,11 +108,11 @@ func (p *path) kernelDropped(j *judgement, d *decode.Drop) bool {
 	switch at := p.siteOf(d, in); {
 	case d.Reason == "IP_RPFILTER":
 		f := p.reversePathAt(in)
-		j.stage, j.cause, j.why, j.fix, j.proof = "route", f.cause, f.why, p.reversePathFix(f.fix), Proven
+		j.stage, j.cause, j.why, j.fix, j.proof = stage.Route, f.cause, f.why, p.reversePathFix(f.fix), Proven
 	case d.Reason == "IP_INADDRERRORS":
 		p.dropCause(j, in)
 		if j.cause == CauseUnknown {
-			j.stage, j.why = "route", fmt.Sprintf("The host may not forward what came in at %s, or has no route for it.", in.Name)
+			j.stage, j.why = stage.Route, fmt.Sprintf("The host may not forward what came in at %s, or has no route for it.", in.Name)
 			j.blind = nil
 		}
 	case slices.Contains(unansweredReasons, d.Reason) && p.target.Dst != (decode.IP{}):
@@ -147,9 +148,9 @@ func (p *path) siteOf(d *decode.Drop, in *point) dropSite {
 // queueDropped: a queueing discipline of an interface threw a packet away.
 func (p *path) queueDropped(j *judgement, d *decode.Drop, w way) {
 	at := p.siteOf(d, p.furthest().at)
-	j.stage, j.cause, j.proof = "postrouting", CauseQueueDrop, Proven
+	j.stage, j.cause, j.proof = stage.Postrouting, CauseQueueDrop, Proven
 	if w == reply {
-		j.stage = "reply-nic"
+		j.stage = stage.ReplyNIC
 	}
 	j.why = fmt.Sprintf("The queueing discipline of %s dropped it.", cmp.Or(at.link, "an interface"))
 	j.fix = queueFix(at)

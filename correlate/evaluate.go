@@ -7,6 +7,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -88,7 +89,7 @@ func (p *path) evaluate(w way, inner bool, at int64) (ruleset.Outcome, bool) {
 // stoppedOnBridge reports whether a bridge drops what has passed the rules of IP,
 // on its way out.
 func stoppedOnBridge(out ruleset.Outcome) bool {
-	return out.Stage == "bridge" && out.Steps[len(out.Steps)-1].Leaving
+	return out.Stage == stage.Bridge && out.Steps[len(out.Steps)-1].Leaving
 }
 
 // evaluatedTranslation is the rule that sends the request where it was seen to

@@ -8,6 +8,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -47,7 +48,7 @@ func (p *path) reachesProxied(proxy *host.Proxy) bool {
 
 // exhausted tells of a docker-proxy that accepts and makes no connection of its own.
 func (j *judgement) exhausted(proxy *host.Proxy, then, or string) {
-	j.stage, j.cause, j.proof = "proxy", CauseProxyExhausted, Inferred
+	j.stage, j.cause, j.proof = stage.Proxy, CauseProxyExhausted, Inferred
 	j.why = fmt.Sprintf("docker-proxy (pid %d) accepted the connection and %s, and never asked %s: it has no file descriptor or no local port left for a connection of its own%s.", proxy.PID, then, proxy.Container, or)
 	j.fix = []string{
 		fmt.Sprintf("compare what it has open with what it may: lsof -np %d | wc -l; prlimit --nofile --pid %d", proxy.PID, proxy.PID),

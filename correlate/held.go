@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -26,7 +27,7 @@ func (p *path) keptUntranslated(j *judgement) bool {
 	if p.binding == nil || !p.t.world.own(p.onHost(), p.tuple.Dst.Addr()).Is() {
 		return false
 	}
-	j.verdict, j.stage, j.proof = Unanswered, "host", Inferred
+	j.verdict, j.stage, j.proof = Unanswered, stage.Host, Inferred
 	switch proxy := p.t.world.proxyAt(p.onHost(), p.tuple); {
 	case p.heldByEngine(j) || p.pinned(j) || p.keptUntracked(j):
 	case !proxy.Known():
@@ -68,7 +69,7 @@ func (p *path) heldByEngine(j *judgement) bool {
 		p.tellUntracked(j, f)
 		return true
 	}
-	j.stage, j.cause, j.proof = "host", CauseRulesMissing, Inferred
+	j.stage, j.cause, j.proof = stage.Host, CauseRulesMissing, Inferred
 	j.why = fmt.Sprintf("The engine holds port %d for %s without serving it, and the request got there untranslated: the engine's NAT rule is not in force.", p.binding.HostPort, p.name())
 	j.fix = []string{"docker restart " + shell(p.name()), "if that does not help: systemctl restart docker"}
 	j.fact("host", p.now, "%s listens on %s", processName(k), k.Local)
@@ -86,7 +87,7 @@ func (p *path) keptUntracked(j *judgement) bool {
 
 // tellUntracked tells of a request that nothing translates, since it is not tracked.
 func (p *path) tellUntracked(j *judgement, f finding) {
-	j.stage, j.cause, j.proof, j.why, j.fix = "host", f.cause, Inferred, f.why, f.fix
+	j.stage, j.cause, j.proof, j.why, j.fix = stage.Host, f.cause, Inferred, f.why, f.fix
 	p.tellExemption(j, f.rule)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -59,7 +60,7 @@ func (p *path) filterHops(j *judgement) []Hop {
 		out = append(out, Hop{Time: unix(p.translator.Time), Point: p.natHook(), Direction: "request", Kind: HopTranslated, Before: before, After: p.target.DstEnd(), Detail: p.ruleWords(p.translator)})
 		before = p.target.DstEnd()
 	}
-	if behind := j.stage == "forward" || j.stage == "postrouting"; behind && p.translator == nil && p.target != (decode.Tuple{}) {
+	if behind := j.stage == stage.Forward || j.stage == stage.Postrouting; behind && p.translator == nil && p.target != (decode.Tuple{}) {
 		before = p.target.DstEnd() // by the mapping: rules here meet it translated
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -31,7 +32,7 @@ func hostCannotAnswer(p *path, j *judgement) bool {
 	}
 	client := p.tuple.Src.Addr()
 	f := noWayBackFromHost(client, p.returnFix())
-	j.verdict, j.stage, j.cause, j.why, j.fix = Unanswered, "reply-route", f.cause, f.why, f.fix
+	j.verdict, j.stage, j.cause, j.why, j.fix = Unanswered, stage.ReplyRoute, f.cause, f.why, f.fix
 	old, new := p.t.world.inState(capture.HostNetns, p.earlierHost()), p.t.world.namespace(capture.HostNetns)
 	j.proof = proofOf(p.x.conntrack != nil && !p.x.conntrack.Undated && p.hostsWayBack(old).None() && p.hostsWayBack(new).None())
 	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), p.furthest().at.Name)

@@ -12,6 +12,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -29,7 +30,7 @@ type Hypothesis struct {
 // Finding is what state says of a hypothesis.
 type Finding struct {
 	Verdict   Verdict
-	Stage     string
+	Stage     stage.Stage
 	Cause     Cause
 	Why       string
 	Fix       []string
@@ -56,13 +57,13 @@ func (s *State) Refused(h Hypothesis) Finding {
 	p := s.path(h)
 	f := p.hostCause(s.Engine(), s.Namespace(capture.HostNetns))
 	would := strings.NewReplacer("The host itself refused", "The host itself would refuse", "but the host refused it", "but the host would refuse it").Replace(f.why)
-	return Finding{Verdict: Refused, Stage: "host", Cause: f.cause, Why: would, Fix: f.fix, Rule: f.rule, Container: p.container}
+	return Finding{Verdict: Refused, Stage: stage.Host, Cause: f.cause, Why: would, Fix: f.fix, Rule: f.rule, Container: p.container}
 }
 
 // NotTaken says why a container's namespace refuses a request.
 func (s *State) NotTaken(h Hypothesis) Finding {
 	f := s.path(h).socketCause(h.Target, s.Namespace(h.Home))
-	return Finding{Verdict: Refused, Stage: "container", Cause: f.cause, Why: strings.Replace(f.why, "answered with a reset", "would answer with a reset", 1), Fix: f.fix, Container: h.Container}
+	return Finding{Verdict: Refused, Stage: stage.Container, Cause: f.cause, Why: strings.Replace(f.why, "answered with a reset", "would answer with a reset", 1), Fix: f.fix, Container: h.Container}
 }
 
 // Silent looks for what keeps a container from answering: it is paused, it has
@@ -70,7 +71,7 @@ func (s *State) NotTaken(h Hypothesis) Finding {
 func (s *State) Silent(h Hypothesis) (Finding, bool) {
 	p := s.path(h)
 	for _, look := range []func(*path, *judgement, *leg) bool{pausedContainer, addressGone, noRouteBack, backlogFull} {
-		j := judgement{verdict: Unanswered, stage: "container"}
+		j := judgement{verdict: Unanswered, stage: stage.Container}
 		if look(p, &j, &leg{tuple: h.Target}) {
 			return found(p, &j), true
 		}
@@ -81,7 +82,7 @@ func (s *State) Silent(h Hypothesis) (Finding, bool) {
 // Misremembered says that the host sends to a link-layer address that the
 // container does not have, nor any other. False if it does not.
 func (s *State) Misremembered(h Hypothesis) (Finding, bool) {
-	p, j := s.path(h), judgement{verdict: Unanswered, stage: "container"}
+	p, j := s.path(h), judgement{verdict: Unanswered, stage: stage.Container}
 	if now := s.Host(capture.HostNetns); now != nil {
 		for _, n := range now.Neighbours {
 			if n.IP == h.Target.Dst.Addr() && p.ownerOfMAC(strings.ToLower(n.MAC)) != "" {
@@ -98,7 +99,7 @@ func (s *State) Misremembered(h Hypothesis) (Finding, bool) {
 func (s *State) LeavesElsewhere(h Hypothesis, in, out string) Finding {
 	p := s.path(h)
 	client := h.Target.Src.Addr()
-	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
+	return Finding{Verdict: Unanswered, Stage: stage.Container, Cause: CauseReplyMisrouted, Container: h.Container,
 		Why: fmt.Sprintf("The answer of %s leaves by %s, and the request comes in at %s: the container's own routes lead to %s another way.", p.name(), out, in, client),
 		Fix: p.insideFix([]string{fmt.Sprintf("ip route add %s/%d via %s", client, client.BitLen(), p.t.world.gatewayWords(h.Target.Dst.Addr()))})}
 }
@@ -106,10 +107,10 @@ func (s *State) LeavesElsewhere(h Hypothesis, in, out string) Finding {
 // PortBlocked says that the container's port of its bridge forwards nothing: neither
 // what asks for its link-layer address, nor the request if that is known.
 func (s *State) PortBlocked(h Hypothesis, bridge string, port host.Link) Finding {
-	f := Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseBridgePortBlocked, Container: h.Container}
+	f := Finding{Verdict: Refused, Stage: stage.Neighbour, Cause: CauseBridgePortBlocked, Container: h.Container}
 	f.Why, f.Fix = blockedPort(bridge, port)
 	if e, ok := s.Namespace(capture.HostNetns).Neighbour(h.Target.Dst.Addr(), bridge).Get(); ok && e.MAC != "" {
-		f.Verdict, f.Stage = Dropped, "bridge"
+		f.Verdict, f.Stage = Dropped, stage.Bridge
 	}
 	return f
 }
@@ -117,7 +118,7 @@ func (s *State) PortBlocked(h Hypothesis, bridge string, port host.Link) Finding
 // ProxyCutOff says that a rule keeps docker-proxy from the container.
 func (s *State) ProxyCutOff(h Hypothesis, o ruleset.Outcome) Finding {
 	f := s.blamed(h, o, request)
-	f.Verdict, f.Stage, f.Cause, f.Rule = Unanswered, "proxy", CauseProxyBackendFailed, nil
+	f.Verdict, f.Stage, f.Cause, f.Rule = Unanswered, stage.Proxy, CauseProxyBackendFailed, nil
 	f.Why = "docker-proxy accepts the connection and gets no answer from the container. " + f.Why
 	f.Fix = removalBy(o)
 	return f
@@ -129,7 +130,7 @@ func (s *State) NotForwarded(t decode.Tuple, in string) (Finding, known.Answer[s
 	off := s.Namespace(capture.HostNetns).NotForwarding(in, familyOf(t.Dst.Is4()))
 	key, _ := off.Get()
 	f := notForwarded(in, key)
-	return Finding{Verdict: Dropped, Stage: "route", Cause: f.cause, Why: f.why, Fix: f.fix}, off
+	return Finding{Verdict: Dropped, Stage: stage.Route, Cause: f.cause, Why: f.why, Fix: f.fix}, off
 }
 
 // NotReturned says why an answer that comes from a bridge would go nowhere: no
@@ -143,14 +144,14 @@ func (s *State) NotReturned(h Hypothesis, bridge string) (Finding, bool) {
 // in at, since a rule of the host's routing has it do so.
 func (s *State) Misrouted(h Hypothesis, link string) Finding {
 	f := s.path(h).misrouted(link, Inferred)
-	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
+	return Finding{Verdict: AnswerLost, Stage: stage.ReplyRoute, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
 }
 
 // HostCannotAnswer says that a process of the host takes a request, and the host has
 // no route back.
 func (s *State) HostCannotAnswer(h Hypothesis) Finding {
 	f := noWayBackFromHost(h.Tuple.Src.Addr(), s.path(h).returnFix())
-	return Finding{Verdict: Unanswered, Stage: "reply-route", Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
+	return Finding{Verdict: Unanswered, Stage: stage.ReplyRoute, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
 }
 
 // Held says that the engine holds a port without serving it, since rules are to
@@ -164,7 +165,7 @@ func (s *State) Held(h Hypothesis) (Finding, bool) {
 // Redirected says that a rule sent the request to an address of the host where
 // nobody listens. False if none did.
 func (s *State) Redirected(h Hypothesis) (Finding, bool) {
-	p, j := s.path(h), judgement{verdict: Refused, stage: "host"}
+	p, j := s.path(h), judgement{verdict: Refused, stage: stage.Host}
 	ok := p.redirected(&j)
 	return found(p, &j), ok
 }
@@ -172,7 +173,7 @@ func (s *State) Redirected(h Hypothesis) (Finding, bool) {
 // Replied says that the rules stop an answer.
 func (s *State) Replied(h Hypothesis, o ruleset.Outcome) Finding {
 	f := s.blamed(h, o, reply)
-	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, replyStage(o.Stage), CauseReplyFiltered, removalBy(o)
+	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, o.Stage.Reply(), CauseReplyFiltered, removalBy(o)
 	return f
 }
 
@@ -182,7 +183,7 @@ func (s *State) Filtered(h Hypothesis, o ruleset.Outcome) Finding { return s.bla
 // FilteredInside says that the rules in a container's namespace stop a request.
 func (s *State) FilteredInside(h Hypothesis, o ruleset.Outcome) Finding {
 	f, p := s.blamed(h, o, request), s.path(h)
-	f.Stage, f.Cause = "container", CauseContainerFirewall
+	f.Stage, f.Cause = stage.Container, CauseContainerFirewall
 	f.Why = fmt.Sprintf("A firewall inside %s %s %s: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), askedFor(h.Target), f.Rule.Text)
 	f.Fix = p.insideFix(removalBy(o))
 	if f.Verdict == Dropped {
@@ -212,7 +213,7 @@ func (s *State) blamed(h Hypothesis, o ruleset.Outcome, w way) Finding {
 // than to its container; none if it does not.
 func (s *State) LedAstray(h Hypothesis, o ruleset.Outcome) known.Answer[Finding] {
 	p, j := s.path(h), judgement{verdict: Dropped}
-	f := &filtering{way: request, stage: "forward", to: o.Tuple, leaves: o.OIF, mark: o.Mark}
+	f := &filtering{way: request, stage: stage.Forward, to: o.Tuple, leaves: o.OIF, mark: o.Mark}
 	if a := p.detour(f); !a.Known() {
 		return known.Unknown[Finding](a.Why())
 	}
@@ -242,7 +243,7 @@ func removalBy(o ruleset.Outcome) []string {
 func (s *State) Stale(h Hypothesis, by *RuleHit) Finding {
 	ip := h.Target.Dst.Addr()
 	why, fix := leftover(ip, by)
-	return Finding{Verdict: Refused, Stage: "neighbour", Cause: CauseStaleTranslation, Rule: by, Why: why, Fix: fix}
+	return Finding{Verdict: Refused, Stage: stage.Neighbour, Cause: CauseStaleTranslation, Rule: by, Why: why, Fix: fix}
 }
 
 // Taken says that a process of the host has the port that a container was meant
@@ -257,7 +258,7 @@ func (s *State) Taken(h Hypothesis) (Finding, bool) {
 	if !listens || c == nil || k.Process == "" || p.enginesOwn(k) || strings.HasPrefix(c.Mode, "host") {
 		return Finding{}, false
 	}
-	return Finding{Verdict: Misdelivered, Stage: "host", Cause: CausePortTaken, Container: c,
+	return Finding{Verdict: Misdelivered, Stage: stage.Host, Cause: CausePortTaken, Container: c,
 		Why: fmt.Sprintf("%s of the host answers on port %d, which %s was meant to have.", processName(k), h.Tuple.DstPort, c.Name),
 		Fix: []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", shell(c.Name))}}, true
 }
@@ -274,11 +275,8 @@ func found(p *path, j *judgement) Finding {
 // link.
 func (s *State) ReversePath(src netip.Addr, in string, how known.Strictness) Finding {
 	f := reversePath(src, in, how)
-	return Finding{Verdict: Dropped, Stage: "route", Cause: f.cause, Why: f.why, Fix: f.fix}
+	return Finding{Verdict: Dropped, Stage: stage.Route, Cause: f.cause, Why: f.why, Fix: f.fix}
 }
-
-// ReplyStage is the stage at which a rule of that stage meets an answer.
-func ReplyStage(stage string) string { return replyStage(stage) }
 
 // Removal is the command that takes a rule away.
 func Removal(h *RuleHit) []string { return h.removal() }
@@ -289,7 +287,7 @@ func Removal(h *RuleHit) []string { return h.removal() }
 // translated back.
 func (s *State) Unhidden(h Hypothesis, bridged bool) (f Finding, ok bool) {
 	src, name := h.Target.Src, s.path(h).name()
-	f = Finding{Verdict: Unanswered, Stage: "container", Cause: CauseUntranslatedSource, Container: h.Container,
+	f = Finding{Verdict: Unanswered, Stage: stage.Container, Cause: CauseUntranslatedSource, Container: h.Container,
 		Why: fmt.Sprintf("The request reaches %s from %s, and its kernel drops what seems to come from itself: the rule that was to masquerade it is missing.", name, src.Addr()),
 		Fix: []string{"docker restart " + shell(name), "if that does not help: systemctl restart docker"}}
 	switch {
@@ -297,7 +295,7 @@ func (s *State) Unhidden(h Hypothesis, bridged bool) (f Finding, ok bool) {
 		return f, true
 	case bridged:
 		own := h.Target.DstEnd()
-		f.Verdict, f.Stage = AnswerLost, "bridge"
+		f.Verdict, f.Stage = AnswerLost, stage.Bridge
 		f.Why = fmt.Sprintf("The client asks %s and the answer comes from %s: both are on one bridge, and what passes there is not translated back.", h.Tuple.DstEnd(), own)
 		f.Fix = []string{"sysctl -w net.bridge.bridge-nf-call-iptables=1", "or let the engine run docker-proxy", fmt.Sprintf("or ask %s directly: http://%s", name, own)}
 		return f, true
@@ -309,7 +307,7 @@ func (s *State) Unhidden(h Hypothesis, bridged bool) (f Finding, ok bool) {
 // after the host's rules did this with it.
 func (s *State) NotTranslatedBack(h Hypothesis, out ruleset.Outcome) Finding {
 	why, fix := tracksApart(out, reply).advice()
-	return Finding{Verdict: AnswerLost, Stage: "reply-prerouting", Cause: CauseUntranslatedSource, Container: h.Container,
+	return Finding{Verdict: AnswerLost, Stage: stage.ReplyPrerouting, Cause: CauseUntranslatedSource, Container: h.Container,
 		Why: fmt.Sprintf("The client asks %s and the answer comes from %s: nothing translates it back.", h.Tuple.DstEnd(), h.Target.DstEnd()) + why, Fix: fix}
 }
 
@@ -317,7 +315,7 @@ func (s *State) NotTranslatedBack(h Hypothesis, out ruleset.Outcome) Finding {
 // where it is not.
 func (s *State) LookedFor(h Hypothesis) Finding {
 	name := s.path(h).name()
-	return Finding{Verdict: Unanswered, Stage: "container", Cause: CauseReplyMisrouted, Container: h.Container,
+	return Finding{Verdict: Unanswered, Stage: stage.Container, Cause: CauseReplyMisrouted, Container: h.Container,
 		Why: fmt.Sprintf("The client's address %s lies in a network that %s takes for its own: it looks for the client among its neighbours, and nobody answers.", h.Target.Src.Addr(), name),
 		Fix: []string{"give the container's network another subnet, one that no client uses: docker network create --subnet …, or bip and default-address-pools of the engine"}}
 }
@@ -326,7 +324,7 @@ func (s *State) LookedFor(h Hypothesis) Finding {
 // leaves the container by another of its networks.
 func (s *State) ReplyReversePath(h Hypothesis, bridge string) Finding {
 	name := s.path(h).name()
-	return Finding{Verdict: AnswerLost, Stage: "reply-route", Cause: CauseReversePathFilter, Container: h.Container,
+	return Finding{Verdict: AnswerLost, Stage: stage.ReplyRoute, Cause: CauseReversePathFilter, Container: h.Container,
 		Why: fmt.Sprintf("The answer leaves %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", name, bridge),
 		Fix: []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", bridge), fmt.Sprintf("or have %s answer by the network it is published on", name)}}
 }
@@ -342,7 +340,7 @@ func (s *State) Full() (Finding, bool) {
 	if now := h.Counters["nf_conntrack.count"]; err != nil || most == 0 || now < most {
 		return Finding{}, false
 	}
-	return Finding{Verdict: Dropped, Stage: "prerouting", Cause: CauseConntrackFull,
+	return Finding{Verdict: Dropped, Stage: stage.Prerouting, Cause: CauseConntrackFull,
 		Why: fmt.Sprintf("Connection tracking is full (%d entries): the host drops what would open another connection.", most),
 		Fix: []string{fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*most), "find who opens so many: conntrack -L | sort"}}, true
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode/programs"
 )
 
@@ -64,6 +65,18 @@ const (
 	Proven   Proof = "proven"
 )
 
+// Via is by which way a request went in. The zero value is not known.
+type Via string
+
+// Ways in.
+const (
+	ViaDNAT   Via = "dnat"
+	ViaIPVS   Via = "ipvs"
+	ViaProxy  Via = "proxy"  // docker-proxy's own connection
+	ViaDirect Via = "direct" // to the container's own address
+	ViaHost   Via = "host"   // to a process of the host
+)
+
 // Incident is one request and what became of it, as the JSON document shows it.
 type Incident struct {
 	Host string `json:"host,omitempty"` // as in PointReport
@@ -84,22 +97,22 @@ type Incident struct {
 	Network         string `json:"network"`
 	Project         string `json:"project"`
 	Service         string `json:"service"`
-	Via             string `json:"via"` // dnat, proxy, direct, host or ""
+	Via             Via    `json:"via"` // dnat, proxy, direct, host or ""
 
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
 	Attempts int       `json:"attempts"`
 	Timing   Timing    `json:"timing"`
 
-	Verdict Verdict  `json:"verdict"`
-	Stage   string   `json:"stage"`
-	Between []string `json:"between"` // two names, or empty
-	Cause   Cause    `json:"cause"`
-	Why     string   `json:"why"`
-	Proof   Proof    `json:"proof"`
-	Rule    *RuleHit `json:"rule,omitempty"`
-	Hops    []Hop    `json:"hops"`
-	Unseen  []Unseen `json:"unseen"` // watched points on the expected way where it was not seen
+	Verdict Verdict     `json:"verdict"`
+	Stage   stage.Stage `json:"stage"`
+	Between []string    `json:"between"` // two names, or empty
+	Cause   Cause       `json:"cause"`
+	Why     string      `json:"why"`
+	Proof   Proof       `json:"proof"`
+	Rule    *RuleHit    `json:"rule,omitempty"`
+	Hops    []Hop       `json:"hops"`
+	Unseen  []Unseen    `json:"unseen"` // watched points on the expected way where it was not seen
 
 	Evidence []Evidence `json:"evidence"`
 	Blind    []string   `json:"blind"`

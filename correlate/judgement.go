@@ -261,7 +261,9 @@ func (t *Tracker) disown(req uint32, r *reqRecord) {
 }
 
 // saying is what is compared of two judgements of one request.
-func saying(j *judgement) string { return j.verdict.String() + " " + j.stage + " " + string(j.cause) }
+func saying(j *judgement) string {
+	return j.verdict.String() + " " + string(j.stage) + " " + string(j.cause)
+}
 
 // unchanged reports whether a new judgement says what the last one said.
 func (t *Tracker) unchanged(req uint32, r *reqRecord, j *judgement) bool {

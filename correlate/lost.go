@@ -9,6 +9,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -54,28 +55,14 @@ func answerLost(p *path, j *judgement) bool {
 	}
 	if hit, ok := p.filtered(reply, false); ok && stage == "" {
 		p.blame(j, hit, reply)
-		j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.removal()
+		j.stage, j.cause, j.fix = hit.stage.Reply(), CauseReplyFiltered, hit.removal()
 	}
 	p.claim(j, p.clientPoint())
 	return true
 }
 
-// replyStage names the place where a rule met the answer. Replies are not
-// translated by rules: what acts at prerouting is one stage for them.
-func replyStage(stage string) string {
-	switch stage {
-	case "raw", "dnat", "ingress", "prerouting":
-		return "reply-prerouting"
-	case "egress":
-		return "reply-postrouting"
-	case "bridge", "":
-		return ""
-	}
-	return "reply-" + stage
-}
-
 // returnCause says from state why an answer did not come out.
-func (p *path) returnCause(lastBack stop) (finding, string) {
+func (p *path) returnCause(lastBack stop) (finding, stage.Stage) {
 	now, old := p.onHost(), p.t.world.inState(capture.HostNetns, p.earlierHost())
 	back := p.tuple.Src.Addr()
 	link := lastBack.at.Name
@@ -90,21 +77,21 @@ func (p *path) returnCause(lastBack stop) (finding, string) {
 		return finding{cause: CauseReplyNoRoute, proof: proofOf(p.proven && p.wayOfAnswers(old).None() && p.wayOfAnswers(p.t.world.namespace(capture.HostNetns)).None()),
 			why:  fmt.Sprintf("The host has no route back to %s: the answer left the container and went nowhere.", back),
 			fix:  p.returnFix(),
-			fact: fmt.Sprintf("no route of the host leads to %s", back)}, "reply-route"
+			fact: fmt.Sprintf("no route of the host leads to %s", back)}, stage.ReplyRoute
 	case lastBack.leg == p.client && !p.halfway() && lastBack.at.Netns == capture.HostNetns:
-		return p.misrouted(link, proofOf(p.proven)), "reply-route"
+		return p.misrouted(link, proofOf(p.proven)), stage.ReplyRoute
 	case back.Is4() && lastBack.at.Role == capture.RoleBridge && notForwarding(now):
 		return finding{cause: CauseForwardingDisabled, proof: proofOf(p.proven && notForwarding(old)),
 			why:  fmt.Sprintf("Forwarding is off for what comes from %s.", link),
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", link)},
-			fact: fmt.Sprintf("net.ipv4.conf.%s.forwarding = 0", link)}, "reply-route"
+			fact: fmt.Sprintf("net.ipv4.conf.%s.forwarding = 0", link)}, stage.ReplyRoute
 	case p.replyFilteredByReversePath(lastBack):
 		return finding{cause: CauseReversePathFilter, proof: Inferred,
 			why:  fmt.Sprintf("The answer left %s by %s, which is not the host's way to it, and strict reverse path filtering drops such packets.", p.name(), link),
 			fix:  []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("or have %s answer by the network it is published on", p.name())},
-			fact: p.strictFact(link)}, "reply-route"
+			fact: p.strictFact(link)}, stage.ReplyRoute
 	case led:
-		return p.misrouted(elsewhere, Inferred), "reply-route"
+		return p.misrouted(elsewhere, Inferred), stage.ReplyRoute
 	}
 	return finding{cause: CauseUnknown,
 		why: fmt.Sprintf("The server answered, and the answer vanished in the host between %s and %s: a rule or a route on the way back.", link, p.clientPoint().Name),
@@ -133,7 +120,7 @@ func (p *path) judgeBackend(j *judgement) {
 		j.fact("packets", at, "docker-proxy's own connection to %s was reset", p.inner.tuple.DstEnd())
 		resetByContainer(p, j)
 	case p.backendSaw(decode.RST) != nil || p.backendSaw(decode.FIN) != nil && p.r.marks&markServerFIN != 0:
-		j.verdict, j.stage, j.cause, j.proof = Refused, "container", CauseServerReset, Inferred
+		j.verdict, j.stage, j.cause, j.proof = Refused, stage.Container, CauseServerReset, Inferred
 		j.why = fmt.Sprintf("The server in %s ended docker-proxy's connection without a byte of answer.", p.name())
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
 	case p.backendSaw(0) == nil && !p.entered() && p.next() == nil:
@@ -228,7 +215,7 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 // does not answer ARP or ND.
 func neighbourGone(p *path, j *judgement) {
 	n := p.unresolved()
-	j.stage = "neighbour"
+	j.stage = stage.Neighbour
 	if n == nil && p.target.Dst == (decode.IP{}) {
 		j.cause, j.proof = CauseNeighbourUnresolved, Inferred
 		j.why = "The host gave up after the three seconds for which it asks for a neighbour: nobody answers for the address that the request goes to."
@@ -302,9 +289,9 @@ func vanished(p *path, j *judgement) bool {
 	last := p.furthest()
 	j.fact("packets", p.r.opened, "%s at %s", tries(p.r.attempts), last.at.Name)
 	dropped := p.tellDrop(j, request)
-	if f, ok := p.filtered(request, false); ok && (!p.gotThrough() || f.stage == "postrouting" || f.stage == "bridge" || f.stage == "egress") {
+	if f, ok := p.filtered(request, false); ok && (!p.gotThrough() || f.stage == stage.Postrouting || f.stage == stage.Bridge) {
 		j.between = p.gapAfterLast()
-		if f.stage == "input" {
+		if f.stage == stage.Input {
 			j.between[1] = "host"
 		}
 		p.blame(j, f, request)
@@ -415,7 +402,7 @@ func (p *path) onward(to netip.Addr) known.Lookup {
 func (p *path) claimDrop(j *judgement, f filtering) {
 	next := p.next()
 	switch {
-	case f.stage == "input":
+	case f.stage == stage.Input:
 		p.claim(j, p.clientPoint())
 	case next == nil:
 		j.undetermined(p, "nothing behind "+p.furthest().at.Name+" was watched")
@@ -449,7 +436,7 @@ func (p *path) dropCause(j *judgement, in *point) {
 	off := now.NotForwarding(in.Name, familyOf(p.tuple.Dst.Is4()))
 	if key, ok := off.Get(); ok && p.toBeForwarded() {
 		f := notForwarded(in.Name, key)
-		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, f.fix
+		j.stage, j.cause, j.why, j.fix = stage.Route, f.cause, f.why, f.fix
 		j.fact("host", p.now, "%s = 0 before and after", key)
 		j.proof = proofOf(old != nil && old.Sysctls[key] == "0" && p.latestHost().Sysctls[key] == "0")
 		return
@@ -460,7 +447,7 @@ func (p *path) dropCause(j *judgement, in *point) {
 	}
 	if p.checkedAway(in, p.tuple.Src, p.tuple.Dst) {
 		f := p.reversePathAt(in)
-		j.stage, j.cause, j.why, j.fix = "route", f.cause, f.why, p.reversePathFix(f.fix)
+		j.stage, j.cause, j.why, j.fix = stage.Route, f.cause, f.why, p.reversePathFix(f.fix)
 		j.fact("host", p.now, "%s", p.strictFact(in.Name))
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -187,7 +188,7 @@ func (p *path) notForThisMAC(j *judgement) bool {
 	if mine == nil || mine.MAC == "" || slices.ContainsFunc(now.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, macText(to)) }) {
 		return false
 	}
-	j.stage, j.between, j.cause, j.proof = "nic", [2]string{}, CauseWrongMAC, Inferred
+	j.stage, j.between, j.cause, j.proof = stage.NIC, [2]string{}, CauseWrongMAC, Inferred
 	j.why = fmt.Sprintf("The frames came to %s for the link-layer address %s, and the host has no such one (%s has %s): whoever sends them remembers a wrong one for %s.", at.Name, macText(to), at.Name, mine.MAC, p.tuple.Dst.Addr())
 	j.fix = []string{fmt.Sprintf("on the client, or the last router before the host: ip neigh flush to %s; see who else answers: arping -c 3 %s", p.tuple.Dst.Addr(), p.tuple.Dst.Addr())}
 	j.fact("host", p.now, "%s has %s", at.Name, mine.MAC)

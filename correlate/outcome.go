@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"dnatrace/correlate/stage"
 )
 
 // outcome is what makes two judgements of a request the same.
 type outcome struct {
 	verdict Verdict
-	stage   string
+	stage   stage.Stage
 	cause   Cause
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dnatrace/capture"
+	"dnatrace/correlate/stage"
 )
 
 // unwatchedInside says that what happened inside the container was not watched,
@@ -13,7 +14,7 @@ func (p *path) unwatchedInside(j *judgement) string {
 	if len(outside) == 0 || p.container == nil {
 		return ""
 	}
-	within := j.stage == "container" || j.verdict == Unanswered || j.verdict == AnswerLost || j.verdict == Stalled || j.verdict == Undetermined
+	within := j.stage == stage.Container || j.verdict == Unanswered || j.verdict == AnswerLost || j.verdict == Stalled || j.verdict == Undetermined
 	if !within || !slices.Contains(outside, p.container.Name) && !slices.Contains(outside, p.home) {
 		return ""
 	}

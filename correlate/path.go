@@ -7,6 +7,7 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -229,33 +230,33 @@ func (p *path) isTranslated() bool {
 
 // via says how the request went in, or was to go in: what is in evidence first,
 // then what the mapping in force intends.
-func (p *path) via(j *judgement) string {
+func (p *path) via(j *judgement) Via {
 	w := &p.t.world
 	switch {
 	case p.proxied():
-		return "proxy"
+		return ViaProxy
 	case p.translated() != "":
-		return "dnat"
+		return ViaDNAT
 	case w.containerAt(p.tuple.Dst) != nil && p.fromItsStart():
-		return "direct"
+		return ViaDirect
 	case w.containerAt(p.tuple.Dst) != nil:
 		return "" // what was asked for, before any point saw it, is not in evidence
-	case j.verdict == Unanswered && j.stage == "reply-route": // the host's own servers alone are judged so
-		return map[bool]string{true: "proxy", false: "host"}[p.proxy() != nil]
+	case j.verdict == Unanswered && j.stage == stage.ReplyRoute: // the host's own servers alone are judged so
+		return map[bool]Via{true: ViaProxy, false: ViaHost}[p.proxy() != nil]
 	case p.answeredByHost() && p.proxy() != nil && w.elsewhere(p.engineThen(), p.onHost()).Is():
-		return "proxy" // no rule here leads to the engine's containers
+		return ViaProxy // no rule here leads to the engine's containers
 	case p.answeredByHost() && (p.binding != nil || w.engine() == nil || w.engine().Partial) && !p.untranslated():
 		return "" // a rule may have translated it where no point watched
 	case p.answeredByHost() && p.proxy() != nil:
-		return "proxy"
+		return ViaProxy
 	case p.answeredByHost() || p.container != nil && isHostMode(p.container) && p.binding == nil && j.cause != CauseModeHost:
-		return "host"
-	case j.stage == "raw" || j.stage == "ingress" || j.stage == "prerouting" || j.stage == "host":
+		return ViaHost
+	case j.stage == stage.Raw || j.stage == stage.Ingress || j.stage == stage.Prerouting || j.stage == stage.Host:
 		return "" // it ended before anything could send it anywhere
 	case j.verdict == Delivered || p.took() && !p.ruledOn():
 		return "" // by which way is not in evidence
 	case p.binding != nil && p.clientPoint().Role == capture.RoleNIC && p.target != (decode.Tuple{}) && p.target.Dst.Is4() == p.tuple.Dst.Is4():
-		return "dnat"
+		return ViaDNAT
 	}
 	return ""
 }

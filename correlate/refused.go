@@ -6,12 +6,13 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
 // resetByContainer: the container's own stack said no. Its sockets say why.
 func resetByContainer(p *path, j *judgement) {
-	j.verdict, j.stage = Refused, "container"
+	j.verdict, j.stage = Refused, stage.Container
 	to := p.atServer().tuple
 	c, was := p.socketCause(to, p.homeNamespace()), p.t.world.inState(p.home, p.earlierInside())
 	if old := p.socketCause(to, was); c.listens && !old.listens {
@@ -38,7 +39,7 @@ func resetByContainer(p *path, j *judgement) {
 // resetByHost: the host's own stack said no, so nothing translated the request
 // and nothing on the host takes it. The engine says why.
 func resetByHost(p *path, j *judgement) {
-	j.verdict, j.stage = Refused, "host"
+	j.verdict, j.stage = Refused, stage.Host
 	if p.redirected(j) {
 		return
 	}
@@ -117,22 +118,22 @@ func refusedLate(p *path, j *judgement, flag decode.TCPFlags) bool {
 	case proxy != nil && p.untranslated() && p.neverDialled(proxy):
 		j.exhausted(proxy, word+" it", "")
 	case p.inner == nil && p.inside == nil && proxy != nil && p.untranslated():
-		j.stage, j.cause = "proxy", CauseProxyBackendFailed
+		j.stage, j.cause = stage.Proxy, CauseProxyBackendFailed
 		j.why = fmt.Sprintf("docker-proxy (pid %d) accepted the connection and %s it: its own connection to %s failed.", proxy.PID, word, proxy.Container)
 		j.fix = []string{fmt.Sprintf("check that the server behind %s accepts connections", proxy.Container)}
 	case from != nil && (p.inContainer(from) || p.handedIn() || p.isDirect() && p.inner == nil || flag == decode.FIN && p.wentIn()):
-		j.stage, j.cause, j.proof = "container", CauseServerReset, proofOf(p.proven)
+		j.stage, j.cause, j.proof = stage.Container, CauseServerReset, proofOf(p.proven)
 		j.why = fmt.Sprintf("The server in %s accepted the connection and %s it without a byte of answer.", p.name(), word)
 		j.fix = []string{fmt.Sprintf("look at the log of %s", p.name())}
 	case flag == decode.RST && p.invalid(j):
 	case !p.untranslated():
 		p.takenBySomeone(j)
 	case !p.t.world.known() || !listener(p.onHost(), p.tuple).Known() && p.proxyMayHold():
-		j.stage, j.cause = "host", CauseUnknown
+		j.stage, j.cause = stage.Host, CauseUnknown
 		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer; whose process did so is not in evidence.", word)
 		j.blind = append(j.blind, "whether docker-proxy holds the port is not in evidence")
 	default:
-		j.stage, j.cause = "host", CauseServerReset
+		j.stage, j.cause = stage.Host, CauseServerReset
 		j.why = fmt.Sprintf("The host accepted the connection and %s it without a byte of answer.", word)
 		j.fix = []string{fmt.Sprintf("see what listens on port %d of the host: ss -lntp", p.tuple.DstPort)}
 	}

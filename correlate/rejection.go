@@ -5,6 +5,7 @@ import (
 
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -62,12 +63,12 @@ func (s *State) Unheard(h Hypothesis, f Finding, o ruleset.Outcome) Finding {
 	said := strings.Replace(strings.TrimSuffix(stop.Why, "."), " drops it: ", " drops that answer: ", 1)
 	f.Why += " The client is not told: " + strings.ToLower(said[:1]) + said[1:] + "."
 	switch {
-	case f.Cause == CauseFirewallReject || f.Rule == nil && f.Stage == "host":
+	case f.Cause == CauseFirewallReject || f.Rule == nil && f.Stage == stage.Host:
 		f.Cause = CauseFirewallDrop
 	}
 	f.Verdict = Dropped
 	if f.Rule == nil {
-		f.Stage, f.Rule = replyStage(o.Stage), stop.Rule
+		f.Stage, f.Rule = o.Stage.Reply(), stop.Rule
 		f.Fix = append(f.Fix, removalBy(o)...)
 	}
 	return f

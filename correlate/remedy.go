@@ -11,6 +11,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -134,7 +135,7 @@ func (p *path) admission(f filtering) ([]string, bool) {
 	}
 	family, table, _ := strings.Cut(h.Table, " ")
 	c := p.containerAt(to.Dst)
-	if !f.engine || f.stage != "forward" || c == nil || to.Dst == p.tuple.Dst || !hasPorts(to.Proto) {
+	if !f.engine || f.stage != stage.Forward || c == nil || to.Dst == p.tuple.Dst || !hasPorts(to.Proto) {
 		return nil, false
 	}
 	publish := fmt.Sprintf("recreate %s with -p %d:%d%s", c.Name, p.tuple.DstPort, to.DstPort, unlessTCP(to.Proto))

@@ -104,9 +104,9 @@ func (p *path) deliveredWhy(i *Incident) string {
 		return "It was taken up, and no answer was called for."
 	}
 	switch i.Via {
-	case "dnat":
+	case ViaDNAT:
 		return fmt.Sprintf("Translated to %s, and the answer left towards the client.", p.translated())
-	case "proxy":
+	case ViaProxy:
 		return "Served through docker-proxy, and the answer left towards the client."
 	}
 	return "The answer left towards the client."
@@ -124,7 +124,7 @@ func (p *path) remarks(i *Incident) {
 			i.Notes = append(i.Notes, elsewhereNote)
 		}
 	}
-	if i.Via == "proxy" && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
+	if i.Via == ViaProxy && i.Verdict == Delivered && p.binding != nil && !w.isHost(p.tuple.Src) && w.containerAt(p.tuple.Src) == nil && p.tuple.Dst.Is4() && p.target.Dst.Is4() {
 		note := "the engine's NAT rule did not translate this request; docker-proxy served it, and the server sees the bridge's address instead of the client's"
 		if away, ok := w.elsewhere(p.engineThen(), p.onHost()).Get(); ok {
 			note = "the engine's port driver served this request, and the server does not see the client's address: " + away
@@ -139,7 +139,7 @@ func (p *path) remarks(i *Incident) {
 			}
 		}
 	}
-	if i.Via == "dnat" && i.ClientSeen != "" && i.Verdict == Delivered {
+	if i.Via == ViaDNAT && i.ClientSeen != "" && i.Verdict == Delivered {
 		i.Notes = append(i.Notes, fmt.Sprintf("the server sees the request coming from %s, not from the client: a rule masquerades it", i.ClientSeen))
 	}
 }

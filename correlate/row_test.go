@@ -96,7 +96,7 @@ func sentence(i *correlate.Incident) string {
 	var b strings.Builder
 	b.WriteString(i.Verdict.String())
 	if i.Stage != "" {
-		b.WriteString(" at " + i.Stage)
+		b.WriteString(" at " + string(i.Stage))
 	}
 	if len(i.Between) == 2 {
 		b.WriteString(" between " + i.Between[0] + " and " + i.Between[1])
@@ -105,8 +105,8 @@ func sentence(i *correlate.Incident) string {
 		b.WriteString(": " + string(i.Cause))
 	}
 	if i.Translated != "" {
-		b.WriteString(", via " + i.Via + " to " + i.Translated)
-	} else if i.Via == "direct" {
+		b.WriteString(", via " + string(i.Via) + " to " + i.Translated)
+	} else if i.Via == correlate.ViaDirect {
 		b.WriteString(", direct")
 	}
 	if i.Attempts > 1 {

@@ -7,6 +7,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -39,7 +40,7 @@ func silentSomeone(p *path, j *judgement) bool {
 
 // silentHost: a process of the host took the request and does not answer.
 func silentHost(p *path, j *judgement) bool {
-	j.verdict, j.stage, j.cause, j.proof = Unanswered, "host", CauseServerSilent, Inferred
+	j.verdict, j.stage, j.cause, j.proof = Unanswered, stage.Host, CauseServerSilent, Inferred
 	j.why = fmt.Sprintf("A process of the host accepted the connection on port %d, took the request and sent no answer.", p.tuple.DstPort)
 	j.fix = []string{fmt.Sprintf("see which: ss -lntp 'sport = :%d'", p.tuple.DstPort)}
 	if p.heldByEngine(j) {
@@ -51,7 +52,7 @@ func silentHost(p *path, j *judgement) bool {
 	case proxy != nil && p.neverDialled(proxy):
 		j.exhausted(proxy, "took the request", ", or it hangs")
 	case proxy != nil:
-		j.stage, j.cause = "proxy", CauseProxyBackendFailed
+		j.stage, j.cause = stage.Proxy, CauseProxyBackendFailed
 		j.why = "docker-proxy accepted the connection and got no answer from the container."
 	case k == nil || k.Process == "" || p.enginesOwn(k):
 		j.cause = CauseUnknown // the engine's own serve nothing themselves
@@ -95,7 +96,7 @@ func (p *path) replies() []stop {
 
 // silentIn says why a container does not answer: the first that holds.
 func (p *path) silentIn(j *judgement) {
-	j.verdict, j.stage, j.proof = Unanswered, "container", Inferred
+	j.verdict, j.stage, j.proof = Unanswered, stage.Container, Inferred
 	j.fact("packets", p.furthest().first, "seen going in at %s; no answer came out", p.furthest().at.Name)
 	inner := p.atServer()
 	for _, look := range []func(*path, *judgement, *leg) bool{
@@ -171,7 +172,7 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 		return false
 	}
 	p.blame(j, f, request)
-	j.stage, j.cause = "container", CauseContainerFirewall
+	j.stage, j.cause = stage.Container, CauseContainerFirewall
 	j.why = fmt.Sprintf("A firewall inside %s drops %s: %s.", p.name(), askedFor(inner.tuple), f.hit.Text)
 	j.fix = p.insideFix(f.removal())
 	return true

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dnatrace/capture"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -55,7 +56,7 @@ func (p *path) droppedOnTheWay(j *judgement, answer bool) bool {
 		if f, ok := p.filtered(w, false); ok {
 			p.blame(j, f, w)
 			if answer {
-				j.stage, j.cause, j.fix = replyStage(f.stage), CauseReplyFiltered, f.removal()
+				j.stage, j.cause, j.fix = f.stage.Reply(), CauseReplyFiltered, f.removal()
 			}
 			return true
 		}
@@ -75,10 +76,10 @@ func (p *path) serverShut(j *judgement) bool {
 	if i < 0 {
 		return false
 	}
-	j.stage, j.cause = "container", CauseZeroWindow
+	j.stage, j.cause = stage.Container, CauseZeroWindow
 	who := "The server in " + p.name()
 	if p.served() == p.client && p.answeredByHost() {
-		j.stage, who = "host", "A process of the host"
+		j.stage, who = stage.Host, "A process of the host"
 	}
 	j.why = fmt.Sprintf("%s accepted the connection and does not read: its window is closed, and the client may send no more.", who)
 	j.fix = []string{fmt.Sprintf("see what the server in %s is waiting for: docker logs %s", p.name(), shell(p.name()))}
@@ -91,7 +92,7 @@ func (p *path) requestStuck(j *judgement) {
 	j.why = "The connection was established, and then the client's bytes were never acknowledged."
 	j.between = p.lastBytes()
 	if j.between[0] == "" {
-		j.stage = "container" // they went in, and its kernel does not acknowledge them
+		j.stage = stage.Container // they went in, and its kernel does not acknowledge them
 	}
 	p.tooLarge(j, request)
 }
@@ -107,7 +108,7 @@ func (p *path) answerStuck(j *judgement) {
 	if !p.tooLarge(j, reply) && j.between[0] != "" {
 		if hit, ok := p.filtered(reply, false); ok {
 			p.blame(j, hit, reply)
-			j.stage, j.cause, j.fix = replyStage(hit.stage), CauseReplyFiltered, hit.removal()
+			j.stage, j.cause, j.fix = hit.stage.Reply(), CauseReplyFiltered, hit.removal()
 		}
 	}
 }
@@ -248,7 +249,7 @@ func answerStopped(p *path, j *judgement) bool {
 		j.undetermined(p, "the answer was sent again and again and got no further, and how the connection began was not seen")
 		return true
 	}
-	j.verdict, j.stage, j.cause, j.proof = Stalled, "reply-nic", CauseUnknown, Inferred
+	j.verdict, j.stage, j.cause, j.proof = Stalled, stage.ReplyNIC, CauseUnknown, Inferred
 	at := p.clientPoint().Name
 	switch {
 	case asked.shut():

@@ -6,6 +6,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/stage"
 )
 
 // answeredAsItself: the answer came out with the container's own address, since
@@ -15,13 +16,13 @@ func (p *path) answeredAsItself(j *judgement) bool {
 	if s == nil {
 		return false
 	}
-	j.stage, j.between, j.cause = "reply-prerouting", [2]string{}, CauseUntranslatedSource
+	j.stage, j.between, j.cause = stage.ReplyPrerouting, [2]string{}, CauseUntranslatedSource
 	own := s.leg.tuple.DstEnd()
 	j.why = fmt.Sprintf("The client asked %s and the answer came from %s: nothing translated it back.", p.tuple.DstEnd(), own)
 	why, fix := p.trackedApart().advice()
 	j.why, j.fix = j.why+why, fix
 	if s.at.Role == capture.RoleVeth || s.at.Role == capture.RoleContainer {
-		j.stage = "bridge"
+		j.stage = stage.Bridge
 		j.why = fmt.Sprintf("The client asked %s and the answer came from %s: both are on one bridge, and what passes there is not translated back.", p.tuple.DstEnd(), own)
 		j.fix = []string{"sysctl -w net.bridge.bridge-nf-call-iptables=1", "or let the engine run docker-proxy", fmt.Sprintf("or ask %s directly: http://%s", p.name(), own)}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 	"dnatrace/decode/programs"
 )
@@ -84,7 +85,7 @@ func (t *Tracker) bind(g *passage, e *decode.TraceStep, space uint16) {
 type filtering struct {
 	hit     RuleHit
 	way     way
-	stage   string
+	stage   stage.Stage
 	at      int64
 	reject  bool
 	unheard *RuleHit // what stops the answer by which it rejects; nil if nothing does, as far as is known
@@ -303,8 +304,8 @@ func ownerWords(owner programs.Owner) string {
 }
 
 // translationNote reminds that rules behind the translation meet another port.
-func (p *path) translationNote(stage string) string {
-	behind := stage == "forward" || stage == "postrouting" || stage == "bridge"
+func (p *path) translationNote(at stage.Stage) string {
+	behind := at.BehindRouting() || at == stage.Bridge
 	if !behind || p.binding == nil || p.binding.Container == p.tuple.DstPort {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 	"dnatrace/decode/programs"
 )
@@ -45,7 +46,7 @@ func (p *path) translatedElsewhere(j *judgement) {
 	case taker == nil && (leftover || !known), leftover && p.latestEngine().Partial:
 		return // a container that the engine has not told of may have it by right
 	}
-	j.verdict, j.stage, j.cause, j.proof = Misdelivered, "dnat", CauseOtherTranslation, proofOf(p.proven && step != nil && p.intendedBefore())
+	j.verdict, j.stage, j.cause, j.proof = Misdelivered, stage.DNAT, CauseOtherTranslation, proofOf(p.proven && step != nil && p.intendedBefore())
 	j.why = fmt.Sprintf("The request for %s was translated to %s, and %s answered", p.tuple.DstEnd(), p.translated(), p.name())
 	switch {
 	case leftover:
@@ -107,7 +108,7 @@ func (p *path) takenByProcess(j *judgement) {
 		return
 	}
 	p.container = c
-	j.verdict, j.stage, j.cause = Misdelivered, "host", CausePortTaken
+	j.verdict, j.stage, j.cause = Misdelivered, stage.Host, CausePortTaken
 	j.why = fmt.Sprintf("%s of the host answered on port %d, which %s was meant to have.", processName(k), p.tuple.DstPort, c.Name)
 	j.fix = []string{fmt.Sprintf("stop it or move it to another port, then: docker start %s", shell(c.Name))}
 	j.fact("host", p.now, "%s listens on %s", processName(k), k.Local)
@@ -152,7 +153,7 @@ func (p *path) invalid(j *judgement) bool {
 	if len(p.replies()) == 0 || len(p.watched(p.wayIn()...).gaps) > 0 {
 		return false // where the RST came from was not watched
 	}
-	j.stage, j.cause, j.proof = "host", CauseConntrackInvalid, Inferred
+	j.stage, j.cause, j.proof = stage.Host, CauseConntrackInvalid, Inferred
 	j.why = fmt.Sprintf("%s accepted the connection, and the host itself reset it: connection tracking found a segment of the client's invalid and did not translate it.", p.name())
 	j.fix = []string{"iptables -I INPUT -m conntrack --ctstate INVALID -j DROP", "or sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1"}
 	if idle := p.remembered(); idle > 0 && time.Duration(from.last-p.r.synAck) > idle {
@@ -195,7 +196,7 @@ func (p *path) tableFull(j *judgement) bool {
 		return false
 	}
 	now := p.latestHost()
-	j.stage, j.cause = "prerouting", CauseConntrackFull
+	j.stage, j.cause = stage.Prerouting, CauseConntrackFull
 	j.why = "Connection tracking is full: the host drops what would open another connection."
 	j.fix = []string{"sysctl -w net.netfilter.nf_conntrack_max=…, at least twice what it is", "find who opens so many: conntrack -L | sort"}
 	j.fact("host", p.now, "nf_conntrack dropped %d meanwhile; %d entries, at most %s", grown, now.Counters["nf_conntrack.count"], now.Sysctls["net.netfilter.nf_conntrack_max"])

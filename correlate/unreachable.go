@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dnatrace/capture"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -42,7 +43,7 @@ func expired(p *path, j *judgement, e *icmpError) bool {
 		j.fix = []string{"find what drops fragments on the way to it, or send smaller packets: ping -M do -s 1472 finds the size that gets through"}
 		return true
 	}
-	j.stage, j.cause = "route", CauseTTLExpired
+	j.stage, j.cause = stage.Route, CauseTTLExpired
 	j.why = fmt.Sprintf("The request's time to live ran out at %s: it was sent with too small a one, or its way goes round in circles.", from)
 	j.fix = []string{fmt.Sprintf("see its way: traceroute -n %s; the last router that comes again and again has a wrong route", p.tuple.Dst.Addr())}
 	return true
@@ -85,7 +86,7 @@ func ruleInContainer(p *path, j *judgement, e *icmpError) bool {
 		return false
 	}
 	f, ok := p.filtered(request, true)
-	if ok = ok && f.mayReject(); !ok && e.saysNobody(p.tuple.Proto) || p.sayer(e) != "container" {
+	if ok = ok && f.mayReject(); !ok && e.saysNobody(p.tuple.Proto) || p.sayer(e) != stage.Container {
 		return false
 	}
 	if ok {
@@ -97,13 +98,13 @@ func ruleInContainer(p *path, j *judgement, e *icmpError) bool {
 		j.fix = p.insideFix([]string{"nft list ruleset"})
 		j.blind = append(j.blind, "which rule it was is not in evidence")
 	}
-	j.stage, j.cause = "container", CauseContainerFirewall
+	j.stage, j.cause = stage.Container, CauseContainerFirewall
 	return true
 }
 
 // nobodyInContainer: the container's own kernel says that nobody takes it.
 func nobodyInContainer(p *path, j *judgement, e *icmpError) bool {
-	if !p.cameFromBehind(e) && p.sayer(e) != "container" && !p.wentIn() || !e.saysNobody(p.tuple.Proto) {
+	if !p.cameFromBehind(e) && p.sayer(e) != stage.Container && !p.wentIn() || !e.saysNobody(p.tuple.Proto) {
 		return false
 	}
 	resetByContainer(p, j)
@@ -144,14 +145,14 @@ func withoutRoute(p *path, j *judgement, e *icmpError) bool {
 	case p.foreign(e):
 		return false
 	case denied && denies.Type == e.deniedBy():
-		j.stage, j.cause = "route", CauseNoRoute
+		j.stage, j.cause = stage.Route, CauseNoRoute
 		j.why = fmt.Sprintf("The host has a route to %s that says no: %s %s.", to, denies.Type, denies.Dst)
 		j.fix = []string{fmt.Sprintf("ip route del %s %s", denies.Type, denies.Dst)}
 		j.fact("host", p.now, "the route to %s is of type %s", to, denies.Type)
 	case !e.netUnreachable() || n.Route(p.onward(to)).Is():
 		return false
 	default:
-		j.stage, j.cause = "route", CauseNoRoute
+		j.stage, j.cause = stage.Route, CauseNoRoute
 		j.why = fmt.Sprintf("The host has no route to %s.", to)
 		j.fix = p.t.world.routeToContainers(p.target.Dst.Addr())
 	}
@@ -236,7 +237,7 @@ func (p *path) foreign(e *icmpError) bool {
 
 // sayer is the stage of who sent an error; "" if that is a router somewhere, or
 // not known.
-func (p *path) sayer(e *icmpError) string {
+func (p *path) sayer(e *icmpError) stage.Stage {
 	w := &p.t.world
 	first := e
 	for i := range p.x.errors {
@@ -247,9 +248,9 @@ func (p *path) sayer(e *icmpError) string {
 	at := &p.t.points[first.point]
 	switch {
 	case at.Role == capture.RoleContainer && p.isServersDoor(at) || at.Role == capture.RoleVeth && p.isServersDoor(at) || w.containerAt(first.from) != nil, p.handedIn() && e.from == p.tuple.Dst:
-		return "container"
+		return stage.Container
 	case w.isHost(e.from) || !w.addressed() && e.from == p.tuple.Dst:
-		return "host"
+		return stage.Host
 	}
 	return ""
 }
@@ -279,7 +280,7 @@ func (p *path) withoutCarrier() string {
 // neighbourCutOff: the container is up, and its bridge has no port left.
 func (p *path) neighbourCutOff(j *judgement) {
 	bridge := p.withoutCarrier()
-	j.stage, j.cause, j.proof = "neighbour", CauseNeighbourUnresolved, Inferred
+	j.stage, j.cause, j.proof = stage.Neighbour, CauseNeighbourUnresolved, Inferred
 	if p.portBlocked(j) {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -68,7 +69,7 @@ func (p *path) tracedExemption(g *passage) (exemption, bool) {
 // was tracked, or nil.
 func ExemptedBy(o ruleset.Outcome) *RuleHit {
 	for _, s := range o.Steps {
-		if s.Stage == "raw" && exempts(s.Rule) {
+		if s.Stage == stage.Raw && exempts(s.Rule) {
 			return HitOf(s.Rule)
 		}
 	}
@@ -115,7 +116,7 @@ func (p *path) trackedApart() apart {
 // tracksApart is the rule of that kind that a packet of one direction met.
 func tracksApart(o ruleset.Outcome, w way) apart {
 	for _, s := range o.Steps {
-		if s.Stage == "raw" && (zones(s.Rule) || w == reply && exempts(s.Rule)) {
+		if s.Stage == stage.Raw && (zones(s.Rule) || w == reply && exempts(s.Rule)) {
 			return apart{s.Rule, true}
 		}
 	}

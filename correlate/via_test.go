@@ -7,6 +7,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/correlate"
 )
 
 // ways are about by which way a request is said to have gone in: only what is in
@@ -15,14 +16,14 @@ var ways = []struct {
 	name  string
 	but   func(*scene)
 	story string
-	via   string
+	via   correlate.Via
 }{
 	{"somebody took it up, and whether that was docker-proxy is not in evidence",
 		func(s *scene) { s.samples = nil; s.unwatch("docker0", "veth1", "web:eth0") }, outside, ""},
 	{"nobody took it up: the mapping was to take it in",
-		func(s *scene) { s.samples = nil; s.unwatch("docker0", "veth1", "web:eth0") }, "0ms eth0 C > H S seq=100\n", "dnat"},
+		func(s *scene) { s.samples = nil; s.unwatch("docker0", "veth1", "web:eth0") }, "0ms eth0 C > H S seq=100\n", correlate.ViaDNAT},
 	{"connection tracking tells",
-		func(s *scene) { s.samples = nil; s.unwatch("docker0", "veth1", "web:eth0") }, outside + translated, "dnat"},
+		func(s *scene) { s.samples = nil; s.unwatch("docker0", "veth1", "web:eth0") }, outside + translated, correlate.ViaDNAT},
 	{"what a container asks is masqueraded towards its own bridge, and nothing in it would be known again there",
 		func(s *scene) {
 			s.engine = nil

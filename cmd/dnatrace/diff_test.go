@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dnatrace/correlate/compare"
+	"dnatrace/correlate/stage"
 )
 
 func TestItWorksFromTheHostAndNotFromOutside(t *testing.T) {
@@ -53,7 +54,7 @@ func TestDiffInOtherFormats(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Schema != compare.Schema || r.Stage != "forward" || r.Bad.Cause != "firewall-drop" || len(r.Differences) == 0 {
+	if r.Schema != compare.Schema || r.Stage != stage.Forward || r.Bad.Cause != "firewall-drop" || len(r.Differences) == 0 {
 		t.Errorf("got %+v", r)
 	}
 	out, _, _ = dnatrace("diff", delivered, dropped, "-o", "markdown")

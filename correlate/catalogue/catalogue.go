@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 //go:generate go run ../../cmd/internal/causes ../../docs
@@ -21,7 +22,7 @@ type Entry struct {
 	Section  string
 	Title    string
 	Verdict  correlate.Verdict
-	Stage    string // as in the JSON document
+	Stage    stage.Stage // as in the JSON document
 	Cause    correlate.Cause
 	Proof    correlate.Proof // the best that can be had
 	Evidence string          // what proves it, or makes it likely
@@ -51,7 +52,7 @@ func in(section string, entries []Entry) []Entry {
 // judged is what a verdict is made of.
 type judged struct {
 	verdict correlate.Verdict
-	stage   string
+	stage   stage.Stage
 	cause   correlate.Cause
 	proof   correlate.Proof
 }
@@ -60,28 +61,28 @@ func fine(proof correlate.Proof) judged {
 	return judged{correlate.Delivered, "", correlate.CauseNone, proof}
 }
 
-func refused(stage string, cause correlate.Cause, proof correlate.Proof) judged {
-	return judged{correlate.Refused, stage, cause, proof}
+func refused(at stage.Stage, cause correlate.Cause, proof correlate.Proof) judged {
+	return judged{correlate.Refused, at, cause, proof}
 }
 
-func dropped(stage string, cause correlate.Cause, proof correlate.Proof) judged {
-	return judged{correlate.Dropped, stage, cause, proof}
+func dropped(at stage.Stage, cause correlate.Cause, proof correlate.Proof) judged {
+	return judged{correlate.Dropped, at, cause, proof}
 }
 
-func silent(stage string, cause correlate.Cause, proof correlate.Proof) judged {
-	return judged{correlate.Unanswered, stage, cause, proof}
+func silent(at stage.Stage, cause correlate.Cause, proof correlate.Proof) judged {
+	return judged{correlate.Unanswered, at, cause, proof}
 }
 
-func lost(stage string, cause correlate.Cause, proof correlate.Proof) judged {
-	return judged{correlate.AnswerLost, stage, cause, proof}
+func lost(at stage.Stage, cause correlate.Cause, proof correlate.Proof) judged {
+	return judged{correlate.AnswerLost, at, cause, proof}
 }
 
-func stalled(stage string, cause correlate.Cause) judged {
-	return judged{correlate.Stalled, stage, cause, correlate.Inferred}
+func stalled(at stage.Stage, cause correlate.Cause) judged {
+	return judged{correlate.Stalled, at, cause, correlate.Inferred}
 }
 
-func wrong(stage string, cause correlate.Cause, proof correlate.Proof) judged {
-	return judged{correlate.Misdelivered, stage, cause, proof}
+func wrong(at stage.Stage, cause correlate.Cause, proof correlate.Proof) judged {
+	return judged{correlate.Misdelivered, at, cause, proof}
 }
 
 func absent(cause correlate.Cause) judged {

@@ -7,6 +7,7 @@ import (
 
 	"dnatrace/correlate"
 	"dnatrace/correlate/catalogue"
+	"dnatrace/correlate/stage"
 	"dnatrace/fixtures"
 )
 
@@ -72,7 +73,7 @@ func TestEveryEntryIsWhole(t *testing.T) {
 func TestWhatIsDecidedIsInTheCatalogue(t *testing.T) {
 	type key struct {
 		verdict correlate.Verdict
-		stage   string
+		stage   stage.Stage
 		cause   correlate.Cause
 	}
 	known := map[key]bool{}

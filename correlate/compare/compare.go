@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // Schema is the version of the JSON of a Result.
@@ -32,7 +33,7 @@ type Result struct {
 	// Stage is the first one where the requests part, in the words of the
 	// document, or "client", "requested", "published" before them and "answer"
 	// behind; "" if only state differs that neither of them met, or nothing.
-	Stage       string       `json:"stage"`
+	Stage       stage.Stage  `json:"stage"`
 	Why         string       `json:"why"` // one plain sentence
 	Differences []Difference `json:"differences"`
 	Unknown     []string     `json:"unknown"` // what could not be compared
@@ -47,10 +48,10 @@ type Request struct {
 	Origin     string            `json:"origin"` // where the client is
 	Requested  string            `json:"requested"`
 	Translated string            `json:"translated"`
-	Via        string            `json:"via"`
+	Via        correlate.Via     `json:"via"`
 	Container  string            `json:"container"`
 	Verdict    correlate.Verdict `json:"verdict"`
-	Stage      string            `json:"stage"`
+	Stage      stage.Stage       `json:"stage"`
 	Cause      correlate.Cause   `json:"cause"`
 	Why        string            `json:"why"`
 	Fix        []string          `json:"fix"`
@@ -58,25 +59,29 @@ type Request struct {
 
 // Difference is one thing that is not the same on both sides; "" is absent there.
 type Difference struct {
-	Stage string `json:"stage"` // where it acts; "" anywhere
-	What  string `json:"what"`  // client, requested, mapping, container, via, translation, rule, route, setting, neighbour, socket, proxy, version, way, outcome
-	Name  string `json:"name"`  // which one, where there are several
-	Good  string `json:"good"`
-	Bad   string `json:"bad"`
+	Stage stage.Stage `json:"stage"` // where it acts; "" anywhere
+	What  string      `json:"what"`  // client, requested, mapping, container, via, translation, rule, route, setting, neighbour, socket, proxy, version, way, outcome
+	Name  string      `json:"name"`  // which one, where there are several
+	Good  string      `json:"good"`
+	Bad   string      `json:"bad"`
 	// Way says that it is of the requests themselves, not of the state around
 	// them.
 	Way bool `json:"way"`
 }
 
-// order is the way of a request, first to last.
-var order = []string{
-	"client", "requested", "published", "nic", "ingress", "raw", "prerouting", "dnat", "route", "input", "output", "forward", "postrouting",
-	"neighbour", "bridge", "veth", "proxy", "host", "container",
-	"reply-container", "reply-prerouting", "reply-route", "reply-forward", "reply-input", "reply-output", "reply-postrouting", "reply-nic", "answer",
-}
+// Places where requests can part, ahead of all stages and behind them.
+const (
+	client    stage.Stage = "client"
+	requested stage.Stage = "requested"
+	published stage.Stage = "published"
+	answer    stage.Stage = "answer"
+)
 
-func rank(stage string) int {
-	if i := slices.Index(order, stage); i >= 0 {
+// order is the way of a request, first to last.
+var order = slices.Concat([]stage.Stage{client, requested, published}, stage.All(), []stage.Stage{answer})
+
+func rank(at stage.Stage) int {
+	if i := slices.Index(order, at); i >= 0 {
 		return i
 	}
 	return len(order)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dnatrace/correlate/compare"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 	"dnatrace/fixtures"
 )
@@ -43,19 +44,19 @@ func side(t *testing.T, name string, good bool) compare.Side {
 func TestWhereRequestsPart(t *testing.T) {
 	for _, c := range []struct {
 		name, good, bad string
-		stage           string
+		stage           stage.Stage
 		want            []string // what of the differences must be named: STAGE WHAT
 		contains        string   // of the sentence, or of any difference
 	}{
 		{"it works from the host, not from outside", "host-loopback", "published-on-loopback", "client",
 			[]string{"client client", "host outcome"}, "good comes from the host, over loopback, bad from outside"},
-		{"a rule of the user's drops it", "delivered", "firewall-drop", "forward",
+		{"a rule of the user's drops it", "delivered", "firewall-drop", stage.Forward,
 			[]string{"forward rule", "forward outcome"}, "-A DOCKER-USER"},
-		{"nobody listens in the container", "delivered", "no-listener", "container",
+		{"nobody listens in the container", "delivered", "no-listener", stage.Container,
 			[]string{"container outcome", "container socket"}, "refused"},
-		{"the engine's rules are gone", "delivered", "rules-missing", "forward",
+		{"the engine's rules are gone", "delivered", "rules-missing", stage.Forward,
 			[]string{"forward rule", "forward outcome"}, "only good has -A DOCKER -d 172.17.0.2/32"},
-		{"forwarding is off", "delivered", "forwarding-disabled", "route",
+		{"forwarding is off", "delivered", "forwarding-disabled", stage.Route,
 			[]string{"route setting", "route outcome"}, "net.ipv4.ip_forward"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -66,7 +67,7 @@ func TestWhereRequestsPart(t *testing.T) {
 			var all []string
 			text := r.Why
 			for _, d := range r.Differences {
-				all = append(all, d.Stage+" "+d.What)
+				all = append(all, string(d.Stage)+" "+d.What)
 				text += "\n" + d.Name + ": " + d.Good + " | " + d.Bad
 			}
 			for _, w := range c.want {

@@ -12,6 +12,7 @@ import (
 	"dnatrace/capture/host"
 	"dnatrace/correlate"
 	"dnatrace/correlate/known"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -65,7 +66,7 @@ func (r *Result) engine(good, bad *Side) {
 		{"container", "error", func(c *engine.Container) string { return c.Error }},
 	} {
 		if x != nil && y != nil {
-			r.add(Difference{Stage: "published", What: f.what, Name: f.name, Good: f.of(x), Bad: f.of(y)})
+			r.add(Difference{Stage: published, What: f.what, Name: f.name, Good: f.of(x), Bad: f.of(y)})
 		}
 	}
 }
@@ -120,14 +121,14 @@ func (r *Result) kernel(good, bad *Side) {
 		return
 	}
 	r.settings(x.Sysctls, y.Sysctls)
-	r.add(Difference{Stage: "proxy", What: "proxy", Name: "for the port", Good: good.proxy(), Bad: bad.proxy()})
-	r.add(Difference{Stage: "reply-route", What: "route", Name: "to the client", Good: routeTo(&x.State, good.client()), Bad: routeTo(&y.State, bad.client())})
+	r.add(Difference{Stage: stage.Proxy, What: "proxy", Name: "for the port", Good: good.proxy(), Bad: bad.proxy()})
+	r.add(Difference{Stage: stage.ReplyRoute, What: "route", Name: "to the client", Good: routeTo(&x.State, good.client()), Bad: routeTo(&y.State, bad.client())})
 	if !bothTranslated(good.Incident, bad.Incident) {
 		return // they are not known to have gone to the same place
 	}
-	r.add(Difference{Stage: "route", What: "route", Name: "to the container", Good: routeTo(&x.State, good.target()), Bad: routeTo(&y.State, bad.target())})
-	r.add(Difference{Stage: "neighbour", What: "neighbour", Name: "of the container", Good: neighbour(&x.State, good.target()), Bad: neighbour(&y.State, bad.target())})
-	r.add(Difference{Stage: "container", What: "socket", Name: "that serves the port", Good: good.listener(), Bad: bad.listener()})
+	r.add(Difference{Stage: stage.Route, What: "route", Name: "to the container", Good: routeTo(&x.State, good.target()), Bad: routeTo(&y.State, bad.target())})
+	r.add(Difference{Stage: stage.Neighbour, What: "neighbour", Name: "of the container", Good: neighbour(&x.State, good.target()), Bad: neighbour(&y.State, bad.target())})
+	r.add(Difference{Stage: stage.Container, What: "socket", Name: "that serves the port", Good: good.listener(), Bad: bad.listener()})
 }
 
 // settings compares what both sides have. Where a setting of all interfaces
@@ -140,7 +141,7 @@ func (r *Result) settings(x, y map[string]string) {
 			continue
 		}
 		if n++; n <= mostNamed {
-			r.add(Difference{Stage: "route", What: "setting", Name: k, Good: x[k], Bad: v})
+			r.add(Difference{Stage: stage.Route, What: "setting", Name: k, Good: x[k], Bad: v})
 		}
 	}
 }
@@ -281,7 +282,10 @@ func (r *Result) rules(good, bad *Side) {
 }
 
 // line is one rule or policy.
-type line struct{ stage, name, text string }
+type line struct {
+	stage      stage.Stage
+	name, text string
+}
 
 // lines are the rules of the host, each once, by what they say and where.
 func lines(w *World, family int) (map[string]line, string) {
@@ -298,23 +302,23 @@ func lines(w *World, family int) (map[string]line, string) {
 }
 
 // stageOf guesses at which stage the rules of a chain act.
-func stageOf(table, chain string) string {
+func stageOf(table, chain string) stage.Stage {
 	table, chain = strings.ToLower(table), strings.ToLower(chain)
 	switch {
 	case strings.Contains(table, " raw"):
-		return "raw"
+		return stage.Raw
 	case strings.Contains(table, " nat") && !strings.Contains(chain, "post"):
-		return "dnat"
+		return stage.DNAT
 	case strings.Contains(chain, "post"):
-		return "postrouting"
+		return stage.Postrouting
 	case strings.Contains(chain, "pre"):
-		return "prerouting"
+		return stage.Prerouting
 	case strings.Contains(chain, "input"):
-		return "input"
+		return stage.Input
 	case strings.Contains(chain, "output"):
-		return "output"
+		return stage.Output
 	}
-	return "forward"
+	return stage.Forward
 }
 
 // Choose picks the request of a document that is compared: the one with the id,

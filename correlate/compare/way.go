@@ -6,34 +6,35 @@ import (
 	"strings"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // way compares what the requests themselves show.
 func (r *Result) way(good, bad *Side) {
 	g, b := good.Incident, bad.Incident
-	way := func(stage, what, x, y string) {
-		r.add(Difference{Stage: stage, What: what, Good: x, Bad: y, Way: true})
+	way := func(at stage.Stage, what, x, y string) {
+		r.add(Difference{Stage: at, What: what, Good: x, Bad: y, Way: true})
 	}
-	way("client", "client", r.Good.Origin, r.Bad.Origin)
-	way("requested", "requested", good.asked(), bad.asked())
+	way(client, "client", r.Good.Origin, r.Bad.Origin)
+	way(requested, "requested", good.asked(), bad.asked())
 	if inSight(g) && inSight(b) {
-		way("dnat", "via", g.Via, b.Via)
+		way(stage.DNAT, "via", string(g.Via), string(b.Via))
 	}
 	if bothTranslated(g, b) || g.Via != b.Via && inSight(g) && inSight(b) {
-		way("dnat", "translation", good.translation(), bad.translation())
+		way(stage.DNAT, "translation", good.translation(), bad.translation())
 	}
-	way("container", "container", g.Container, b.Container)
-	if stage, x, y := parting(good, bad); stage != "" {
-		way(stage, "way", x, y)
+	way(stage.Container, "container", g.Container, b.Container)
+	if at, x, y := parting(good, bad); at != stage.None {
+		way(at, "way", x, y)
 	}
-	stage := b.Stage
-	if stage == "" || g.Verdict != correlate.Delivered && rank(g.Stage) < rank(stage) {
-		stage = g.Stage
+	ended := b.Stage
+	if ended == stage.None || g.Verdict != correlate.Delivered && rank(g.Stage) < rank(ended) {
+		ended = g.Stage
 	}
-	if stage == "" {
-		stage = bad.behind()
+	if ended == stage.None {
+		ended = bad.behind()
 	}
-	way(stage, "outcome", outcome(g), outcome(b))
+	way(ended, "outcome", outcome(g), outcome(b))
 }
 
 // bothTranslated reports whether both were seen translated, or neither.
@@ -48,11 +49,11 @@ func inSight(i *correlate.Incident) bool {
 }
 
 // behind is the place that a request should have been seen at next.
-func (s *Side) behind() string {
+func (s *Side) behind() stage.Stage {
 	if b := s.Incident.Between; len(b) == 2 && placeOf[s.role(b[1])] != "" {
 		return placeOf[s.role(b[1])]
 	}
-	return "answer"
+	return answer
 }
 
 // origin says where a client is, in words that are the same for all clients
@@ -105,7 +106,7 @@ func (s *Side) asked() string {
 	switch {
 	case ap.Addr().IsLoopback():
 		where = "a loopback address"
-	case i.Via == "direct":
+	case i.Via == correlate.ViaDirect:
 		where = "the container's own address"
 	case !s.World.isHost(ap.Addr()) && s.World.known():
 		where = "an address that is not the host's"
@@ -153,11 +154,11 @@ func outcome(i *correlate.Incident) string {
 
 // placeOf names a point by its place on the way, so that those of two hosts can
 // be compared.
-var placeOf = map[string]string{"nic": "nic", "loopback": "host", "bridge": "bridge", "veth": "veth", "container": "container", "overlay": "nic", "other": ""}
+var placeOf = map[string]stage.Stage{"nic": stage.NIC, "loopback": stage.Host, "bridge": stage.Bridge, "veth": stage.Veth, "container": stage.Container, "overlay": stage.NIC, "other": ""}
 
 // places are the points that saw a request, one after the other.
-func (s *Side) places(direction string) []string {
-	var out []string
+func (s *Side) places(direction string) []stage.Stage {
+	var out []stage.Stage
 	for _, h := range s.Incident.Hops {
 		role := s.role(h.Point)
 		if h.Direction != direction || placeOf[role] == "" || h.Frame == 0 {
@@ -172,11 +173,11 @@ func (s *Side) places(direction string) []string {
 
 // parting finds the first place that only one of the requests, or of their
 // answers, was seen at.
-func parting(good, bad *Side) (stage, x, y string) {
+func parting(good, bad *Side) (parts stage.Stage, x, y string) {
 	for _, direction := range []string{"request", "reply"} {
 		g, b := good.places(direction), bad.places(direction)
 		for i := range max(len(g), len(b)) {
-			var at, other string
+			var at, other stage.Stage
 			if i < len(g) {
 				at = g[i]
 			}
@@ -186,24 +187,24 @@ func parting(good, bad *Side) (stage, x, y string) {
 			if at == other {
 				continue
 			}
-			stage = at
-			if stage == "" || other != "" && rank(other) < rank(at) {
-				stage = other
+			parts = at
+			if parts == "" || other != "" && rank(other) < rank(at) {
+				parts = other
 			}
 			if direction == "reply" {
-				stage = "answer"
+				parts = answer
 			}
-			return stage, seen(direction, at), seen(direction, other)
+			return parts, seen(direction, at), seen(direction, other)
 		}
 	}
 	return "", "", ""
 }
 
-func seen(direction, place string) string {
+func seen(direction string, place stage.Stage) string {
 	if place == "" {
 		return direction + " not seen any further"
 	}
-	return direction + " seen at the " + place
+	return direction + " seen at the " + string(place)
 }
 
 // why says where they part, and what differs there.
@@ -281,14 +282,14 @@ func (r *Result) end() string {
 	return s + fmt.Sprintf(" (%s), good is %s", b.Cause, g.Verdict)
 }
 
-func stageName(s string) string {
+func stageName(s stage.Stage) string {
 	switch s {
-	case "client", "container", "host", "proxy", "bridge", "veth", "nic", "answer":
-		return "the " + s
-	case "requested":
+	case client, stage.Container, stage.Host, stage.Proxy, stage.Bridge, stage.Veth, stage.NIC, answer:
+		return "the " + string(s)
+	case requested:
 		return "what was asked for"
 	}
-	return s
+	return string(s)
 }
 
 func orNone(s string) string {

@@ -6,12 +6,13 @@ import (
 	"dnatrace/capture"
 	"dnatrace/correlate"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
 // back takes the answer from the container to whoever asked.
 func (w *walk) back() {
-	w.pass("reply-container", nil, "the answer leaves %s", w.h.Container.Name)
+	w.pass(stage.ReplyContainer, nil, "the answer leaves %s", w.h.Container.Name)
 	if w.host == nil {
 		w.deliver()
 		return
@@ -38,11 +39,11 @@ func (w *walk) back() {
 		w.finish(w.s.Replied(w.h, out), told)
 		return
 	}
-	if ok && w.via == "dnat" && out.Tuple.Src != w.r.Tuple.Dst && w.r.Link != "" {
+	if ok && w.via == correlate.ViaDNAT && out.Tuple.Src != w.r.Tuple.Dst && w.r.Link != "" {
 		w.finish(w.s.NotTranslatedBack(w.h, out), Drop)
 		return
 	}
-	if w.via == "proxy" {
+	if w.via == correlate.ViaProxy {
 		w.fromHost()
 		return
 	}
@@ -80,7 +81,7 @@ func (w *walk) bridgeBack() string {
 
 // lostAtRoute: the host cannot send the answer on.
 func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool) {
-	if bridged || w.r.Link == "" || w.via == "proxy" {
+	if bridged || w.r.Link == "" || w.via == correlate.ViaProxy {
 		return correlate.Finding{}, false
 	}
 	if f, lost := w.s.NotReturned(w.h, bridge); lost {
@@ -96,7 +97,7 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 		if link := w.host.LinkName(r.Link); w.r.From == Outside && link != "" && link != w.r.Link {
 			return w.s.Misrouted(w.h, link), true
 		}
-		w.pass("reply-route", nil, "%s leads to %s", r.Dst, w.host.LinkName(r.Link))
+		w.pass(stage.ReplyRoute, nil, "%s leads to %s", r.Dst, w.host.LinkName(r.Link))
 	}
 	return correlate.Finding{}, false
 }
@@ -104,7 +105,7 @@ func (w *walk) lostAtRoute(bridge string, bridged bool) (correlate.Finding, bool
 // reply is the answer of the container, as the host's rules meet it.
 func (w *walk) reply(bridge string) ruleset.Packet {
 	orig := w.r.Tuple
-	if w.via == "proxy" {
+	if w.via == correlate.ViaProxy {
 		orig = w.h.Target
 	}
 	p := w.packet()
@@ -157,11 +158,11 @@ func (w *walk) deliveredWhy() string {
 		name = w.h.Container.Name
 	}
 	switch w.via {
-	case "dnat":
+	case correlate.ViaDNAT:
 		return fmt.Sprintf("Translated to %s, and %s takes it.", w.h.Target.DstEnd(), name)
-	case "proxy":
+	case correlate.ViaProxy:
 		return fmt.Sprintf("docker-proxy takes it and hands it on to %s at %s.", name, w.h.Target.DstEnd())
-	case "direct":
+	case correlate.ViaDirect:
 		return fmt.Sprintf("%s takes it at its own address.", name)
 	}
 	return fmt.Sprintf("It stays on the host: %s takes it.", name)

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -35,13 +36,13 @@ type Path struct {
 	Protocol   string             `json:"protocol"`
 	Client     string             `json:"client"` // the address it is thought to be made from
 	Requested  string             `json:"requested"`
-	Via        string             `json:"via"` // dnat, proxy, direct, host or ""
+	Via        correlate.Via      `json:"via"` // dnat, proxy, direct, host or ""
 	Translated string             `json:"translated"`
 	Container  string             `json:"container"`
 	Project    string             `json:"project"`
 	Service    string             `json:"service"`
 	Verdict    correlate.Verdict  `json:"verdict"`
-	Stage      string             `json:"stage"`
+	Stage      stage.Stage        `json:"stage"`
 	Cause      correlate.Cause    `json:"cause"`
 	Rule       *correlate.RuleHit `json:"rule,omitempty"`
 	Why        string             `json:"why"`
@@ -53,7 +54,7 @@ type Path struct {
 
 // Stage is one stop of a Path.
 type Stage struct {
-	Stage   string             `json:"stage"` // in the words of the JSON document
+	Stage   stage.Stage        `json:"stage"` // in the words of the JSON document
 	Outcome Outcome            `json:"outcome"`
 	Rule    *correlate.RuleHit `json:"rule,omitempty"` // that let it pass by name, translated or stopped it
 	Detail  string             `json:"detail"`
@@ -139,7 +140,7 @@ func (w *walk) unseen() {
 
 // settle takes back what cannot be claimed with something missing on the way.
 func (w *walk) settle() {
-	atHost := w.end.Verdict == correlate.Refused && w.end.Stage == "host" && w.end.Cause == correlate.CauseUnknown
+	atHost := w.end.Verdict == correlate.Refused && w.end.Stage == stage.Host && w.end.Cause == correlate.CauseUnknown
 	if w.s.Engine() == nil && (atHost || w.end.Verdict == correlate.Delivered) {
 		w.hole("what the engine publishes is not in evidence")
 	}

@@ -8,6 +8,7 @@ import (
 	"dnatrace/correlate"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 	"dnatrace/decode/programs"
 )
@@ -65,7 +66,7 @@ func (w *walk) nobody(t decode.Tuple) {
 func (w *walk) astray(owner *engine.Container) (correlate.Finding, bool) {
 	leftover := w.by != nil && w.by.Owner == programs.Docker && w.s.MappingsLack() == ""
 	meant := w.h.Container
-	if w.via != "dnat" || meant == nil && !leftover || meant != nil && meant.ID == owner.ID {
+	if w.via != correlate.ViaDNAT || meant == nil && !leftover || meant != nil && meant.ID == owner.ID {
 		return correlate.Finding{}, false
 	}
 	if meant == nil {
@@ -80,7 +81,7 @@ func (w *walk) astray(owner *engine.Container) (correlate.Finding, bool) {
 }
 
 func (w *walk) otherTranslation() correlate.Finding {
-	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: "dnat", Cause: correlate.CauseOtherTranslation, Rule: w.by,
+	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: stage.DNAT, Cause: correlate.CauseOtherTranslation, Rule: w.by,
 		Why: fmt.Sprintf("A translation sends the request to %s, which is not %s, the container that publishes the port.", w.h.Target.DstEnd(), w.h.Container.Name)}
 	if w.by != nil {
 		f.Why = fmt.Sprintf("%s The rule: %s.", f.Why, w.by.Text)
@@ -114,8 +115,8 @@ func (w *walk) door(t decode.Tuple) (correlate.Finding, bool) {
 	if port := w.host.LinkNamed(veth); port != nil && port.Blocked() {
 		return w.s.PortBlocked(w.h, bridge, *port), false
 	}
-	w.pass("neighbour", nil, "%s is on %s", t.Dst.Addr(), bridge)
-	w.pass("veth", nil, "%s leads into %s", veth, w.h.Container.Name)
+	w.pass(stage.Neighbour, nil, "%s is on %s", t.Dst.Addr(), bridge)
+	w.pass(stage.Veth, nil, "%s leads into %s", veth, w.h.Container.Name)
 	return correlate.Finding{}, true
 }
 
@@ -131,7 +132,7 @@ func (w *walk) loose(in *host.Sample) *host.Link {
 }
 
 func (w *walk) unresolved(bridge, what, fix string) correlate.Finding {
-	return correlate.Finding{Verdict: correlate.Refused, Stage: "neighbour", Cause: correlate.CauseNeighbourUnresolved,
+	return correlate.Finding{Verdict: correlate.Refused, Stage: stage.Neighbour, Cause: correlate.CauseNeighbourUnresolved,
 		Why: fmt.Sprintf("Nobody on %s answers for %s: %s.", bridge, w.h.Target.Dst.Addr(), what), Fix: []string{fix}}
 }
 
@@ -175,7 +176,7 @@ func (w *walk) inside() {
 		if c := w.s.Serving(w.h); c != nil {
 			w.h.Container = c
 		}
-		w.pass("container", nil, "%s listens on %s", holder(&taken), taken.Local)
+		w.pass(stage.Container, nil, "%s listens on %s", holder(&taken), taken.Local)
 		w.back()
 	}
 }
@@ -201,7 +202,7 @@ func (w *walk) misled() (correlate.Finding, bool) {
 		return w.s.LeavesElsewhere(w.h, in, out), true
 	}
 	onLink := r.Type == "unicast" && !r.Gateway.IsValid() && r.Dst.Bits() > 0
-	if w.r.From == Outside && w.via != "proxy" && onLink && w.s.Network(src) != "" && w.s.ContainerAt(src) == nil && !w.s.IsHost(src) {
+	if w.r.From == Outside && w.via != correlate.ViaProxy && onLink && w.s.Network(src) != "" && w.s.ContainerAt(src) == nil && !w.s.IsHost(src) {
 		return w.s.LookedFor(w.h), true
 	}
 	return correlate.Finding{}, false
@@ -230,7 +231,7 @@ func endsHere(in *host.Sample, l *host.Link) bool {
 // translated there and back is not.
 func (w *walk) unhiddenOnBridge() bool {
 	bridge, _ := w.s.Door(w.h.Home, w.h.Target.Dst.Addr())
-	return w.via == "dnat" && w.host != nil && w.r.Link != "" && w.r.Link == bridge && w.h.Target.Src == w.r.Tuple.Src && !w.bridgeCallsRules()
+	return w.via == correlate.ViaDNAT && w.host != nil && w.r.Link != "" && w.r.Link == bridge && w.h.Target.Src == w.r.Tuple.Src && !w.bridgeCallsRules()
 }
 
 func holder(k *host.Socket) string {

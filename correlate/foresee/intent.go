@@ -5,6 +5,7 @@ import (
 
 	"dnatrace/capture/engine"
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // foresee is Foresee for a request that is meant for a service: somebody else's
@@ -38,7 +39,7 @@ func (a *asker) unpublished(v *service) (correlate.Finding, bool) {
 		return correlate.Finding{}, false
 	}
 	c := v.container
-	f := correlate.Finding{Verdict: correlate.Refused, Stage: "host", Container: c}
+	f := correlate.Finding{Verdict: correlate.Refused, Stage: stage.Host, Container: c}
 	o := owner(a.s.Engine(), c)
 	switch mode := modeOf(c); {
 	case mode == modeNone:
@@ -90,7 +91,7 @@ func (a *asker) takenBy(p *Path, v *service) (correlate.Finding, bool) {
 		return correlate.Finding{}, false
 	}
 	c := v.container
-	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: "host", Cause: correlate.CausePortTaken, Container: c,
+	f := correlate.Finding{Verdict: correlate.Misdelivered, Stage: stage.Host, Cause: correlate.CausePortTaken, Container: c,
 		Why: fmt.Sprintf("%s answers on port %d, which %s was meant to have.", p.Container, v.hostPort, c.Name),
 		Fix: []string{fmt.Sprintf("publish one of the two on another port, then: docker start %s", correlate.Shell(c.Name))}}
 	return f, true

@@ -8,6 +8,7 @@ import (
 	"dnatrace/correlate"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -74,21 +75,21 @@ func (w *walk) onHost(k *host.Socket, t decode.Tuple) {
 	}
 	h := correlate.Hypothesis{Tuple: t, Target: t, Home: capture.HostNetns, Container: w.h.Container}
 	if f, ok := w.s.Silent(h); ok && f.Cause != correlate.CauseReplyNoRoute {
-		f.Stage = "host"
+		f.Stage = stage.Host
 		w.finish(f, Drop)
 		return
 	}
-	w.pass("host", nil, "%s listens on %s", holder(k), k.Local)
+	w.pass(stage.Host, nil, "%s listens on %s", holder(k), k.Local)
 	w.fromHost()
 }
 
 // proxied goes on with the connection that docker-proxy makes.
 func (w *walk) proxied(proxy *host.Proxy) {
-	w.via = "proxy"
+	w.via = correlate.ViaProxy
 	t := w.r.Tuple
 	t.Dst, t.DstPort = decode.IPFrom(proxy.Container.Addr()), proxy.Container.Port()
 	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok {
-		w.pass("proxy", nil, "the engine's port driver (pid %d) takes it and hands it on to %s in the engine's own namespace", proxy.PID, proxy.Container)
+		w.pass(stage.Proxy, nil, "the engine's port driver (pid %d) takes it and hands it on to %s in the engine's own namespace", proxy.PID, proxy.Container)
 		w.h.Target = t
 		if c := w.s.ContainerAt(t.Dst.Addr()); c != nil {
 			w.h.Container = c
@@ -97,7 +98,7 @@ func (w *walk) proxied(proxy *host.Proxy) {
 		w.deliver()
 		return
 	}
-	w.pass("proxy", nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
+	w.pass(stage.Proxy, nil, "docker-proxy (pid %d) takes it and asks %s itself", proxy.PID, proxy.Container)
 	t.Src = decode.IPFrom(sourceFor(w.here, proxy.Container.Addr()))
 	w.h.Target = t
 	p := w.packet()

@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // Problem is a cause that keeps ports from being reached as they are meant to.
 type Problem struct {
 	Verdict correlate.Verdict  `json:"verdict"`
-	Stage   string             `json:"stage"`
+	Stage   stage.Stage        `json:"stage"`
 	Cause   correlate.Cause    `json:"cause"`
 	Rule    *correlate.RuleHit `json:"rule,omitempty"`
 	Why     string             `json:"why"` // of the first port

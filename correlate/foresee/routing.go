@@ -7,6 +7,7 @@ import (
 	"dnatrace/correlate"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 )
 
 // routed is the routing decision about what the rules made of the request. False
@@ -29,7 +30,7 @@ func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
 		return f, false
 	}
 	if local {
-		w.pass("route", nil, "%s is an address of the host", dst)
+		w.pass(stage.Route, nil, "%s is an address of the host", dst)
 		return correlate.Finding{}, true
 	}
 	q := w.s.Lookup(w.here, src, dst, w.r.Link)
@@ -43,10 +44,10 @@ func (w *walk) routed(out ruleset.Outcome) (correlate.Finding, bool) {
 	}
 	r, ok := route.Get()
 	if !ok {
-		return correlate.Finding{Verdict: correlate.Refused, Stage: "route", Cause: correlate.CauseNoRoute,
+		return correlate.Finding{Verdict: correlate.Refused, Stage: stage.Route, Cause: correlate.CauseNoRoute,
 			Why: fmt.Sprintf("The host has no route to %s.", dst), Fix: []string{fmt.Sprintf("ip route get %s", dst)}}, false
 	}
-	w.pass("route", nil, "%s leads to %s", r.Dst, w.host.LinkName(r.Link))
+	w.pass(stage.Route, nil, "%s leads to %s", r.Dst, w.host.LinkName(r.Link))
 	return correlate.Finding{}, true
 }
 
@@ -104,7 +105,7 @@ func (w *walk) loopbackLeaves(src, dst netip.Addr, local bool) (correlate.Findin
 
 func (w *walk) notRouted(link string, a netip.Addr) correlate.Finding {
 	key := "net.ipv4.conf." + link + ".route_localnet"
-	return correlate.Finding{Verdict: correlate.Dropped, Stage: "route", Cause: correlate.CauseLoopbackNotRouted,
+	return correlate.Finding{Verdict: correlate.Dropped, Stage: stage.Route, Cause: correlate.CauseLoopbackNotRouted,
 		Why: fmt.Sprintf("%s is a loopback address, which %s does not route: %s is 0.", a, link, key),
 		Fix: []string{"sysctl -w " + key + "=1", "or ask for an address of the host that is not loopback"}}
 }

@@ -6,6 +6,7 @@ import (
 
 	"dnatrace/correlate"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 )
 
 // tell notes what rules did, one line for each stage.
@@ -35,7 +36,7 @@ func stageOf(steps []ruleset.Step) Stage {
 		out.Outcome, out.Rule = Drop, correlate.HitOf(last.Rule)
 	case last.Verdict == "reject":
 		out.Outcome, out.Rule = Refuse, correlate.HitOf(last.Rule)
-	case last.Rule.Policy && last.Stage == "dnat":
+	case last.Rule.Policy && last.Stage == stage.DNAT:
 		out.Detail = "not translated"
 	case last.Rule.Policy:
 		out.Detail = "policy accept"
@@ -62,8 +63,8 @@ func (w *walk) tellBack(steps []ruleset.Step) {
 	from := len(w.stages)
 	w.tell(steps)
 	for i := range w.stages[from:] {
-		if w.stages[from+i].Stage != "bridge" { // which has one name for both ways
-			w.stages[from+i].Stage = correlate.ReplyStage(w.stages[from+i].Stage)
+		if w.stages[from+i].Stage != stage.Bridge { // which has one name for both ways
+			w.stages[from+i].Stage = w.stages[from+i].Stage.Reply()
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"dnatrace/correlate"
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -21,7 +22,7 @@ type walk struct {
 	h      correlate.Hypothesis
 	host   *host.Sample
 	here   known.Namespace // the host's
-	via    string
+	via    correlate.Via
 	by     *correlate.RuleHit // that translated it
 	stray  *correlate.Finding // it goes to another than the mapping intends; nil if not
 	stages []Stage
@@ -39,7 +40,7 @@ func newWalk(s *correlate.State, r Request) *walk {
 	}
 	w.h.Container, w.h.Binding = s.Mapping(r.Tuple)
 	if c := s.ContainerAt(r.Tuple.Dst.Addr()); c != nil {
-		w.h.Container, w.h.Target, w.h.Home, w.via = c, r.Tuple, s.Home(c), "direct"
+		w.h.Container, w.h.Target, w.h.Home, w.via = c, r.Tuple, s.Home(c), correlate.ViaDirect
 	}
 	return w
 }
@@ -51,12 +52,12 @@ func (w *walk) forth() {
 		return
 	}
 	if l := w.host.LinkNamed(w.r.Link); l != nil && !l.Up {
-		w.finish(correlate.Finding{Verdict: correlate.Dropped, Stage: "nic", Cause: correlate.CauseNoRoute,
+		w.finish(correlate.Finding{Verdict: correlate.Dropped, Stage: stage.NIC, Cause: correlate.CauseNoRoute,
 			Why: fmt.Sprintf("Interface %s of the host is down.", l.Name), Fix: []string{fmt.Sprintf("ip link set %s up", correlate.Shell(l.Name))}}, Drop)
 		return
 	}
 	w.pass(w.entrance(), nil, "%s", w.entranceDetail())
-	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok && w.entrance() == "bridge" {
+	if elsewhere, ok := w.s.EngineElsewhere().Get(); ok && w.entrance() == stage.Bridge {
 		w.hole(elsewhere)
 		w.deliver()
 		return
@@ -124,14 +125,14 @@ func (w *walk) withoutHost() {
 }
 
 // entrance is the stage that a request starts at.
-func (w *walk) entrance() string {
+func (w *walk) entrance() stage.Stage {
 	switch {
 	case w.r.Link == "":
-		return "host"
+		return stage.Host
 	case w.r.From == SameNetwork || w.r.From == OtherNetwork:
-		return "bridge"
+		return stage.Bridge
 	}
-	return "nic"
+	return stage.NIC
 }
 
 func (w *walk) entranceDetail() string {
@@ -277,7 +278,7 @@ func (w *walk) leftover(out ruleset.Outcome) bool {
 
 // ledAstray: routing leads what was translated past the bridge of its container.
 func (w *walk) ledAstray(out ruleset.Outcome) (correlate.Finding, bool) {
-	if w.via != "dnat" {
+	if w.via != correlate.ViaDNAT {
 		return correlate.Finding{}, false
 	}
 	a := w.s.LedAstray(w.h, out)
@@ -290,7 +291,7 @@ func (w *walk) bound() {
 	if w.s.Proxy(w.r.Tuple).Is() || !w.s.Listener(capture.HostNetns, w.r.Tuple).Is() {
 		return
 	}
-	w.via = "host"
+	w.via = correlate.ViaHost
 	if c := w.s.Serving(correlate.Hypothesis{Tuple: w.r.Tuple}); c != nil {
 		w.h.Container = c
 	}
@@ -304,7 +305,7 @@ func stopped(out ruleset.Outcome) bool {
 // prerouting, what is sent before output.
 func (w *walk) split(out ruleset.Outcome) (before, after []ruleset.Step) {
 	i := slices.IndexFunc(out.Steps, func(s ruleset.Step) bool {
-		return s.Leaving || slices.Contains([]string{"input", "forward", "output", "postrouting", "egress"}, s.Stage)
+		return s.Leaving || slices.Contains([]stage.Stage{stage.Input, stage.Forward, stage.Output, stage.Postrouting}, s.Stage)
 	})
 	if i < 0 {
 		return out.Steps, nil
@@ -321,7 +322,7 @@ func (w *walk) translate(out ruleset.Outcome) {
 	if out.Tuple.Dst == t.Dst && out.Tuple.DstPort == t.DstPort {
 		return
 	}
-	w.h.Target, w.via = out.Tuple, "dnat"
+	w.h.Target, w.via = out.Tuple, correlate.ViaDNAT
 	w.h.Target.Src, w.h.Target.SrcPort = t.Src, t.SrcPort
 }
 
@@ -339,7 +340,7 @@ func (w *walk) leaving(out ruleset.Outcome) decode.Tuple {
 // filtered ends at a rule of the host.
 func (w *walk) filtered(out ruleset.Outcome) {
 	f := w.s.Filtered(w.h, out)
-	if out.Verdict == ruleset.Rejected && out.Stage != "bridge" && out.Stage != "ingress" {
+	if out.Verdict == ruleset.Rejected && out.Stage != stage.Bridge && out.Stage != stage.Ingress {
 		f = w.heard(f, out)
 	}
 	w.finish(f, told)
@@ -382,8 +383,8 @@ func outcomeOf(f correlate.Finding) Outcome {
 }
 
 // pass notes a stage that lets the request by.
-func (w *walk) pass(stage string, rule *correlate.RuleHit, format string, args ...any) {
-	w.stages = append(w.stages, Stage{Stage: stage, Outcome: Pass, Rule: rule, Detail: fmt.Sprintf(format, args...)})
+func (w *walk) pass(at stage.Stage, rule *correlate.RuleHit, format string, args ...any) {
+	w.stages = append(w.stages, Stage{Stage: at, Outcome: Pass, Rule: rule, Detail: fmt.Sprintf(format, args...)})
 }
 
 // finish ends the walk with a finding, at its stage unless that is told already.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -76,7 +77,7 @@ func compareTraces(t *testing.T, set *ruleset.Set, packets []ruleset.Packet) {
 			continue
 		}
 		sure++
-		if o.Stage == "bridge" {
+		if o.Stage == stage.Bridge {
 			dropped++
 		}
 		if d := cmp.Diff(want, evaluated(o)); d != "" {

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"strconv"
 
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -22,12 +23,26 @@ func natPriority(hook uint32) int32 {
 	return prioritySrcNAT
 }
 
+// hookStages are the hooks of IP as stages, by number.
+var hookStages = [...]stage.Stage{stage.Prerouting, stage.Input, stage.Forward, stage.Output, stage.Postrouting, stage.Ingress}
+
+// hookStage is the stage of a hook; none for one that is not known.
+func hookStage(hook uint32) stage.Stage {
+	if int(hook) < len(hookStages) {
+		return hookStages[hook]
+	}
+	return stage.None
+}
+
+// netdevEgress is NF_NETDEV_EGRESS.
+const netdevEgress = 1
+
 var hookNames = [...]string{"prerouting", "input", "forward", "output", "postrouting", "ingress"}
 
 // hookName is the hook as nft names it.
 func hookName(f decode.Family, hook uint32) string {
 	if f == decode.FamilyNetdev {
-		if hook == 1 {
+		if hook == netdevEgress {
 			return "egress"
 		}
 		return "ingress"

@@ -9,6 +9,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/fixtures"
 )
 
@@ -24,24 +25,24 @@ var accusations = []struct {
 	answer   bool // it was the answer that met it
 	want     told
 }{
-	{"firewall-drop", "host", false, told{"dropped", "forward", "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j DROP"}},
-	{"firewall-drop-udp", "host", false, told{"dropped", "forward", "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p udp -m udp --dport 80 -j DROP"}},
-	{"firewall-drop-raw", "host", false, told{"dropped", "raw", "user", iptables, "ip raw PREROUTING", "-A PREROUTING -i eth0 -p tcp -m tcp --dport 8080 -j DROP"}},
-	{"firewall-drop-input", "host", false, told{"dropped", "input", "user", iptables, "ip filter INPUT", "-A INPUT -i eth0 -p tcp -m tcp --dport 8080 -j DROP"}},
-	{"firewall-reject", "host", false, told{"rejected", "forward", "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable"}},
-	{"firewall-reset", "host", false, told{"rejected", "forward", "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset"}},
-	{"rules-missing", "host", false, told{"dropped", "forward", "docker", iptables, "ip filter FORWARD", "-P FORWARD DROP"}},
-	{"direct-access", "host", false, told{"dropped", "forward", "docker", iptables, "ip filter FORWARD", "-P FORWARD DROP"}},
-	{"network-isolated", "host", false, told{"dropped", "forward", "docker", iptables, "ip filter DOCKER-ISOLATION-STAGE-2", "-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP"}},
-	{"reply-filtered", "host", true, told{"dropped", "forward", "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i docker0 -p tcp -m tcp --sport 80 -j DROP"}},
-	{"reply-filtered-postrouting", "host", true, told{"dropped", "postrouting", "user", iptables, "ip mangle POSTROUTING", "-A POSTROUTING -o eth0 -p tcp -m tcp --sport 80 -j DROP"}},
-	{"container-firewall", "web", false, told{"dropped", "input", "user", iptables, "ip filter INPUT", "-A INPUT -p tcp -m tcp --dport 80 -j DROP"}},
-	{"demo-forward-drop", "host", false, told{"dropped", "forward", "user", nft, "inet site forward", `tcp dport 80 drop comment "drop the old intranet"`}},
-	{"demo-forward-reject", "host", false, told{"rejected", "forward", "user", nft, "inet site forward", `tcp dport 80 reject with tcp reset comment "reject the old intranet"`}},
-	{"demo-rules-missing", "host", false, told{"dropped", "forward", "docker", nft, "ip docker-bridges filter-forward-in__docker0", `drop comment "UNPUBLISHED PORT DROP"`}},
-	{"demo-direct-access", "host", false, told{"dropped", "raw", "docker", nft, "ip docker-bridges raw-PREROUTING", `ip daddr 172.17.0.2 iifname != "docker0" drop comment "DROP DIRECT ACCESS"`}},
-	{"demo-answer-lost", "host", true, told{"dropped", "forward", "user", nft, "inet site forward", `ip saddr 172.17.0.2 tcp sport 80 drop comment "nothing out"`}},
-	{"demo-container-firewall", "web", false, told{"dropped", "input", "user", nft, "inet guard input", `tcp dport 80 drop comment "closed"`}},
+	{"firewall-drop", "host", false, told{"dropped", stage.Forward, "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j DROP"}},
+	{"firewall-drop-udp", "host", false, told{"dropped", stage.Forward, "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p udp -m udp --dport 80 -j DROP"}},
+	{"firewall-drop-raw", "host", false, told{"dropped", stage.Raw, "user", iptables, "ip raw PREROUTING", "-A PREROUTING -i eth0 -p tcp -m tcp --dport 8080 -j DROP"}},
+	{"firewall-drop-input", "host", false, told{"dropped", stage.Input, "user", iptables, "ip filter INPUT", "-A INPUT -i eth0 -p tcp -m tcp --dport 8080 -j DROP"}},
+	{"firewall-reject", "host", false, told{"rejected", stage.Forward, "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable"}},
+	{"firewall-reset", "host", false, told{"rejected", stage.Forward, "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset"}},
+	{"rules-missing", "host", false, told{"dropped", stage.Forward, "docker", iptables, "ip filter FORWARD", "-P FORWARD DROP"}},
+	{"direct-access", "host", false, told{"dropped", stage.Forward, "docker", iptables, "ip filter FORWARD", "-P FORWARD DROP"}},
+	{"network-isolated", "host", false, told{"dropped", stage.Forward, "docker", iptables, "ip filter DOCKER-ISOLATION-STAGE-2", "-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP"}},
+	{"reply-filtered", "host", true, told{"dropped", stage.Forward, "user", iptables, "ip filter DOCKER-USER", "-A DOCKER-USER -i docker0 -p tcp -m tcp --sport 80 -j DROP"}},
+	{"reply-filtered-postrouting", "host", true, told{"dropped", stage.Postrouting, "user", iptables, "ip mangle POSTROUTING", "-A POSTROUTING -o eth0 -p tcp -m tcp --sport 80 -j DROP"}},
+	{"container-firewall", "web", false, told{"dropped", stage.Input, "user", iptables, "ip filter INPUT", "-A INPUT -p tcp -m tcp --dport 80 -j DROP"}},
+	{"demo-forward-drop", "host", false, told{"dropped", stage.Forward, "user", nft, "inet site forward", `tcp dport 80 drop comment "drop the old intranet"`}},
+	{"demo-forward-reject", "host", false, told{"rejected", stage.Forward, "user", nft, "inet site forward", `tcp dport 80 reject with tcp reset comment "reject the old intranet"`}},
+	{"demo-rules-missing", "host", false, told{"dropped", stage.Forward, "docker", nft, "ip docker-bridges filter-forward-in__docker0", `drop comment "UNPUBLISHED PORT DROP"`}},
+	{"demo-direct-access", "host", false, told{"dropped", stage.Raw, "docker", nft, "ip docker-bridges raw-PREROUTING", `ip daddr 172.17.0.2 iifname != "docker0" drop comment "DROP DIRECT ACCESS"`}},
+	{"demo-answer-lost", "host", true, told{"dropped", stage.Forward, "user", nft, "inet site forward", `ip saddr 172.17.0.2 tcp sport 80 drop comment "nothing out"`}},
+	{"demo-container-firewall", "web", false, told{"dropped", stage.Input, "user", nft, "inet guard input", `tcp dport 80 drop comment "closed"`}},
 }
 
 func TestTheRuleNamedIsTheOneThatDropped(t *testing.T) {

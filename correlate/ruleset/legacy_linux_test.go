@@ -12,6 +12,7 @@ import (
 	"dnatrace/capture/rules"
 	"dnatrace/capture/rules/netfilter"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 )
 
 // installLegacy puts the rules of a file into the legacy tables of the kernel.
@@ -112,7 +113,7 @@ func TestLegacyTablesAndNftablesOfOneHostAreEvaluatedTogether(t *testing.T) {
 		}
 	}
 	p := packets()[2] // to the container's own address
-	if o := both.Evaluate(p); o.Rule == nil || o.Rule.Backend != ruleset.Legacy || o.Stage != "raw" {
+	if o := both.Evaluate(p); o.Rule == nil || o.Rule.Backend != ruleset.Legacy || o.Stage != stage.Raw {
 		t.Errorf("direct access: %v by %+v", o.Verdict, o.Rule)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -45,7 +46,7 @@ type machine struct {
 
 	steps       []step
 	verdict     Verdict
-	stage       string
+	stage       stage.Stage
 	rule        *decode.Rule // that dropped it
 	by          *chain       // where
 	translation *decode.Rule
@@ -57,7 +58,7 @@ type step struct {
 	chain         *chain
 	rule          *decode.Rule // nil for the policy
 	verdict       string
-	stage         string
+	stage         stage.Stage
 	before, after decode.Tuple
 	leaving       bool
 	lookups       []lookedUp

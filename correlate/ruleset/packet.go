@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 )
 
@@ -138,7 +139,7 @@ type Outcome struct {
 	Rule *Rule
 	// Stage is where: ingress, raw, prerouting, dnat, input, forward, output,
 	// postrouting, egress or bridge; "" if Passed.
-	Stage string
+	Stage stage.Stage
 	// Steps are the rules that matched and the policies that applied, in order.
 	Steps []Step
 	// Tuple is the packet's after translation. The source is as before if
@@ -173,7 +174,7 @@ func (o Outcome) Certain() bool { return len(o.Unknown) == 0 }
 // Step is a rule that matched, or a policy that applied.
 type Step struct {
 	Rule    Rule
-	Stage   string
+	Stage   stage.Stage
 	Verdict string // as nft writes it: "accept", "drop", "jump DOCKER", "continue", "dnat", …
 	Before  decode.Tuple
 	After   decode.Tuple

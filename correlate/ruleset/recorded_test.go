@@ -12,6 +12,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/capture/host"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode"
 	"dnatrace/decode/programs"
 	"dnatrace/fixtures"
@@ -31,7 +32,8 @@ type incident struct {
 // document is what of a golden document matters here.
 type document struct {
 	Requests []struct {
-		Client, Requested, Translated, Protocol, Via, Verdict, Stage string
+		Client, Requested, Translated, Protocol, Via, Verdict string
+		Stage                                                 stage.Stage
 
 		Rule *struct {
 			Table, Chain, Text string
@@ -213,10 +215,11 @@ func (in *incident) moved(netns string, r *ruleset.Rule) uint64 {
 
 // told is an outcome as the table below writes it.
 type told struct {
-	Verdict, Stage string
-	Owner          programs.Owner
-	Backend        ruleset.Backend
-	Where, Text    string
+	Verdict     string
+	Stage       stage.Stage
+	Owner       programs.Owner
+	Backend     ruleset.Backend
+	Where, Text string
 }
 
 func tell(o ruleset.Outcome) told {
@@ -230,7 +233,7 @@ func tell(o ruleset.Outcome) told {
 func show(steps []ruleset.Step) string {
 	var b strings.Builder
 	for _, s := range steps {
-		b.WriteString("\n  " + s.Stage + ": " + s.Rule.Table + " " + s.Rule.Chain + " " + strconv.FormatUint(s.Rule.Handle, 10) + ": " + s.Rule.Text + " → " + s.Verdict)
+		b.WriteString("\n  " + string(s.Stage) + ": " + s.Rule.Table + " " + s.Rule.Chain + " " + strconv.FormatUint(s.Rule.Handle, 10) + ": " + s.Rule.Text + " → " + s.Verdict)
 	}
 	return b.String()
 }

@@ -11,12 +11,13 @@ import (
 
 	"dnatrace/capture/rules"
 	"dnatrace/correlate/ruleset"
+	"dnatrace/correlate/stage"
 )
 
 // answer is what matters of an outcome, whatever the rules were read from.
 type answer struct {
 	Verdict  ruleset.Verdict
-	Stage    string
+	Stage    stage.Stage
 	Rule     string
 	To       string
 	Unknown  int

@@ -1,6 +1,10 @@
 package ruleset
 
-import "dnatrace/decode"
+import (
+	"dnatrace/decode"
+
+	"dnatrace/correlate/stage"
+)
 
 // base runs a base chain and, if nothing there decides, applies its policy.
 func (m *machine) base(c *chain) bool {
@@ -29,20 +33,20 @@ func (m *machine) applyPolicy(c *chain) decided {
 }
 
 // stageName is the word of the place where a chain is called.
-func (m *machine) stageName(c *chain) string {
+func (m *machine) stageName(c *chain) stage.Stage {
 	switch {
 	case c.Family == decode.FamilyBridge:
-		return "bridge"
+		return stage.Bridge
 	case m.at == decode.HookIngress:
-		return "ingress"
+		return stage.Ingress
 	case c.Family == decode.FamilyNetdev:
-		return "egress"
+		return stage.Postrouting
 	case m.at == decode.HookPrerouting && c.Type == "nat":
-		return "dnat"
+		return stage.DNAT
 	case m.at == decode.HookPrerouting && c.Priority < priorityConntrack:
-		return "raw"
+		return stage.Raw
 	}
-	return hookName(decode.FamilyInet, m.at)
+	return hookStage(m.at)
 }
 
 // leaving reports whether it is known by which interface the packet leaves.

@@ -59,7 +59,7 @@ func judged(t *testing.T, path string) []string {
 func said(d *correlate.Document) (out []string) {
 	for i := range d.Requests {
 		r := &d.Requests[i]
-		out = append(out, strings.Join([]string{r.Client, r.Requested, r.Translated, r.Verdict.String(), r.Stage, string(r.Cause), string(r.Proof), r.Why}, " | "))
+		out = append(out, strings.Join([]string{r.Client, r.Requested, r.Translated, r.Verdict.String(), string(r.Stage), string(r.Cause), string(r.Proof), r.Why}, " | "))
 	}
 	return out
 }

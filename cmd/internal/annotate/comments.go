@@ -87,7 +87,7 @@ func headline(i *correlate.Incident) string {
 func where(i *correlate.Incident) string {
 	s := i.Verdict.String()
 	if i.Stage != "" {
-		s += " at " + i.Stage
+		s += " at " + string(i.Stage)
 	}
 	if len(i.Between) == 2 {
 		s += " between " + i.Between[0] + " and " + i.Between[1]

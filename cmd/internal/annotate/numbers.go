@@ -78,7 +78,7 @@ func (n *numbers) request(number int, i *correlate.Incident) {
 		return
 	}
 	n.leg(number, i, client, i.Translated)
-	if i.ClientSeen != "" && i.Via != "proxy" { // the proxy's own connection has other packets
+	if i.ClientSeen != "" && i.Via != correlate.ViaProxy { // the proxy's own connection has other packets
 		n.leg(number, i, i.ClientSeen, i.Translated)
 	}
 }

@@ -94,5 +94,5 @@ func verdict(e catalogue.Entry) string {
 	if e.Stage == "" {
 		return e.Verdict.String()
 	}
-	return e.Verdict.String() + ", " + e.Stage
+	return e.Verdict.String() + ", " + string(e.Stage)
 }

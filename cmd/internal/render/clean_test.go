@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode/programs"
 )
 
@@ -65,7 +66,7 @@ func FuzzNothingReachesTheTerminal(f *testing.F) {
 func strewn(name, text, more string, v correlate.Verdict) *correlate.Document {
 	i := hostile()
 	i.ID, i.Client, i.Requested, i.Translated, i.Protocol = name, text, more, name, text
-	i.ClientContainer, i.Container, i.Stage, i.Via = name, name, text, more
+	i.ClientContainer, i.Container, i.Stage, i.Via = name, name, stage.Stage(text), correlate.Via(more)
 	i.Verdict, i.Why, i.Cause, i.Proof = v, text, correlate.Cause(more), correlate.Proof(name)
 	i.Between = []string{name, more}
 	i.Hops = append(i.Hops, correlate.Hop{Time: at(1), Point: name, Kind: correlate.HopSeen, Before: text, Detail: more})

@@ -39,19 +39,19 @@ func (t *table) serverOf(i *correlate.Incident) string {
 		return name + i.Requested + proto + viaWord(i.Via)
 	}
 	s := name + i.Translated + proto + " via " + i.Requested
-	if i.Via == "proxy" {
+	if i.Via == correlate.ViaProxy {
 		s += " (docker-proxy)"
 	}
 	return s
 }
 
-func viaWord(via string) string {
+func viaWord(via correlate.Via) string {
 	switch via {
-	case "host":
+	case correlate.ViaHost:
 		return " (host network)"
-	case "direct":
+	case correlate.ViaDirect:
 		return " (directly)"
-	case "proxy":
+	case correlate.ViaProxy:
 		return " (docker-proxy)"
 	}
 	return ""

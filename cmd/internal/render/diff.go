@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dnatrace/correlate/compare"
+	"dnatrace/correlate/stage"
 )
 
 // WriteDiff writes how two requests differ.
@@ -40,15 +41,15 @@ func tableDiff(r compare.Result, o Options) string {
 			side.r.ID, side.r.File, side.r.Client, g.to, side.r.Requested, side.r.Protocol)
 	}
 	b.WriteString("\n" + strings.Join(wrap(r.Why, width), "\n") + "\n")
-	stage := "-"
+	at := stage.Stage("-") // none yet
 	for _, d := range r.Differences {
-		if d.Stage != stage {
-			stage = d.Stage
+		if d.Stage != at {
+			at = d.Stage
 			mark := " "
-			if stage == r.Stage && stage != "" {
+			if at == r.Stage && at != stage.None {
 				mark = g.bad
 			}
-			fmt.Fprintf(&b, "\n%s %s\n", mark, stageTitle(stage))
+			fmt.Fprintf(&b, "\n%s %s\n", mark, stageTitle(at))
 		}
 		fmt.Fprintf(&b, "    %s\n      good  %s\n      bad   %s\n", strings.TrimSpace(d.What+" "+d.Name), orDash(d.Good, g), orDash(d.Bad, g))
 	}
@@ -67,11 +68,11 @@ func tableDiff(r compare.Result, o Options) string {
 	return b.String()
 }
 
-func stageTitle(s string) string {
+func stageTitle(s stage.Stage) string {
 	if s == "" {
 		return "anywhere"
 	}
-	return s
+	return string(s)
 }
 
 func orDash(s string, g glyphs) string {

@@ -123,7 +123,7 @@ func (t *table) answer(p *foresee.Path) string {
 	return strings.TrimSuffix(string(p.Cause)+", "+where(incidentOf(p)), ", ")
 }
 
-var viaWords = map[string]string{"dnat": "through DNAT", "proxy": "through docker-proxy", "direct": "directly", "host": "on the host itself"}
+var viaWords = map[correlate.Via]string{correlate.ViaDNAT: "through DNAT", correlate.ViaProxy: "through docker-proxy", correlate.ViaDirect: "directly", correlate.ViaHost: "on the host itself"}
 
 // incidentOf has a path told in the words of incidents.
 func incidentOf(p *foresee.Path) *correlate.Incident {
@@ -138,7 +138,7 @@ func (t *table) telling(paths []foresee.Path) []*foresee.Path {
 	seen := map[string]bool{}
 	for i := range paths {
 		p := &paths[i]
-		key := p.Stage + string(p.Cause) + p.Why
+		key := string(p.Stage) + string(p.Cause) + p.Why
 		if p.Verdict == correlate.Delivered || seen[key] {
 			continue
 		}
@@ -205,7 +205,7 @@ func (t *table) step(p *foresee.Path, s *foresee.Stage) (mark, stage, what, by s
 	if s.Rule != nil {
 		by = strings.TrimSpace(ownerWord(s.Rule.Owner) + "  " + s.Rule.Text)
 	}
-	return mark, s.Stage, what, by
+	return mark, string(s.Stage), what, by
 }
 
 func ownerWord(owner programs.Owner) string {

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // kind is what makes two failures equal to a reader.
 type kind struct {
 	verdict              correlate.Verdict
-	stage                string
+	stage                stage.Stage
 	cause                correlate.Cause
 	requested, container string
 	rule                 string

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // The stories that the golden files tell. Each is a Document made by hand, as a
@@ -52,9 +53,9 @@ func droppedByRule() correlate.Incident {
 	return correlate.Incident{
 		ID: "a1", Rev: 1, Final: true, Protocol: "tcp",
 		Client: "198.51.100.100:50110", Requested: "198.51.100.1:8080", Translated: "172.17.0.2:80",
-		Container: "web", Network: "bridge", Via: "dnat",
+		Container: "web", Network: "bridge", Via: correlate.ViaDNAT,
 		First: at(0), Last: at(3_012_000), Attempts: 3,
-		Verdict: correlate.Dropped, Stage: "forward", Between: []string{"eth0", "docker0"}, Cause: correlate.CauseFirewallDrop,
+		Verdict: correlate.Dropped, Stage: stage.Forward, Between: []string{"eth0", "docker0"}, Cause: correlate.CauseFirewallDrop,
 		Why:   "DOCKER-USER rule 1 drops port 80. It acts after translation, so it meets the container's port (80), not the published one (8080).",
 		Proof: correlate.Proven,
 		Rule: &correlate.RuleHit{Kind: "rule", Backend: "iptables-nft", Table: "ip filter", Chain: "DOCKER-USER", Handle: 12,
@@ -91,7 +92,7 @@ func delivered() correlate.Incident {
 	return correlate.Incident{
 		ID: "b1", Rev: 1, Final: true, Protocol: "tcp",
 		Client: "198.51.100.100:50112", Requested: "198.51.100.1:8080", Translated: "172.17.0.2:80",
-		Container: "web", Network: "bridge", Via: "dnat",
+		Container: "web", Network: "bridge", Via: correlate.ViaDNAT,
 		First: at(0), Last: at(0), Attempts: 1, Timing: correlate.Timing{Connect: 0.00031, FirstByte: 0.00112},
 		Verdict: correlate.Delivered, Cause: correlate.CauseNone, Proof: correlate.Proven,
 		Hops: []correlate.Hop{
@@ -110,8 +111,8 @@ func refused() correlate.Incident {
 	return correlate.Incident{
 		ID: "c1", Rev: 1, Final: true, Protocol: "tcp",
 		Client: "[2001:db8::100]:50113", Requested: "[2001:db8::1]:8080", Translated: "[fd00:dead:beef::2]:80",
-		Container: "web", Network: "bridge", Via: "dnat", First: at(0), Last: at(0), Attempts: 1,
-		Verdict: correlate.Refused, Stage: "container", Cause: correlate.CauseListenerOnLoopback, Proof: correlate.Proven,
+		Container: "web", Network: "bridge", Via: correlate.ViaDNAT, First: at(0), Last: at(0), Attempts: 1,
+		Verdict: correlate.Refused, Stage: stage.Container, Cause: correlate.CauseListenerOnLoopback, Proof: correlate.Proven,
 		Why: "web refuses port 80: its server listens on [::1]:80 only, which nothing outside the container can reach.",
 		Hops: []correlate.Hop{
 			{Time: at(0), Point: "eth0", Direction: "request", Kind: correlate.HopSeen, Before: "[2001:db8::1]:8080", Frame: 1, Detail: "SYN"},
@@ -142,7 +143,7 @@ func undetermined() correlate.Incident {
 
 func unanswered() correlate.Incident {
 	i := delivered()
-	i.ID, i.Verdict, i.Stage, i.Cause, i.Attempts, i.Last = "f1", correlate.Unanswered, "container", correlate.CauseContainerFirewall, 3, at(3_000_000)
+	i.ID, i.Verdict, i.Stage, i.Cause, i.Attempts, i.Last = "f1", correlate.Unanswered, stage.Container, correlate.CauseContainerFirewall, 3, at(3_000_000)
 	i.Proof, i.Timing = correlate.Inferred, correlate.Timing{}
 	i.Why = "web got the request and did not answer."
 	i.Hops = append(i.Hops[:4:4],
@@ -153,7 +154,7 @@ func unanswered() correlate.Incident {
 
 func answerLost() correlate.Incident {
 	i := delivered()
-	i.ID, i.Verdict, i.Stage, i.Cause = "g1", correlate.AnswerLost, "reply-forward", correlate.CauseReplyFiltered
+	i.ID, i.Verdict, i.Stage, i.Cause = "g1", correlate.AnswerLost, stage.ReplyForward, correlate.CauseReplyFiltered
 	i.Why = "The answer left web and did not come out at eth0."
 	i.Hops = append(i.Hops[:5:5], correlate.Hop{Time: at(90), Point: "docker0", Direction: "reply", Kind: correlate.HopSeen, Before: "172.17.0.2:80", Frame: 8, Detail: "SYN-ACK"})
 	i.Unseen = []correlate.Unseen{{Point: "eth0", Direction: "reply", Detail: "nothing lost"}}

@@ -6,42 +6,43 @@ import (
 	"time"
 
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 	"dnatrace/decode/programs"
 )
 
 // stageWords say a stage of the contract as a place.
-var stageWords = map[string]string{
-	"nic":               "at the NIC",
-	"ingress":           "at the NIC's ingress hook",
-	"raw":               "in PREROUTING (raw)",
-	"prerouting":        "in PREROUTING",
-	"dnat":              "at the translation (DNAT)",
-	"route":             "at the routing decision",
-	"input":             "in INPUT",
-	"output":            "in OUTPUT",
-	"forward":           "in FORWARD",
-	"postrouting":       "in POSTROUTING",
-	"neighbour":         "at the neighbour lookup",
-	"bridge":            "on the bridge",
-	"veth":              "at the veth",
-	"container":         "in the container",
-	"proxy":             "at docker-proxy",
-	"host":              "on the host itself",
-	"reply-container":   "on the way back, in the container",
-	"reply-prerouting":  "on the way back, in PREROUTING",
-	"reply-route":       "on the way back, at the routing decision",
-	"reply-forward":     "on the way back, in FORWARD",
-	"reply-input":       "on the way back, in INPUT",
-	"reply-output":      "on the way back, in OUTPUT",
-	"reply-postrouting": "on the way back, in POSTROUTING",
-	"reply-nic":         "on the way back, at the NIC",
+var stageWords = map[stage.Stage]string{
+	stage.NIC:              "at the NIC",
+	stage.Ingress:          "at the NIC's ingress hook",
+	stage.Raw:              "in PREROUTING (raw)",
+	stage.Prerouting:       "in PREROUTING",
+	stage.DNAT:             "at the translation (DNAT)",
+	stage.Route:            "at the routing decision",
+	stage.Input:            "in INPUT",
+	stage.Output:           "in OUTPUT",
+	stage.Forward:          "in FORWARD",
+	stage.Postrouting:      "in POSTROUTING",
+	stage.Neighbour:        "at the neighbour lookup",
+	stage.Bridge:           "on the bridge",
+	stage.Veth:             "at the veth",
+	stage.Container:        "in the container",
+	stage.Proxy:            "at docker-proxy",
+	stage.Host:             "on the host itself",
+	stage.ReplyContainer:   "on the way back, in the container",
+	stage.ReplyPrerouting:  "on the way back, in PREROUTING",
+	stage.ReplyRoute:       "on the way back, at the routing decision",
+	stage.ReplyForward:     "on the way back, in FORWARD",
+	stage.ReplyInput:       "on the way back, in INPUT",
+	stage.ReplyOutput:      "on the way back, in OUTPUT",
+	stage.ReplyPostrouting: "on the way back, in POSTROUTING",
+	stage.ReplyNIC:         "on the way back, at the NIC",
 }
 
 // refusers say who said no, where the stage is a someone and not a place.
-var refusers = map[string]string{
-	"container": "by the container",
-	"host":      "by the host itself",
-	"proxy":     "by docker-proxy",
+var refusers = map[stage.Stage]string{
+	stage.Container: "by the container",
+	stage.Host:      "by the host itself",
+	stage.Proxy:     "by docker-proxy",
 }
 
 // where says in words where a request ended, and by whose rule.
@@ -54,7 +55,7 @@ func where(i *correlate.Incident) string {
 }
 
 func place(i *correlate.Incident) string {
-	if i.Stage == "container" && i.Container != "" {
+	if i.Stage == stage.Container && i.Container != "" {
 		if i.Verdict == correlate.Refused {
 			return "by container " + i.Container
 		}
@@ -69,7 +70,7 @@ func place(i *correlate.Incident) string {
 	if len(i.Between) == 2 {
 		return "between " + i.Between[0] + " and " + i.Between[1]
 	}
-	return i.Stage
+	return string(i.Stage)
 }
 
 func ruleName(r *correlate.RuleHit) string {

@@ -115,7 +115,7 @@ func factsOf(i *correlate.Incident) []fact {
 	if i.Cause != correlate.CauseNone {
 		say("Cause", string(i.Cause))
 	}
-	say("Stage", i.Stage)
+	say("Stage", string(i.Stage))
 	say("Tries", render.Tries(i))
 	say("Proof", string(i.Proof))
 	say("Connected after", secondsText(i.Timing.Connect))
@@ -123,8 +123,8 @@ func factsOf(i *correlate.Incident) []fact {
 	return out
 }
 
-func wayWord(via string) string {
-	return map[string]string{"dnat": "translated (DNAT)", "proxy": "docker-proxy", "direct": "directly to the container", "host": "the host's own network"}[via]
+func wayWord(via correlate.Via) string {
+	return map[correlate.Via]string{correlate.ViaDNAT: "translated (DNAT)", correlate.ViaProxy: "docker-proxy", correlate.ViaDirect: "directly to the container", correlate.ViaHost: "the host's own network"}[via]
 }
 
 func prefixed(p, s string) string {

@@ -7,6 +7,7 @@ import (
 
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // stop is one place on the way of a request, or something done to it there.
@@ -170,18 +171,18 @@ func (b *builder) actions() {
 		return
 	}
 	switch r := b.i.Rule; {
-	case b.i.Stage == "neighbour" || b.i.Stage == "route":
+	case b.i.Stage == stage.Neighbour || b.i.Stage == stage.Route:
 		if r != nil && !b.told {
 			b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "translated", Zone: hostZone, Reached: true, Address: b.i.Translated, Text: ruleText(r)})
 		}
-		b.add(stop{Kind: "action", Name: b.i.Stage, Sub: "refused", Zone: hostZone, Reached: true, Address: b.target(), Text: render.Where(b.i), End: b.i.Verdict.String()})
+		b.add(stop{Kind: "action", Name: string(b.i.Stage), Sub: "refused", Zone: hostZone, Reached: true, Address: b.target(), Text: render.Where(b.i), End: b.i.Verdict.String()})
 	case r != nil && !servers[b.i.Stage]:
 		b.add(stop{Kind: "action", Name: r.Table + " " + r.Chain, Sub: "rejected", Zone: hostZone, Reached: true, Address: b.last().Address, Text: ruleText(r), End: b.i.Verdict.String()})
 	}
 }
 
 // servers are the stages that are somebody who answers, not a hook.
-var servers = map[string]bool{"container": true, "host": true, "proxy": true}
+var servers = map[stage.Stage]bool{stage.Container: true, stage.Host: true, stage.Proxy: true}
 
 func ruleText(r *correlate.RuleHit) string {
 	return strings.TrimPrefix(string(r.Owner)+": "+r.Text, ": ")
@@ -201,10 +202,10 @@ func (b *builder) unseen() {
 // server adds who was to answer.
 func (b *builder) server() {
 	i := b.i
-	byHost := i.Via == "host" || i.Stage == "host" || i.Stage == "input"
+	byHost := i.Via == correlate.ViaHost || i.Stage == stage.Host || i.Stage == stage.Input
 	switch {
 	case byHost:
-		b.add(stop{Kind: "host", Name: "this host", Sub: "its own process", Zone: hostZone, Address: i.Requested, Reached: b.reached() || i.Stage == "host"})
+		b.add(stop{Kind: "host", Name: "this host", Sub: "its own process", Zone: hostZone, Address: i.Requested, Reached: b.reached() || i.Stage == stage.Host})
 	case i.Container != "":
 		b.add(stop{Kind: "server", Name: i.Container, Sub: "server", Zone: "container " + i.Container, Address: b.target(), Reached: b.reached()})
 	case i.Translated != "":
@@ -227,7 +228,7 @@ func (b *builder) reached() bool {
 	case correlate.Delivered, correlate.Misdelivered, correlate.Unanswered, correlate.AnswerLost, correlate.Stalled:
 		return true
 	case correlate.Refused:
-		return b.i.Stage == "container" || b.i.Stage == "host"
+		return b.i.Stage == stage.Container || b.i.Stage == stage.Host
 	}
 	return false
 }
@@ -239,7 +240,7 @@ func (b *builder) ending() {
 		return
 	}
 	for n := range b.w.Stops {
-		if b.i.Stage == "proxy" && b.w.Stops[n].Kind == "proxy" {
+		if b.i.Stage == stage.Proxy && b.w.Stops[n].Kind == "proxy" {
 			b.w.Stops[n].End = word
 			return
 		}

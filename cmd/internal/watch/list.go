@@ -86,7 +86,7 @@ func (v *View) passes(p *Port) bool {
 	said := p.words() + " " + p.State()
 	for _, g := range p.groups {
 		if e := g.example; e != nil && g.count > 0 {
-			said += " " + e.Verdict.String() + " " + string(e.Cause) + " " + e.Stage
+			said += " " + e.Verdict.String() + " " + string(e.Cause) + " " + string(e.Stage)
 		}
 	}
 	return strings.Contains(strings.ToLower(said), strings.ToLower(v.filter))

@@ -176,7 +176,7 @@ func (m *Model) counting(i *correlate.Incident) (p *Port, was counted, known boo
 // its own.
 func (m *Model) portOf(i *correlate.Incident) *Port {
 	at, err := netip.ParseAddrPort(i.Requested)
-	if err == nil && i.Via != "direct" && i.Cause != correlate.CauseDirectAccess {
+	if err == nil && i.Via != correlate.ViaDirect && i.Cause != correlate.CauseDirectAccess {
 		if p := m.published(door{i.Protocol, at.Port()}, at.Addr(), i.Container); p != nil {
 			return p
 		}

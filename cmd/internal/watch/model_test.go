@@ -11,6 +11,7 @@ import (
 
 	"dnatrace/correlate"
 	"dnatrace/correlate/foresee"
+	"dnatrace/correlate/stage"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -19,7 +20,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 func request(id int, at time.Time, port string, v correlate.Verdict, cause correlate.Cause) *correlate.Incident {
 	return &correlate.Incident{
 		ID: strconv.Itoa(id), Rev: 1, Final: true, Protocol: "tcp", Client: fmt.Sprintf("198.51.100.100:%d", 40000+id%20000), Requested: "198.51.100.1:" + port,
-		Container: "web", Via: "dnat", First: at, Last: at, Attempts: 1, Verdict: v, Cause: cause, Timing: correlate.Timing{Connect: 0.0004, FirstByte: 0.002},
+		Container: "web", Via: correlate.ViaDNAT, First: at, Last: at, Attempts: 1, Verdict: v, Cause: cause, Timing: correlate.Timing{Connect: 0.0004, FirstByte: 0.002},
 	}
 }
 
@@ -107,16 +108,16 @@ func TestRowsAreWhatIsPublished(t *testing.T) {
 	if got := len(m.ports); got != 3 {
 		t.Fatalf("%d rows, want one of web for both families and two of port 9000", got)
 	}
-	take := func(requested, container, via string) {
+	take := func(requested, container string, via correlate.Via) {
 		i := request(len(m.told)+1, noon, "1", correlate.Delivered, correlate.CauseNone)
 		i.Requested, i.Container, i.Via = requested, container, via
 		m.Take(i)
 	}
-	take("198.51.100.1:8080", "web", "dnat")
-	take("[2001:db8::1]:8080", "web", "proxy")
-	take("127.0.0.1:9000", "api", "proxy")
-	take("198.51.100.1:9000", "edge", "dnat")
-	take("172.17.0.2:80", "web", "direct")
+	take("198.51.100.1:8080", "web", correlate.ViaDNAT)
+	take("[2001:db8::1]:8080", "web", correlate.ViaProxy)
+	take("127.0.0.1:9000", "api", correlate.ViaProxy)
+	take("198.51.100.1:9000", "edge", correlate.ViaDNAT)
+	take("172.17.0.2:80", "web", correlate.ViaDirect)
 	take("198.51.100.1:7", "", "")
 	for name, want := range map[string]int{"8080/tcp": 2, "127.0.0.1:9000/tcp": 1, "198.51.100.1:9000/tcp": 1, "172.17.0.2:80/tcp": 1, "198.51.100.1:7/tcp": 1} {
 		if got := m.row(t, name).Delivered(); got != want {
@@ -159,7 +160,7 @@ func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 		i := request(n, at, strconv.Itoa(1+r.IntN(65535)), correlate.Verdict(1+r.IntN(7)), correlate.CauseUnknown)
 		i.Final = r.IntN(3) == 0
 		i.Why = strings.Repeat("x", r.IntN(4096))
-		i.Stage = strconv.Itoa(r.IntN(1000))
+		i.Stage = stage.Stage(strconv.Itoa(r.IntN(1000)))
 		i.Hops = make([]correlate.Hop, r.IntN(64))
 		m.Take(i)
 	}

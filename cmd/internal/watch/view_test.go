@@ -15,6 +15,7 @@ import (
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 	"dnatrace/correlate/foresee"
+	"dnatrace/correlate/stage"
 	"dnatrace/fixtures"
 )
 
@@ -88,7 +89,7 @@ func shop(t *testing.T) *Model {
 		if s == 50 {
 			id++
 			i := request(id, at, "9000", correlate.Refused, correlate.CauseNoListener)
-			i.Stage, i.Requested, i.Container, i.Via = "container", "127.0.0.1:9000", "shop-api-1", "proxy"
+			i.Stage, i.Requested, i.Container, i.Via = stage.Container, "127.0.0.1:9000", "shop-api-1", correlate.ViaProxy
 			m.Take(i)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"dnatrace/cmd/internal/report"
 	"dnatrace/correlate"
+	"dnatrace/correlate/stage"
 )
 
 // maxCases is how many requests are told in full: the one that decided the run,
@@ -15,7 +16,7 @@ const maxCases = 6
 // kind is what makes two requests tell one story.
 type kind struct {
 	verdict              correlate.Verdict
-	stage                string
+	stage                stage.Stage
 	cause                correlate.Cause
 	requested, container string
 }
