@@ -135,11 +135,28 @@ type End struct {
 	Lost    uint64 `json:"lost"`
 }
 
+// Condition is whether a source gives evidence, in the words of the JSON document.
+// The zero value is a source that was not spoken of.
+type Condition string
+
+// Conditions.
+const (
+	SourceOK     Condition = "ok"
+	SourceAbsent Condition = "absent" // there is none here, or it was not given
+	SourceFailed Condition = "failed"
+)
+
+// OK reports whether the source gives evidence.
+func (c Condition) OK() bool { return c == SourceOK }
+
+// Failed reports whether it was to give evidence, and does not.
+func (c Condition) Failed() bool { return c == SourceFailed }
+
 // SourceState says whether a source gives evidence from Record.Time on.
 type SourceState struct {
-	Name  string `json:"name"`  // an Origin
-	State string `json:"state"` // "ok", "absent" or "failed"
-	Why   string `json:"why,omitempty"`
+	Name  string    `json:"name"` // an Origin
+	State Condition `json:"state"`
+	Why   string    `json:"why,omitempty"`
 	// Outside are, of OriginPackets, the containers of the target that are not
 	// watched from inside: their host-side veths alone stand for them.
 	Outside []string `json:"outside,omitempty"`

@@ -111,7 +111,7 @@ func (m message) arrive(now time.Time) {
 
 // failure is the record of a source that failed.
 func failure(name string, err error, now time.Time) Record {
-	data, merr := json.Marshal(SourceState{Name: name, State: "failed", Why: err.Error()})
+	data, merr := json.Marshal(SourceState{Name: name, State: SourceFailed, Why: err.Error()})
 	if merr != nil {
 		panic(merr) // strings only
 	}

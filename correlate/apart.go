@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+
+	"dnatrace/capture"
 )
 
 // Apart joins the documents of several hosts, each judged by itself: the same
@@ -57,7 +59,9 @@ func worse(d, o *Document) bool {
 }
 
 // rank orders the states of sources: what one host lacks is lacking.
-func rank(state string) int { return slices.Index([]string{"ok", "absent", "failed"}, state) }
+func rank(c capture.Condition) int {
+	return slices.Index([]capture.Condition{capture.SourceOK, capture.SourceAbsent, capture.SourceFailed}, c)
+}
 
 func (r *Recording) add(host string, o *Recording) {
 	for _, p := range o.Points {

@@ -47,7 +47,7 @@ func held[T any](versions []version[T], at int64) *T {
 // sampleThen is the state of a namespace as it was when the request met it; nil if
 // it is not in evidence, as that of a source that had failed by then.
 func (p *path) sampleThen(netns string) *host.Sample {
-	if src := p.t.world.sources[capture.OriginHost]; src != nil && src.State == "failed" && src.Time <= p.met() {
+	if src := p.t.world.sources[capture.OriginHost]; src != nil && src.State == capture.SourceFailed && src.Time <= p.met() {
 		return nil
 	}
 	return held(p.t.world.hosts[netns], p.met())

@@ -55,7 +55,7 @@ func TestASourceOfNoKnownStateIsAbsent(t *testing.T) {
 	tr := correlate.New(correlate.Config{})
 	tr.Event(&decode.Source{SourceState: capture.SourceState{Name: capture.OriginEngine, State: "o"}})
 	for _, s := range tr.Finish().Recording.Sources {
-		if s.Name == capture.OriginEngine && (s.State != "absent" || s.Why == "") {
+		if s.Name == capture.OriginEngine && (s.State != capture.SourceAbsent || s.Why == "") {
 			t.Errorf("%+v, want absent, and why", s)
 		}
 	}

@@ -275,7 +275,7 @@ func (p *path) maybeRejected() bool {
 	if _, _, translated := p.ruledTranslation(); translated {
 		return true
 	}
-	if p.rulesLack(capture.HostNetns) != "" || p.t.journal.sources[capture.OriginConntrack].State == "ok" && p.t.world.hasRules(capture.HostNetns) {
+	if p.rulesLack(capture.HostNetns) != "" || p.t.journal.sources[capture.OriginConntrack].State == capture.SourceOK && p.t.world.hasRules(capture.HostNetns) {
 		return true
 	}
 	_, followed := p.evaluate(request, false, p.now) // what translates it would be known

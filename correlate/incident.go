@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/capture"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/correlate/stage"
 	"dnatrace/decode/programs"
@@ -261,7 +262,7 @@ type IntervalReport struct {
 
 // SourceReport says whether a source gave evidence.
 type SourceReport struct {
-	Name  string `json:"name"`
-	State string `json:"state"`
-	Why   string `json:"why"`
+	Name  string            `json:"name"`
+	State capture.Condition `json:"state"`
+	Why   string            `json:"why"`
 }

@@ -65,8 +65,8 @@ func (g *journal) end(e *decode.End) { g.closing = e }
 // nothing is claimed.
 func (g *journal) source(e *decode.Source) {
 	s := e.SourceState
-	if s.State != "ok" && s.State != "absent" && s.State != "failed" {
-		s = capture.SourceState{Name: s.Name, State: "absent", Why: fmt.Sprintf("its state in the recording, %q, is none of ok, absent, failed", s.State)}
+	if s.State != capture.SourceOK && s.State != capture.SourceAbsent && s.State != capture.SourceFailed {
+		s = capture.SourceState{Name: s.Name, State: capture.SourceAbsent, Why: fmt.Sprintf("its state in the recording, %q, is none of ok, absent, failed", s.State)}
 	}
 	g.sources[s.Name] = s
 }
@@ -316,12 +316,12 @@ func (g *journal) sourceReports(packets bool) []SourceReport {
 	for _, name := range capture.Sources {
 		s, told := g.sources[name]
 		if !told {
-			s = capture.SourceState{Name: name, State: "absent"}
+			s = capture.SourceState{Name: name, State: capture.SourceAbsent}
 			if len(g.sources) == 0 {
 				s.Why = "not in the capture"
 			}
 			if name == capture.OriginPackets && packets {
-				s.State, s.Why = "ok", ""
+				s.State, s.Why = capture.SourceOK, ""
 			}
 		}
 		if n := g.skips[name]; n > 0 {

@@ -186,7 +186,7 @@ var incompletes = []row{
 	{
 		name: "sent again in vain, and the kernel says why it dropped them",
 		but: func(s *scene) {
-			s.sources = append(s.sources, capture.SourceState{Name: capture.OriginDrops, State: "ok"})
+			s.sources = append(s.sources, capture.SourceState{Name: capture.OriginDrops, State: capture.SourceOK})
 		},
 		story: shake + translated + "0.3ms eth0 C > H P. seq=101 ack=501 len=50\n0.6s eth0 C > H P. seq=101 ack=501 len=50\n0.6s dropped C > W IP_RPFILTER",
 		want:  []string{"stalled at route between eth0 and docker0: reverse-path-filter, via dnat to 172.17.0.2:80, proven"},

@@ -413,7 +413,7 @@ func (p *path) fromItsStart() bool {
 	client := p.containerAt(p.tuple.Src)
 	if client == nil && p.t.ours(p.tuple.Src) { // no point sees what OUTPUT translates, and conntrack does
 		h := p.sampleThen(capture.HostNetns)
-		return p.t.journal.sources[capture.OriginConntrack].State == "ok" && h != nil && !h.Undated
+		return p.t.journal.sources[capture.OriginConntrack].State == capture.SourceOK && h != nil && !h.Undated
 	}
 	switch at.Role {
 	case capture.RoleNIC:

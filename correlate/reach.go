@@ -1,5 +1,7 @@
 package correlate
 
+import "dnatrace/capture"
+
 // Limit is a judgement that cannot be come to, or not be proven, where a source
 // of evidence does not work.
 type Limit struct {
@@ -32,7 +34,7 @@ var limits = []Limit{
 func OutOfReach(sources []SourceReport) []Limit {
 	works := map[string]bool{}
 	for _, s := range sources {
-		works[s.Name] = s.State == "ok"
+		works[s.Name] = s.State == capture.SourceOK
 	}
 	var out []Limit
 	for _, l := range limits {

@@ -3,6 +3,8 @@ package correlate
 import (
 	"slices"
 	"testing"
+
+	"dnatrace/capture"
 )
 
 func TestWhatIsOutOfReach(t *testing.T) {
@@ -21,9 +23,9 @@ func TestWhatIsOutOfReach(t *testing.T) {
 		var sources []SourceReport
 		for _, name := range all {
 			if !slices.Contains(row.missing, name) {
-				sources = append(sources, SourceReport{Name: name, State: "ok"})
+				sources = append(sources, SourceReport{Name: name, State: capture.SourceOK})
 			} else if name != "drops" { // one that is not even named is missing too
-				sources = append(sources, SourceReport{Name: name, State: "absent"})
+				sources = append(sources, SourceReport{Name: name, State: capture.SourceAbsent})
 			}
 		}
 		var got []string

@@ -94,13 +94,13 @@ func (w *world) rulesLack(netns string, family int, at int64) string {
 	what := fmt.Sprintf("the rules of %s (IPv%d) are not in evidence", namespaceWords(netns), family)
 	src := w.sources[capture.OriginRules]
 	switch {
-	case src != nil && src.State == "failed" && src.Time <= at:
+	case src != nil && src.State == capture.SourceFailed && src.Time <= at:
 		return what + ": " + src.Why
 	case w.rulesGiven(netns, family):
 		return ""
-	case src != nil && src.State == "ok" && src.Why != capture.FromDumps && w.host(netns) != nil:
+	case src != nil && src.State == capture.SourceOK && src.Why != capture.FromDumps && w.host(netns) != nil:
 		return "" // they were asked for, and there are none
-	case src != nil && src.State != "ok" && src.Why != "":
+	case src != nil && src.State != capture.SourceOK && src.Why != "":
 		return what + ": " + src.Why
 	}
 	return what

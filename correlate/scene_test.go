@@ -61,7 +61,7 @@ func dockerHost() *scene {
 	s.watch("web:eth0", capture.RoleContainer, "web", 1, "web")
 	s.watch("lo", capture.RoleLoopback, capture.HostNetns, 0, "")
 	for _, name := range []string{capture.OriginPackets, capture.OriginConntrack, capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
-		s.sources = append(s.sources, capture.SourceState{Name: name, State: "ok"})
+		s.sources = append(s.sources, capture.SourceState{Name: name, State: capture.SourceOK})
 	}
 	return s
 }

@@ -23,7 +23,7 @@ func (w *world) inState(netns string, s *host.Sample) known.Namespace {
 	if s != nil {
 		return known.Of(netns, &s.State)
 	}
-	if src := w.sources[capture.OriginHost]; src != nil && src.State != "ok" {
+	if src := w.sources[capture.OriginHost]; src != nil && src.State != capture.SourceOK {
 		return known.Lost(netns, src.Why)
 	}
 	return known.Of(netns, nil)

@@ -190,7 +190,7 @@ func TestLostEventsAreReportedAndTheRestGoesOn(t *testing.T) {
 				if err := json.Unmarshal(r.Data, &s); err != nil {
 					t.Fatal(err)
 				}
-				if r.Origin != capture.OriginMeta || s.Name != capture.OriginConntrack || s.State != "ok" || !strings.Contains(s.Why, "lost") {
+				if r.Origin != capture.OriginMeta || s.Name != capture.OriginConntrack || s.State != capture.SourceOK || !strings.Contains(s.Why, "lost") {
 					t.Fatalf("got %+v from %s", s, r.Origin)
 				}
 				lost = true

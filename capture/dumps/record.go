@@ -23,7 +23,7 @@ func (s *Set) Records(at int64) []capture.Record {
 		out = append(out, capture.Record{Time: at, Origin: origin, Kind: kind, Netns: netns, Data: data})
 	}
 	for _, src := range s.sources() {
-		put(capture.OriginMeta, capture.KindSource, "", capture.SourceState{Name: src, State: "ok", Why: capture.FromDumps})
+		put(capture.OriginMeta, capture.KindSource, "", capture.SourceState{Name: src, State: capture.SourceOK, Why: capture.FromDumps})
 	}
 	if e := s.Engine(); e != nil {
 		put(capture.OriginEngine, capture.KindSnapshot, "", e)

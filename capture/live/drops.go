@@ -25,19 +25,19 @@ type dropped struct {
 func (s *Session) openDrops(resolved *target.Resolved) {
 	inode, err := s.config.Opener.Inode(s.config.Netns)
 	if err != nil {
-		s.state(capture.OriginDrops, "absent", err.Error())
+		s.state(capture.OriginDrops, capture.SourceAbsent, err.Error())
 		return
 	}
 	d := &s.dropped
 	d.host, d.names = inode, map[uint64]string{inode: capture.HostNetns}
 	f, err := s.config.Opener.Drops(s.dropsOf(resolved))
 	if err != nil {
-		s.state(capture.OriginDrops, "absent", err.Error())
+		s.state(capture.OriginDrops, capture.SourceAbsent, err.Error())
 		return
 	}
 	d.file = f
 	s.merger.Add(capture.OriginDrops, bpf.Source(f, d.name))
-	s.state(capture.OriginDrops, "ok", "")
+	s.state(capture.OriginDrops, capture.SourceOK, "")
 }
 
 // redrop has the drops of what the targets stand for now reported.

@@ -136,26 +136,26 @@ func (s *Session) why(source string) string {
 func (s *Session) ask(ctx context.Context) (*engine.Snapshot, error) {
 	switch {
 	case s.config.Fixed != nil:
-		s.state(capture.OriginEngine, "ok", "")
+		s.state(capture.OriginEngine, capture.SourceOK, "")
 		return s.config.Fixed, nil
 	case s.config.Engine == nil:
-		s.state(capture.OriginEngine, "absent", s.config.NoEngine)
+		s.state(capture.OriginEngine, capture.SourceAbsent, s.config.NoEngine)
 		return nil, nil
 	}
 	snapshot, err := s.config.Engine.Snapshot(ctx)
 	if err != nil {
-		s.state(capture.OriginEngine, "failed", err.Error())
+		s.state(capture.OriginEngine, capture.SourceFailed, err.Error())
 		return nil, nil
 	}
 	if err := s.config.Engine.SameKernel(snapshot); err != nil {
 		return nil, fmt.Errorf("watch the engine's containers: %w", err)
 	}
-	s.state(capture.OriginEngine, "ok", "")
+	s.state(capture.OriginEngine, capture.SourceOK, "")
 	return snapshot, nil
 }
 
-func (s *Session) state(source, state, why string) {
-	s.states = append(s.states, capture.SourceState{Name: source, State: state, Why: why})
+func (s *Session) state(source string, is capture.Condition, why string) {
+	s.states = append(s.states, capture.SourceState{Name: source, State: is, Why: why})
 }
 
 // Probe has the packets of a probe in the stream, as those of the host's interfaces

@@ -59,19 +59,19 @@ type look struct {
 
 func (l *look) engine(ctx context.Context) (*engine.Snapshot, error) {
 	if l.Engine == nil {
-		l.state(capture.OriginEngine, "absent", l.NoEngine)
+		l.state(capture.OriginEngine, capture.SourceAbsent, l.NoEngine)
 		return nil, nil
 	}
 	s, err := l.Engine.Snapshot(ctx)
 	if err != nil {
-		l.state(capture.OriginEngine, "failed", err.Error())
+		l.state(capture.OriginEngine, capture.SourceFailed, err.Error())
 		return nil, nil
 	}
 	if err := l.Engine.SameKernel(s); err != nil && !errors.Is(err, os.ErrPermission) {
 		return nil, fmt.Errorf("look at the engine's containers: %w", err)
 	}
 	l.add(capture.OriginEngine, capture.KindSnapshot, "", s)
-	l.state(capture.OriginEngine, "ok", "")
+	l.state(capture.OriginEngine, capture.SourceOK, "")
 	return s, nil
 }
 
@@ -122,7 +122,7 @@ func (l *look) samples() {
 		case err == nil:
 			l.add(capture.OriginHost, capture.KindSample, p.netns, s)
 		case i == 0:
-			l.state(capture.OriginHost, "failed", err.Error())
+			l.state(capture.OriginHost, capture.SourceFailed, err.Error())
 			return
 		case failed == nil:
 			failed = fmt.Errorf("sample %s: %w", p.netns, err)
@@ -151,14 +151,14 @@ func (l *look) rulesets() {
 // settle says what became of a source.
 func (l *look) settle(source string, err error) {
 	if err != nil {
-		l.state(source, "failed", err.Error())
+		l.state(source, capture.SourceFailed, err.Error())
 		return
 	}
-	l.state(source, "ok", "")
+	l.state(source, capture.SourceOK, "")
 }
 
-func (l *look) state(source, state, why string) {
-	l.records = append(l.records, meta(time.Now().UnixNano(), capture.KindSource, capture.SourceState{Name: source, State: state, Why: why}))
+func (l *look) state(source string, is capture.Condition, why string) {
+	l.records = append(l.records, meta(time.Now().UnixNano(), capture.KindSource, capture.SourceState{Name: source, State: is, Why: why}))
 }
 
 func (l *look) add(origin, kind, netns string, content any) {

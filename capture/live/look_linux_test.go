@@ -30,7 +30,7 @@ func TestLookSaysWhatIsThereAndWhatIsNot(t *testing.T) {
 		case capture.KindSource:
 			var s capture.SourceState
 			unmarshal(t, r.Data, &s)
-			states[s.Name] = s.State
+			states[s.Name] = string(s.State)
 		case capture.KindSample:
 			var s host.Sample
 			unmarshal(t, r.Data, &s)

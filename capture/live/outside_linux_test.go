@@ -41,7 +41,7 @@ func TestContainersThatAreNotWatchedFromInsideAreNamed(t *testing.T) {
 		}
 	}()
 	i := slices.IndexFunc(s.Sources(), func(st capture.SourceState) bool { return st.Name == capture.OriginPackets })
-	want := capture.SourceState{Name: capture.OriginPackets, State: "ok", Why: "not watched from inside: web08, web09", Outside: []string{"web08", "web09"}}
+	want := capture.SourceState{Name: capture.OriginPackets, State: capture.SourceOK, Why: "not watched from inside: web08, web09", Outside: []string{"web08", "web09"}}
 	if d := cmp.Diff(want, s.Sources()[i]); d != "" {
 		t.Error(d)
 	}

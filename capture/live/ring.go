@@ -153,7 +153,7 @@ const mostInside = 8
 func (s *Session) packetState() capture.SourceState {
 	s.rings.mu.Lock()
 	defer s.rings.mu.Unlock()
-	st := capture.SourceState{Name: capture.OriginPackets, State: "ok", Outside: s.rings.beside}
+	st := capture.SourceState{Name: capture.OriginPackets, State: capture.SourceOK, Outside: s.rings.beside}
 	if n := len(st.Outside); n > 0 {
 		const most = 5
 		names := slices.Clone(st.Outside[:min(n, most)])

@@ -79,11 +79,11 @@ func (s *Session) openTrace(resolved *target.Resolved) {
 		}
 	}
 	slices.Sort(notes)
-	state := "ok"
+	is := capture.SourceOK
 	if r.trace.err != nil {
-		state, notes = "absent", []string{r.trace.err.Error()}
+		is, notes = capture.SourceAbsent, []string{r.trace.err.Error()}
 	}
-	s.state(capture.OriginRuleTrace, state, strings.Join(notes, "; "))
+	s.state(capture.OriginRuleTrace, is, strings.Join(notes, "; "))
 }
 
 // retrace has what the targets stand for now traced in every namespace.

@@ -27,13 +27,13 @@ import (
 func (s *Session) openConntrack(resolved *target.Resolved) {
 	f, err := s.config.Opener.Conntrack(s.config.Netns, !s.config.Unrecorded)
 	if err != nil {
-		s.state(capture.OriginConntrack, "absent", err.Error())
+		s.state(capture.OriginConntrack, capture.SourceAbsent, err.Error())
 		return
 	}
 	s.events = f
 	s.filterEvents(resolved)
 	s.merger.Add(capture.OriginConntrack, conntrack.Source(f, capture.HostNetns))
-	s.state(capture.OriginConntrack, "ok", "")
+	s.state(capture.OriginConntrack, capture.SourceOK, "")
 	want := ring.Want{All: true}
 	if !s.config.Everything {
 		want = s.want(resolved)
@@ -110,11 +110,11 @@ func (w *watch) start(ctx context.Context, snapshot *engine.Snapshot, resolved *
 func (s *Session) stated(source string, ok bool, err error) {
 	switch {
 	case ok:
-		s.state(source, "ok", "")
+		s.state(source, capture.SourceOK, "")
 	case err != nil:
-		s.state(source, "absent", err.Error())
+		s.state(source, capture.SourceAbsent, err.Error())
 	default:
-		s.state(source, "absent", "nothing could be read")
+		s.state(source, capture.SourceAbsent, "nothing could be read")
 	}
 }
 
@@ -207,7 +207,7 @@ func (w *watch) tracing() {
 		return
 	}
 	notes := slices.DeleteFunc([]string{w.notes, w.untraced, w.session.Paced()}, func(s string) bool { return s == "" })
-	w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginRuleTrace, State: "ok", Why: strings.Join(notes, "; ")})})
+	w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginRuleTrace, State: capture.SourceOK, Why: strings.Join(notes, "; ")})})
 }
 
 func (w *watch) look(what string) {
@@ -243,7 +243,7 @@ func (w *watch) follow(snapshot *engine.Snapshot) {
 		w.feed.put([]capture.Record{meta(0, capture.KindSource, w.session.packetState())})
 	}
 	if err := w.session.redrop(&resolved); err != nil {
-		w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginDrops, State: "failed", Why: err.Error()})})
+		w.feed.put([]capture.Record{meta(0, capture.KindSource, capture.SourceState{Name: capture.OriginDrops, State: capture.SourceFailed, Why: err.Error()})})
 	}
 	w.look(capture.OriginHost)
 }

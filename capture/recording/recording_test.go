@@ -159,7 +159,7 @@ func incident() []*capture.Batch {
 	return []*capture.Batch{
 		{Records: []capture.Record{
 			record(noon, capture.OriginMeta, capture.KindStart, "", capture.Start{Format: Format, Program: "dnatrace test", Target: "8080", Started: noon}),
-			record(noon, capture.OriginMeta, capture.KindSource, "", capture.SourceState{Name: "drops", State: "absent", Why: "no privilege"}),
+			record(noon, capture.OriginMeta, capture.KindSource, "", capture.SourceState{Name: "drops", State: capture.SourceAbsent, Why: "no privilege"}),
 			pointRecord(noon, capture.Point{ID: 0, Name: "eth0", Netns: "host", Role: capture.RoleNIC, Link: 1, Counting: true, MAC: "02:42:ac:11:00:02"}),
 			pointRecord(noon, capture.Point{ID: 1, Name: "docker0", Netns: "host", Role: capture.RoleBridge, Link: 1, Counting: true}),
 		}},

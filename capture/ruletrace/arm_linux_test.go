@@ -361,7 +361,7 @@ func TestStepsComeTogetherAndLossesAreReported(t *testing.T) {
 			case r.Netns != "web":
 				t.Fatalf("a record of %q", r.Netns)
 			case r.Kind == capture.KindSource && json.Unmarshal(r.Data, &s) == nil:
-				lost = lost || s.Name == capture.OriginRuleTrace && s.State == "ok" && strings.Contains(s.Why, "lost")
+				lost = lost || s.Name == capture.OriginRuleTrace && s.State == capture.SourceOK && strings.Contains(s.Why, "lost")
 			case r.Origin == capture.OriginRuleTrace && r.Kind == capture.KindEvent:
 				together = together || int(binary.NativeEndian.Uint32(r.Data)) < len(r.Data)
 			default:

@@ -136,11 +136,11 @@ func examine(ctx context.Context, f *doctorFlags) examination {
 // answer.
 func (e *examination) without(c *live.Config, why func(source string) string) {
 	for _, name := range capture.Sources {
-		s := correlate.SourceReport{Name: name, State: "absent", Why: why(name)}
+		s := correlate.SourceReport{Name: name, State: capture.SourceAbsent, Why: why(name)}
 		if name == capture.OriginEngine {
 			s.Why = c.NoEngine
 			if e.snapshot != nil {
-				s.State = "ok"
+				s.State = capture.SourceOK
 			}
 		}
 		e.sources = append(e.sources, s)
@@ -185,8 +185,8 @@ func (e *examination) untraceable(backends []render.Backend) []correlate.SourceR
 		return e.sources
 	}
 	for i, s := range e.sources {
-		if s.Name == capture.OriginRuleTrace && s.State == "absent" {
-			e.sources[i].State, e.sources[i].Why = "ok", "works, and has nothing to trace: there are no nf_tables rules here"
+		if s.Name == capture.OriginRuleTrace && s.State == capture.SourceAbsent {
+			e.sources[i].State, e.sources[i].Why = capture.SourceOK, "works, and has nothing to trace: there are no nf_tables rules here"
 		}
 	}
 	return e.sources

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"dnatrace/capture"
 	"dnatrace/capture/netns/netnstest"
 	"dnatrace/cmd/internal/render"
 )
@@ -19,7 +20,7 @@ func TestDoctorTriesEverySourceWhereItIsTold(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &d); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"packets": "ok", "conntrack": "ok", "ruletrace": "ok", "rules": "ok", "host": "ok", "engine": "absent"}
+	want := map[string]capture.Condition{"packets": capture.SourceOK, "conntrack": capture.SourceOK, "ruletrace": capture.SourceOK, "rules": capture.SourceOK, "host": capture.SourceOK, "engine": capture.SourceAbsent}
 	for _, s := range d.Sources {
 		if w := want[s.Name]; w != "" && s.State != w {
 			t.Errorf("%s is %s (%s), want %s", s.Name, s.State, s.Why, w)

@@ -121,7 +121,7 @@ func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) 
 // without says what could not be read.
 func (a *app) without(s *correlate.State) {
 	for _, source := range []string{capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
-		if st := s.Source(source); st.State != "ok" && st.State != "" {
+		if st := s.Source(source); st.State != capture.SourceOK && st.State != "" {
 			fmt.Fprintf(a.err, "without %s: %s\n", source, render.Clean(st.Why))
 		}
 	}

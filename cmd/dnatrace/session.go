@@ -212,7 +212,7 @@ func (a *app) listening(s *session) {
 		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
 	}
 	for _, st := range s.Sources() {
-		if st.State != "ok" {
+		if st.State != capture.SourceOK {
 			fmt.Fprintf(a.err, "without %s: %s\n", st.Name, render.Clean(st.Why))
 		} else if len(st.Outside) > 0 {
 			fmt.Fprintln(a.err, render.Clean(st.Why))
@@ -225,7 +225,7 @@ func (a *app) listening(s *session) {
 // traced says that the ruleset has something in it that was not there before.
 func (a *app) traced(sources []capture.SourceState) {
 	for _, st := range sources {
-		if st.Name != capture.OriginRuleTrace || st.State != "ok" {
+		if st.Name != capture.OriginRuleTrace || st.State != capture.SourceOK {
 			continue
 		}
 		fmt.Fprintln(a.err, "rule trace on (temporary table, gone with this process)")

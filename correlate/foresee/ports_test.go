@@ -27,7 +27,7 @@ func state(e *engine.Snapshot, hosts map[string]*host.State) *correlate.State {
 	for netns, h := range hosts {
 		s.Take(&decode.HostSample{Time: 1, Netns: netns, Sample: host.Sample{State: *h}})
 	}
-	s.Take(&decode.Source{SourceState: capture.SourceState{Name: "rules", State: "ok"}})
+	s.Take(&decode.Source{SourceState: capture.SourceState{Name: "rules", State: capture.SourceOK}})
 	s.Take(&decode.Ruleset{Time: 1, Netns: capture.HostNetns, Ruleset: rules.Ruleset{Backend: "nft"}}) // read, and there are none
 	return s
 }

@@ -38,7 +38,7 @@ func watchedAll(r *correlate.Recording) bool {
 	lost := slices.ContainsFunc(r.Rings, func(g correlate.RingReport) bool { return g.Lost > 0 })
 	needed := []string{capture.OriginPackets, capture.OriginEngine, capture.OriginHost, capture.OriginRules}
 	failed := slices.ContainsFunc(r.Sources, func(s correlate.SourceReport) bool {
-		return slices.Contains(needed, s.Name) && s.State != "ok"
+		return slices.Contains(needed, s.Name) && s.State != capture.SourceOK
 	})
 	return cards && !lost && !failed && r.Ended.Sub(r.Started) >= correlate.DefaultWindow-100*time.Millisecond
 }

@@ -119,7 +119,7 @@ func (l *listener) take(b []byte) {
 }
 
 func (l *listener) state(why string) {
-	data, err := json.Marshal(capture.SourceState{Name: capture.OriginDrops, State: "ok", Why: why})
+	data, err := json.Marshal(capture.SourceState{Name: capture.OriginDrops, State: capture.SourceOK, Why: why})
 	if err != nil {
 		return
 	}

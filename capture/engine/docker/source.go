@@ -62,7 +62,7 @@ type watch struct {
 	dueAt           time.Time // when to take the next snapshot; zero if none is due
 	tookAt          time.Time
 
-	state   string // last state reported
+	state   capture.Condition // last state reported
 	pending []capture.Record
 }
 
@@ -181,13 +181,13 @@ func (w *watch) broken(err error) {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = errors.New("the engine closed the connection")
 	}
-	w.report("failed", fmt.Sprintf("read engine events: %v", err))
+	w.report(capture.SourceFailed, fmt.Sprintf("read engine events: %v", err))
 }
 
 func (w *watch) snapshot(t taken) {
 	w.taking = false
 	if t.err != nil {
-		w.report("failed", fmt.Sprintf("take engine snapshot: %v", t.err))
+		w.report(capture.SourceFailed, fmt.Sprintf("take engine snapshot: %v", t.err))
 		if w.stream.stop != nil { // otherwise the next stream brings one
 			w.dueAt = time.Now().Add(firstRetry)
 		}
@@ -197,7 +197,7 @@ func (w *watch) snapshot(t taken) {
 	w.add(capture.OriginEngine, capture.KindSnapshot, t.snapshot)
 	if w.stream.stop != nil {
 		w.retryIn = 0
-		w.report("ok", "")
+		w.report(capture.SourceOK, "")
 	}
 }
 
@@ -208,20 +208,20 @@ func (w *watch) last(ctx context.Context) {
 	s, err := w.engine.Snapshot(ctx)
 	w.advance()
 	if err != nil {
-		w.report("failed", fmt.Sprintf("take last engine snapshot: %v", err))
+		w.report(capture.SourceFailed, fmt.Sprintf("take last engine snapshot: %v", err))
 		return
 	}
 	w.add(capture.OriginEngine, capture.KindSnapshot, s)
 }
 
 // report says what state the source is in, if that is new.
-func (w *watch) report(state, why string) {
-	if state == w.state {
+func (w *watch) report(is capture.Condition, why string) {
+	if is == w.state {
 		return
 	}
-	w.state = state
+	w.state = is
 	w.advance()
-	w.add(capture.OriginMeta, capture.KindSource, capture.SourceState{Name: capture.OriginEngine, State: state, Why: why})
+	w.add(capture.OriginMeta, capture.KindSource, capture.SourceState{Name: capture.OriginEngine, State: is, Why: why})
 }
 
 // add stamps a record with the present.

@@ -51,7 +51,7 @@ func short(t *testing.T, r capture.Record) string {
 	case capture.KindSource:
 		var st capture.SourceState
 		unmarshal(t, r.Data, &st)
-		return "source " + st.Name + " " + st.State
+		return "source " + st.Name + " " + string(st.State)
 	}
 	return "unexpected " + r.Kind
 }

@@ -163,7 +163,7 @@ func (l *listener) event(m []byte) {
 // lost reports a gap; the source goes on giving evidence after it.
 func (l *listener) lost(why string) {
 	data, err := json.Marshal(capture.SourceState{
-		Name: l.kind.Origin, State: "ok", Why: "events were lost: " + why,
+		Name: l.kind.Origin, State: capture.SourceOK, Why: "events were lost: " + why,
 	})
 	if err == nil {
 		l.add(capture.OriginMeta, capture.KindSource, data)

@@ -162,10 +162,10 @@ func (p *ward) sources() {
 	p.title("evidence this host gives")
 	for _, s := range p.Sources {
 		why := s.Why
-		if s.State == "ok" && why == "" {
+		if s.State.OK() && why == "" {
 			why = "works"
 		}
-		p.item(p.mark(s.State == "ok"), s.Name, why)
+		p.item(p.mark(s.State.OK()), s.Name, why)
 	}
 }
 

@@ -121,7 +121,7 @@ func without(sources []correlate.SourceReport) []string {
 	var reasons []string
 	names := map[string][]string{}
 	for _, s := range sources {
-		if s.State != "failed" && (s.State != "absent" || s.Why == "") {
+		if !s.State.Failed() && (s.State.OK() || s.Why == "") {
 			continue
 		}
 		if names[s.Why] == nil {

@@ -78,7 +78,7 @@ func (d *diary) event(e decode.Event) {
 			d.say(max(e.Since, e.Time), report.LaneCapture, e.Container, "watched from here on: "+e.Name)
 		}
 	case *decode.Source:
-		if e.State != "ok" {
+		if e.State != capture.SourceOK {
 			d.say(e.Time, report.LaneCapture, "", strings.TrimSuffix(fmt.Sprintf("source %s %s: %s", e.Name, e.State, e.Why), ": "))
 		}
 	case *decode.Loss:
