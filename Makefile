@@ -10,6 +10,12 @@ E2EFLAGS ?= -v -timeout 20m
 # Tools run at these versions; nothing has to be installed.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+EXHAUSTIVE  := github.com/nishanths/exhaustive/cmd/exhaustive@v0.17.1
+
+# The words that the JSON document promises, and those that the stages hand each
+# other. A switch over one of them names all, or has a default: a new word is
+# decided everywhere.
+WORDS := \.(Stage|Via|Condition|Backend|Owner|Verdict|HopKind|Proof|Role|Outcome|Format)$$$$
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
@@ -17,7 +23,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples screens install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples screens install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -27,10 +33,21 @@ build: bin/dnatrace ## build bin/dnatrace, one static binary
 bin/dnatrace: $(SOURCES)
 	$(BUILD) -o $@ ./cmd/dnatrace
 
-test: ## vet, and all tests: static as released, and under the race detector where there is a C compiler
+test: ## vet, whole switches, and all tests: static as released, and under the race detector where there is a C compiler
 	CGO_ENABLED=0 $(GO) vet ./...
+	@$(MAKE) --no-print-directory words
 	CGO_ENABLED=0 $(GO) test ./...
 	@$(MAKE) --no-print-directory race
+
+# The analyser is fetched once: a machine that cannot has checked nothing, and says
+# so.
+words: ## switches over the words that the stages hand each other name them all
+	@out=$$($(GO) run $(EXHAUSTIVE) -d -typeonly '$(WORDS)' ./... 2>&1); code=$$?; \
+	case "$$code:$$out" in \
+	0:*) ;; \
+	*"dial tcp"*|*"module lookup disabled"*) echo "SKIPPED exhaustive: it cannot be fetched from here" ;; \
+	*) echo "$$out"; exit 1 ;; \
+	esac
 
 # The race detector is the one thing here that needs cgo. It runs the short form of
 # the tests: what that leaves out (a browser, the same comparison over all frames)
@@ -54,7 +71,7 @@ fixtures: build ## record the fixtures anew, on a real engine and in the lab (ro
 bench: build ## measure side by side with tcpdump, in one run (the live half needs root; BENCHFLAGS="-o docs/BENCHMARKS.md" writes the figures there)
 	$(GO) run ./fixtures/bench $(BENCHFLAGS)
 
-lint: ## gofmt, vet, staticcheck
+lint: words ## gofmt, vet, staticcheck, and that switches over words are whole
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet -tags e2e ./...
 	$(GO) run $(STATICCHECK) -tags e2e ./...

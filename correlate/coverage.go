@@ -128,6 +128,7 @@ func depth(pt *point) int {
 		return depthOfDoors
 	case capture.RoleContainer:
 		return 3
+	case capture.RoleNIC, capture.RoleLoopback, capture.RoleOverlay, capture.RoleOther:
 	}
 	return 0
 }

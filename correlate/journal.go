@@ -109,6 +109,7 @@ func (s *Summary) counter(v Verdict) *int {
 		return &s.AnswerLost
 	case Stalled:
 		return &s.Stalled
+	case Undetermined, Absent:
 	}
 	return &s.Undetermined
 }

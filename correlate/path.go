@@ -420,6 +420,7 @@ func (p *path) fromItsStart() bool {
 		return at.Netns == capture.HostNetns
 	case capture.RoleLoopback:
 		return true
+	case capture.RoleBridge, capture.RoleVeth, capture.RoleContainer, capture.RoleOverlay, capture.RoleOther:
 	}
 	return client != nil && p.isClientsOwn(at, client)
 }

@@ -146,6 +146,7 @@ func (p *path) admission(f filtering) ([]string, bool) {
 			program += "-legacy"
 		}
 		return []string{fmt.Sprintf("%s -I DOCKER-USER -p %s -d %s --dport %d -j ACCEPT", program, to.Proto, to.Dst.Addr(), to.DstPort), "or " + publish}, true
+	case ruleset.NFT:
 	}
 	// No table of the administrator's own can take a drop back. The engine does not
 	// keep what others write into its own.

@@ -108,6 +108,7 @@ func (p *path) deliveredWhy(i *Incident) string {
 		return fmt.Sprintf("Translated to %s, and the answer left towards the client.", p.translated())
 	case ViaProxy:
 		return "Served through docker-proxy, and the answer left towards the client."
+	case ViaIPVS, ViaDirect, ViaHost:
 	}
 	return "The answer left towards the client."
 }

@@ -299,8 +299,9 @@ func ownerWords(owner programs.Owner) string {
 		return "yours"
 	case programs.Docker:
 		return "the engine's"
+	default:
+		return string(owner) + "'s"
 	}
-	return string(owner) + "'s"
 }
 
 // translationNote reminds that rules behind the translation meet another port.

@@ -72,6 +72,7 @@ func (v Verdict) Vaguer() []Verdict {
 		return nil
 	case Misdelivered:
 		return []Verdict{Delivered, Undetermined}
+	case Delivered, Refused, Dropped, Unanswered, AnswerLost, Stalled, Absent:
 	}
 	return []Verdict{Undetermined}
 }

@@ -37,6 +37,7 @@ func exitCode(d *correlate.Document, e expectation) int {
 		return exitOK
 	case correlate.Undetermined, correlate.Absent:
 		return exitNothing
+	case correlate.Misdelivered, correlate.Refused, correlate.Dropped, correlate.Unanswered, correlate.AnswerLost, correlate.Stalled:
 	}
 	return exitFailed
 }

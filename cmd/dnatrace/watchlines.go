@@ -63,6 +63,7 @@ func (l *intervals) tells(i *correlate.Incident) bool {
 		return false // the document lists the worst
 	case render.FormatTable:
 		return i.Verdict != correlate.Delivered || i.Revised
+	case render.FormatJSONL, render.FormatMarkdown:
 	}
 	return true
 }
@@ -115,5 +116,6 @@ func (l *intervals) print(s correlate.Status) {
 		fmt.Fprintln(l.out, l.look.Text(v.Line(time.Local)))
 	case render.FormatJSONL:
 		_ = render.WriteLine(l.out, v) // a closed pipe shows at the end
+	case render.FormatJSON, render.FormatMarkdown:
 	}
 }

@@ -288,8 +288,9 @@ func stageName(s stage.Stage) string {
 		return "the " + string(s)
 	case requested:
 		return "what was asked for"
+	default:
+		return string(s)
 	}
-	return string(s)
 }
 
 func orNone(s string) string {

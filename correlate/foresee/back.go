@@ -164,6 +164,7 @@ func (w *walk) deliveredWhy() string {
 		return fmt.Sprintf("docker-proxy takes it and hands it on to %s at %s.", name, w.h.Target.DstEnd())
 	case correlate.ViaDirect:
 		return fmt.Sprintf("%s takes it at its own address.", name)
+	case correlate.ViaIPVS, correlate.ViaHost:
 	}
 	return fmt.Sprintf("It stays on the host: %s takes it.", name)
 }

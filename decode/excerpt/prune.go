@@ -277,6 +277,7 @@ func (e *Excerpt) concernsPoint(p *capture.Point) bool {
 		return p.Container != "" && e.want.Netns[p.Container]
 	case capture.RoleBridge, capture.RoleLoopback:
 		return false
+	case capture.RoleNIC, capture.RoleOverlay:
 	}
 	return true
 }

@@ -141,6 +141,7 @@ func failed(i *correlate.Incident) bool {
 	switch i.Verdict {
 	case correlate.Delivered, correlate.Undetermined, correlate.Absent:
 		return false
+	case correlate.Misdelivered, correlate.Refused, correlate.Dropped, correlate.Unanswered, correlate.AnswerLost, correlate.Stalled:
 	}
 	return true
 }

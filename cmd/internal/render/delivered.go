@@ -53,6 +53,9 @@ func viaWord(via correlate.Via) string {
 		return " (directly)"
 	case correlate.ViaProxy:
 		return " (docker-proxy)"
+	case correlate.ViaIPVS:
+		return " (IPVS)"
+	case correlate.ViaDNAT:
 	}
 	return ""
 }

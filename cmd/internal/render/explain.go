@@ -123,7 +123,7 @@ func (t *table) answer(p *foresee.Path) string {
 	return strings.TrimSuffix(string(p.Cause)+", "+where(incidentOf(p)), ", ")
 }
 
-var viaWords = map[correlate.Via]string{correlate.ViaDNAT: "through DNAT", correlate.ViaProxy: "through docker-proxy", correlate.ViaDirect: "directly", correlate.ViaHost: "on the host itself"}
+var viaWords = map[correlate.Via]string{correlate.ViaDNAT: "through DNAT", correlate.ViaIPVS: "through IPVS", correlate.ViaProxy: "through docker-proxy", correlate.ViaDirect: "directly", correlate.ViaHost: "on the host itself"}
 
 // incidentOf has a path told in the words of incidents.
 func incidentOf(p *foresee.Path) *correlate.Incident {
@@ -197,6 +197,7 @@ func (t *table) step(p *foresee.Path, s *foresee.Stage) (mark, stage, what, by s
 		mark, what = t.g.bad, strings.TrimSuffix("refused: "+s.Detail, ": ")
 	case foresee.Unknown:
 		mark, what = t.g.unsure, strings.TrimSuffix("unknown: "+s.Detail, ": ")
+	case foresee.Translated:
 	case foresee.Pass:
 		if what == "" {
 			what = "accepted"

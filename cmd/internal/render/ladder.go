@@ -139,6 +139,7 @@ func ending(v correlate.Verdict, hops []correlate.Hop) int {
 			return n
 		case correlate.HopRefused:
 			return whence(hops, n)
+		case correlate.HopSeen, correlate.HopTranslated, correlate.HopFiltered, correlate.HopDelivered, correlate.HopAnswered:
 		}
 	}
 	if n := firstMissing(hops); n >= 0 {

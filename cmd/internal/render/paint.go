@@ -21,6 +21,7 @@ func (p painter) verdict(v correlate.Verdict, s string) string {
 		return p.in(green, s)
 	case correlate.Undetermined:
 		return p.in(yellow, s)
+	case correlate.Misdelivered, correlate.Refused, correlate.Dropped, correlate.Unanswered, correlate.AnswerLost, correlate.Stalled, correlate.Absent:
 	}
 	return p.in(red, s)
 }

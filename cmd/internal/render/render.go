@@ -83,6 +83,7 @@ func New(w io.Writer, f Format, o Options) Printer {
 		return &jsonlPrinter{out: out}
 	case FormatMarkdown:
 		return &markdownPrinter{out: out, kinds: map[kind]*tally{}}
+	case FormatTable:
 	}
 	return newTable(out, o)
 }

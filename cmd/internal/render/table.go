@@ -175,6 +175,7 @@ func (t *table) mark(v correlate.Verdict) string {
 		return t.g.good
 	case correlate.Undetermined:
 		return t.g.unsure
+	case correlate.Misdelivered, correlate.Refused, correlate.Dropped, correlate.Unanswered, correlate.AnswerLost, correlate.Stalled, correlate.Absent:
 	}
 	return t.g.bad
 }

@@ -87,8 +87,9 @@ func ownerOf(owner programs.Owner) string {
 		return ""
 	case programs.User:
 		return " of yours"
+	default:
+		return " of " + string(owner)
 	}
-	return " of " + string(owner)
 }
 
 // tries says how often and for how long the client tried.

@@ -77,6 +77,7 @@ func tone(v correlate.Verdict) string {
 		return "good"
 	case correlate.Undetermined, correlate.Absent:
 		return "unsure"
+	case correlate.Misdelivered, correlate.Refused, correlate.Dropped, correlate.Unanswered, correlate.AnswerLost, correlate.Stalled:
 	}
 	return "bad"
 }
@@ -124,7 +125,7 @@ func factsOf(i *correlate.Incident) []fact {
 }
 
 func wayWord(via correlate.Via) string {
-	return map[correlate.Via]string{correlate.ViaDNAT: "translated (DNAT)", correlate.ViaProxy: "docker-proxy", correlate.ViaDirect: "directly to the container", correlate.ViaHost: "the host's own network"}[via]
+	return map[correlate.Via]string{correlate.ViaDNAT: "translated (DNAT)", correlate.ViaIPVS: "translated (IPVS)", correlate.ViaProxy: "docker-proxy", correlate.ViaDirect: "directly to the container", correlate.ViaHost: "the host's own network"}[via]
 }
 
 func prefixed(p, s string) string {

@@ -229,6 +229,7 @@ func (b *builder) reached() bool {
 		return true
 	case correlate.Refused:
 		return b.i.Stage == stage.Container || b.i.Stage == stage.Host
+	case correlate.Dropped, correlate.Undetermined, correlate.Absent:
 	}
 	return false
 }
