@@ -22,7 +22,14 @@ type Opener struct {
 	conn  *net.UnixConn
 	child *exec.Cmd
 	local *server
+
+	patience time.Duration // for one answer
+	late     error         // it did not come: what comes now would answer another request
 }
+
+// patience is longer than anything takes that the opener is asked for. One that
+// does not answer by then is stuck, in the kernel or in /proc.
+const patience = time.Minute
 
 // Local returns an opener that does everything in this process, with this
 // process's privilege and without looking at paths.
@@ -55,7 +62,7 @@ func Start(paths ...string) (*Opener, error) {
 		ours.Close()
 		return nil, fmt.Errorf("start opener: %w", err)
 	}
-	o := &Opener{conn: ours, child: child}
+	o := &Opener{conn: ours, child: child, patience: patience}
 	if _, err := o.ask(request{Op: opHello}); err != nil {
 		return nil, fmt.Errorf("start opener: %w", errors.Join(err, o.Close()))
 	}
@@ -98,7 +105,24 @@ func (o *Opener) ask(r request) (answer, error) {
 	return a, a.err()
 }
 
+// exchange sends a request and receives its answer. After one that did not come in
+// time there are no others.
 func (o *Opener) exchange(r request) (answer, error) {
+	if o.late != nil {
+		return answer{}, o.late
+	}
+	if err := o.conn.SetDeadline(time.Now().Add(o.patience)); err != nil {
+		return answer{}, err
+	}
+	a, err := o.converse(r)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		o.late = fmt.Errorf("it did not answer a request for %s within %v", r.Op, o.patience)
+		err = o.late
+	}
+	return a, err
+}
+
+func (o *Opener) converse(r request) (answer, error) {
 	if err := send(o.conn, r, nil, r.file); err != nil {
 		return answer{}, err
 	}

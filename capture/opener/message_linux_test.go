@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +35,31 @@ func TestTheServerEndsWhenItsSocketCloses(t *testing.T) {
 	conn.Close()
 	if err := <-ended; err != nil {
 		t.Errorf("got %v, want an orderly end", err)
+	}
+}
+
+func TestAnOpenerThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
+	o := &Opener{conn: ours, patience: 20 * time.Millisecond}
+	if _, err := o.Inode("/proc/self/ns/net"); err == nil || !strings.Contains(err.Error(), "did not answer a request for inode") {
+		t.Fatalf("got %v, want that it did not answer", err)
+	}
+	// What it says now is the answer to that one.
+	c, err := net.FileConn(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := send(c.(*net.UnixConn), answer{Inode: 1}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if inode, err := o.Inode("/proc/thread-self/ns/net"); err == nil || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("a late answer is taken for that of the next request: %d, %v", inode, err)
 	}
 }
 
