@@ -40,7 +40,7 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 		if p.Quote > 0 && int(p.Quote) <= len(quotes) {
 			t.complaint(p, &quotes[p.Quote-1], pt)
 		} else if p.Truncated {
-			t.cutErrors.put(p.Dst, p.Time)
+			t.cutErrors.Put(p.Dst, p.Time)
 		}
 	}
 }
@@ -50,10 +50,10 @@ func (t *Tracker) aside(p *decode.Packet, pt *point, quotes []decode.Quote) {
 const neighboursKept = 8192
 
 func (t *Tracker) asked(p *decode.Packet, pt *point) {
-	n := t.neighbours.use(p.Dst)
+	n := t.neighbours.Use(p.Dst)
 	if n == nil {
 		n = &neighbourWatch{}
-		t.neighbours.put(p.Dst, n)
+		t.neighbours.Put(p.Dst, n)
 	}
 	if n.answered > n.asked || n.asks == 0 || p.Time-n.asked > int64(neighbourWindow) {
 		n.firstAsked, n.asks = p.Time, 0
@@ -68,7 +68,7 @@ func (t *Tracker) asked(p *decode.Packet, pt *point) {
 
 func (t *Tracker) neighbourAnswered(p *decode.Packet, pt *point) {
 	t.found(p.Src, pt)
-	n := t.neighbours.get(p.Src)
+	n := t.neighbours.Get(p.Src)
 	if n == nil {
 		return
 	}
@@ -81,7 +81,7 @@ func (t *Tracker) neighbourAnswered(p *decode.Packet, pt *point) {
 // unanswered returns the questions for ip that nobody answered within a time,
 // or nil.
 func (t *Tracker) unansweredNeighbour(ip decode.IP, from, to int64) *neighbourWatch {
-	n := t.neighbours.get(ip)
+	n := t.neighbours.Get(ip)
 	if n == nil || n.asked < from || n.firstAsked > to || n.answered >= n.firstAsked {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (t *Tracker) unansweredNeighbour(ip decode.IP, from, to int64) *neighbourWa
 // neighbourOutstanding reports whether ARP or ND for where a request goes is
 // still without an answer.
 func (t *Tracker) neighbourOutstanding(req uint32, r *reqRecord) bool {
-	if t.neighbours.len() == 0 {
+	if t.neighbours.Len() == 0 {
 		return false
 	}
 	for _, ip := range t.destinations(req, r) {

@@ -227,8 +227,8 @@ func (t *Tracker) remember(e *decode.Conntrack, after decode.Tuple) {
 	if over(e) {
 		return
 	}
-	t.translated.put(e.Orig, e)
-	t.translated.put(after, e)
+	t.translated.Put(e.Orig, e)
+	t.translated.Put(after, e)
 }
 
 // translatedKept bounds the entries that are remembered, two keys each. It is a
@@ -253,7 +253,7 @@ func (t *Tracker) foretold(g *leg) *decode.Conntrack {
 	if e := t.pinned[g.tuple]; e != nil {
 		return e
 	}
-	if e := t.translated.get(g.tuple); e != nil && e.Undated && e.Orig == g.tuple {
+	if e := t.translated.Get(g.tuple); e != nil && e.Undated && e.Orig == g.tuple {
 		return e
 	}
 	return nil
@@ -264,12 +264,12 @@ func (t *Tracker) placeByConntrack(n uint32, g *leg) bool {
 	if g.netns != 0 {
 		return false
 	}
-	e := t.translated.get(g.tuple)
+	e := t.translated.Get(g.tuple)
 	if e == nil || g.tuple == e.Orig {
 		return false
 	}
-	t.translated.remove(g.tuple)
-	t.translated.remove(e.Orig)
+	t.translated.Remove(g.tuple)
+	t.translated.Remove(e.Orig)
 	before, _, ok := t.legs.lookup(e.Orig, 0)
 	if !ok || t.legs.slab.at(before).req == 0 {
 		if ok && e.Reply.Dst != e.Orig.Src || !t.selected(e.Orig) {

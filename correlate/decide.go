@@ -206,7 +206,7 @@ func oneWay(p *path, j *judgement) bool {
 	if _, filtered := p.filtered(request, p.entered()); filtered {
 		return false
 	}
-	if p.t.talkers.get(talker(server)) != 0 || p.paused() {
+	if p.t.talkers.Get(talker(server)) != 0 || p.paused() {
 		return false
 	}
 	sock, grown := p.boundSocket(server)

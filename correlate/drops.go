@@ -39,7 +39,7 @@ func (t *Tracker) dropped(d *decode.Drop) {
 		return
 	}
 	for _, k := range dropEnds(d) {
-		t.drops.put(k, d) // the latest says what the deciding attempt met
+		t.drops.Put(k, d) // the latest says what the deciding attempt met
 	}
 	t.dropTellsOf(d)
 }
@@ -54,7 +54,7 @@ func (p *path) lastDrop(w way, inner bool) *decode.Drop {
 	}
 	var last *decode.Drop
 	for _, t := range []decode.Tuple{p.tuple, p.client.tuple, p.served().tuple} {
-		d := p.t.drops.get(dropEnd{t.Src, t.SrcPort, t.Proto, w, netns})
+		d := p.t.drops.Get(dropEnd{t.Src, t.SrcPort, t.Proto, w, netns})
 		if d != nil && d.At >= p.r.opened && p.isEnd(d, w) && !p.guarded(d, w) && (last == nil || d.At > last.At) {
 			last = d
 		}

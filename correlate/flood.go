@@ -169,10 +169,10 @@ func (t *Tracker) crowdAt(g *leg, made bool) *crowd {
 	if t.lastCrowd != nil && t.lastCrowd.server == s {
 		return t.lastCrowd
 	}
-	c := t.crowds.use(s)
+	c := t.crowds.Use(s)
 	if c == nil && made {
 		c = &crowd{server: s}
-		t.crowds.put(s, c)
+		t.crowds.Put(s, c)
 	}
 	if c != nil {
 		t.lastCrowd = c

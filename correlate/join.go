@@ -76,7 +76,7 @@ func (t *Tracker) place(n uint32, p *decode.Packet, pt *point, middle bool) {
 	pt.macs.bears(p)
 	g := t.legs.slab.at(n)
 	g.flags &^= legUnplaced
-	if t.translated.len() > 0 && t.placeByConntrack(n, g) {
+	if t.translated.Len() > 0 && t.placeByConntrack(n, g) {
 		return
 	}
 	if req, ok := t.outside(g); ok {

@@ -76,7 +76,7 @@ func (p *path) gaps(points ...*point) []string {
 	if p.x.leaves {
 		gaps = append(gaps, "it left the host: what became of it outside was not watched")
 	}
-	if p.t.cutErrors.get(p.tuple.Src) >= p.r.opened {
+	if p.t.cutErrors.Get(p.tuple.Src) >= p.r.opened {
 		gaps = append(gaps, "the capture kept too little of an ICMP error to the client to tell what it is about")
 	}
 	if p.x.rival != 0 {
@@ -341,7 +341,7 @@ func (t *Tracker) spoke(server decode.Tuple) {
 		return // most requests are to few servers
 	}
 	t.lastTalker = k
-	t.talkers.put(k, t.now)
+	t.talkers.Put(k, t.now)
 }
 
 // talkersKept bounds the servers that are remembered to have answered.

@@ -193,7 +193,7 @@ func (p *path) askedMeanwhile() *neighbourWatch {
 		return nil // it was seen on its way to somebody else
 	}
 	var found *neighbourWatch
-	for ip := range p.t.neighbours.all() {
+	for ip := range p.t.neighbours.All() {
 		n := p.t.unansweredNeighbour(ip, p.r.opened, p.now)
 		if n == nil || p.t.points[n.point].Role != capture.RoleBridge || ip.Is4() != p.tuple.Dst.Is4() {
 			continue

@@ -17,7 +17,7 @@ import (
 // wrongOwner: another than the container answers ARP or ND for its address, so
 // that what is meant for it goes there.
 func (p *path) wrongOwner(j *judgement) bool {
-	n := p.t.neighbours.get(p.served().tuple.Dst)
+	n := p.t.neighbours.Get(p.served().tuple.Dst)
 	if n == nil || n.mac == [6]byte{} || p.container == nil {
 		return false
 	}

@@ -25,7 +25,7 @@ func (t *Tracker) streams(r *reqRecord) bool {
 // takes all of it: such protocols have no answer (syslog, RFC 6587). A server that
 // has answered others has one.
 func oneWayStream(p *path, j *judgement) bool {
-	if p.tuple.Proto != decode.TCP || !p.established() || !p.t.streams(p.r) || p.paused() || p.t.talkers.get(talker(p.served().tuple)) != 0 {
+	if p.tuple.Proto != decode.TCP || !p.established() || !p.t.streams(p.r) || p.paused() || p.t.talkers.Get(talker(p.served().tuple)) != 0 {
 		return false
 	}
 	if p.proxied() && (p.backendSaw(decode.SYN) == nil || p.backendRefused()) {

@@ -81,7 +81,7 @@ func silentContainer(p *path, j *judgement) bool {
 	if !p.entered() || len(p.replies()) > 0 {
 		return false
 	}
-	if p.tuple.Proto == decode.UDP && p.t.talkers.get(talker(p.served().tuple)) == 0 && !listener(p.homeNamespace(), p.served().tuple).Known() && !p.paused() {
+	if p.tuple.Proto == decode.UDP && p.t.talkers.Get(talker(p.served().tuple)) == 0 && !listener(p.homeNamespace(), p.served().tuple).Known() && !p.paused() {
 		j.undetermined(p, "whether the protocol answers at all is not in evidence, nor the sockets of "+p.name())
 		return true
 	}
@@ -231,7 +231,7 @@ func backlogFull(p *path, j *judgement, inner *leg) bool {
 
 func serverSilent(p *path, j *judgement, inner *leg) bool {
 	heard := p.heard()
-	spoke := p.t.talkers.get(talker(inner.tuple)) != 0
+	spoke := p.t.talkers.Get(talker(inner.tuple)) != 0
 	if !heard && !spoke {
 		return false
 	}

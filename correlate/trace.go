@@ -48,10 +48,10 @@ func (t *Tracker) traced(e *decode.TraceStep) {
 		return
 	}
 	key := passageKey{space, e.ID}
-	g := t.passages.use(key)
+	g := t.passages.Use(key)
 	if g == nil || e.Time-g.last > int64(idsAreUsedAgain) {
 		g = &passage{netns: e.Netns, inner: space != 0}
-		t.passages.put(key, g)
+		t.passages.Put(key, g)
 	}
 	g.last = e.Time
 	if len(g.steps) < stepsPerPassage {

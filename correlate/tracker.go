@@ -7,6 +7,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
+	"dnatrace/correlate/recent"
 	"dnatrace/decode"
 )
 
@@ -102,20 +103,20 @@ type Tracker struct {
 	// undecidedDial is when a docker-proxy last dialled for one of several requests.
 	undecidedDial int64
 	world         world
-	neighbours    recent[decode.IP, *neighbourWatch]
-	translated    recent[decode.Tuple, *decode.Conntrack] // entries whose legs were not seen yet
-	pinned        map[decode.Tuple]*decode.Conntrack      // untranslated UDP flows that are older than what was captured of them
-	passages      recent[passageKey, *passage]
-	drops         recent[dropEnd, *decode.Drop]
-	cutErrors     recent[decode.IP, int64]    // ICMP errors to an address whose quote the capture cut, Unix ns of the last
-	talkers       recent[decode.Tuple, int64] // servers that answered someone; Src unset
-	lastTalker    decode.Tuple                // of them the last
-	ending        bool                        // the input is over, and a request is judged that waited for more
+	neighbours    recent.Map[decode.IP, *neighbourWatch]
+	translated    recent.Map[decode.Tuple, *decode.Conntrack] // entries whose legs were not seen yet
+	pinned        map[decode.Tuple]*decode.Conntrack          // untranslated UDP flows that are older than what was captured of them
+	passages      recent.Map[passageKey, *passage]
+	drops         recent.Map[dropEnd, *decode.Drop]
+	cutErrors     recent.Map[decode.IP, int64]    // ICMP errors to an address whose quote the capture cut, Unix ns of the last
+	talkers       recent.Map[decode.Tuple, int64] // servers that answered someone; Src unset
+	lastTalker    decode.Tuple                    // of them the last
+	ending        bool                            // the input is over, and a request is judged that waited for more
 
-	crowds    recent[server, *crowd] // requests to each server that may be a flood
-	lastCrowd *crowd                 // of them the last
-	flooding  []*crowd               // of them those that are one
-	held      int                    // requests in crowds
+	crowds    recent.Map[server, *crowd] // requests to each server that may be a flood
+	lastCrowd *crowd                     // of them the last
+	flooding  []*crowd                   // of them those that are one
+	held      int                        // requests in crowds
 	tried     tried
 
 	sheet   path      // of the request that is being judged
@@ -147,14 +148,14 @@ func New(c Config) *Tracker {
 		learned:    newLearned(),
 		extras:     map[uint32]*extra{},
 		due:        math.MaxInt64,
-		neighbours: recent[decode.IP, *neighbourWatch]{most: neighboursKept},
-		translated: recent[decode.Tuple, *decode.Conntrack]{most: translatedKept},
+		neighbours: recent.Map[decode.IP, *neighbourWatch]{Most: neighboursKept},
+		translated: recent.Map[decode.Tuple, *decode.Conntrack]{Most: translatedKept},
 		pinned:     map[decode.Tuple]*decode.Conntrack{},
-		passages:   recent[passageKey, *passage]{most: passagesKept},
-		drops:      recent[dropEnd, *decode.Drop]{most: dropsKept},
-		cutErrors:  recent[decode.IP, int64]{most: neighboursKept},
-		talkers:    recent[decode.Tuple, int64]{most: talkersKept},
-		crowds:     recent[server, *crowd]{most: floodsKept},
+		passages:   recent.Map[passageKey, *passage]{Most: passagesKept},
+		drops:      recent.Map[dropEnd, *decode.Drop]{Most: dropsKept},
+		cutErrors:  recent.Map[decode.IP, int64]{Most: neighboursKept},
+		talkers:    recent.Map[decode.Tuple, int64]{Most: talkersKept},
+		crowds:     recent.Map[server, *crowd]{Most: floodsKept},
 	}
 	t.world.init()
 	t.journal.init(c)

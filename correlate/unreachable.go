@@ -185,7 +185,7 @@ func (p *path) afterAsking(e *icmpError) bool {
 		return e.time-since >= int64(askingLeast) && e.time-since <= int64(askingMost)
 	}
 	atOnce := e.time-e.tried < int64(answersAtOnce)
-	if n := p.t.neighbours.get(p.target.Dst); n != nil && n.answered >= p.r.opened {
+	if n := p.t.neighbours.Get(p.target.Dst); n != nil && n.answered >= p.r.opened {
 		return false // it was found
 	}
 	return asked(e.tried) || asked(p.r.opened) && (!atOnce || p.errorsAt(e) > 1)

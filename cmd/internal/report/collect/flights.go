@@ -8,6 +8,7 @@ import (
 	"dnatrace/capture"
 	"dnatrace/cmd/internal/report"
 	"dnatrace/correlate"
+	"dnatrace/correlate/recent"
 	"dnatrace/decode"
 )
 
@@ -33,6 +34,9 @@ const together = int64(time.Second)
 // again as soon as that.
 const twice = int64(10 * time.Millisecond)
 
+// flightsKnown is how many packets of a case are known again at the next point.
+const flightsKnown = 8192
+
 // flights joins the sightings of packets of the cases.
 type flights struct {
 	points []string
@@ -53,8 +57,8 @@ type leg struct {
 type tracked struct {
 	all    []*flight
 	left   int
-	latest map[sign]*flight
-	sent   map[sign]int // how often the same bytes were sent
+	latest recent.Map[sign, *flight]
+	sent   recent.Map[sign, int] // how often the same bytes were sent
 }
 
 type flight struct {
@@ -76,7 +80,7 @@ func (f *flights) init(cases []report.Case) {
 	f.legs = map[decode.Tuple][]leg{}
 	f.cases = make([]tracked, len(cases))
 	for n := range cases {
-		f.cases[n] = tracked{latest: map[sign]*flight{}, sent: map[sign]int{}}
+		f.cases[n] = tracked{latest: recent.Map[sign, *flight]{Most: flightsKnown}, sent: recent.Map[sign, int]{Most: flightsKnown}}
 		f.learn(n, &cases[n].Incident)
 	}
 }
@@ -178,7 +182,7 @@ func (f *flights) name(point uint16) string {
 // not seen at this point yet, or begins a flight.
 func (c *tracked) sighted(p *decode.Packet, q *decode.Quote, reply bool, point string) {
 	s := signOf(p, q, reply)
-	fl := c.latest[s]
+	fl := c.latest.Use(s)
 	if fl != nil && fl.seenAt(point) && p.Time-fl.started < twice {
 		return
 	}
@@ -191,23 +195,16 @@ func (c *tracked) sighted(p *decode.Packet, q *decode.Quote, reply bool, point s
 func (c *tracked) begin(p *decode.Packet, q *decode.Quote, reply bool, s sign) *flight {
 	same := s
 	same.id = 0
-	fl := &flight{started: p.Time, Flight: report.Flight{Reply: reply, Again: c.sent[same], Label: labelOf(p), Class: classOf(p), Detail: detailOf(p, q)}}
+	fl := &flight{started: p.Time, Flight: report.Flight{Reply: reply, Again: c.sent.Use(same), Label: labelOf(p), Class: classOf(p), Detail: detailOf(p, q)}}
 	if !repeats(p) {
 		fl.Again = 0
 	}
-	c.sent[same]++
-	c.latest[s] = fl
+	c.sent.Put(same, c.sent.Get(same)+1)
+	c.latest.Put(s, fl)
 	c.all = append(c.all, fl)
 	if len(c.all) > maxFirst+maxLast {
 		c.all = slices.Delete(c.all, maxFirst, maxFirst+1)
 		c.left++
-	}
-	const most = 4096
-	if len(c.latest) > most {
-		clear(c.latest)
-	}
-	if len(c.sent) > most {
-		clear(c.sent)
 	}
 	return fl
 }
