@@ -111,3 +111,16 @@ func TestWhatIsOnOneSideOnlyIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesAreComparedAsTheyAreLookedUp: rules of routing, and the tables that
+// they lead to, decide for a diff as they do for a diagnosis.
+func TestRoutesAreComparedAsTheyAreLookedUp(t *testing.T) {
+	r := compare.Compare(side(t, "delivered", true), side(t, "reply-misrouted-by-source", false))
+	i := slices.IndexFunc(r.Differences, func(d compare.Difference) bool { return d.What == "route" && d.Name == "to the client" })
+	if i < 0 {
+		t.Fatalf("the way of the answer is the same: %+v, %q", r.Differences, r.Unknown)
+	}
+	if d := r.Differences[i]; d.Stage != stage.ReplyRoute || d.Good != "unicast by eth0" || d.Bad != "unicast by wan2" {
+		t.Errorf("%+v", d)
+	}
+}

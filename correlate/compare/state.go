@@ -122,11 +122,11 @@ func (r *Result) kernel(good, bad *Side) {
 	}
 	r.settings(x.Sysctls, y.Sysctls)
 	r.add(Difference{Stage: stage.Proxy, What: "proxy", Name: "for the port", Good: good.proxy(), Bad: bad.proxy()})
-	r.add(Difference{Stage: stage.ReplyRoute, What: "route", Name: "to the client", Good: routeTo(&x.State, good.client()), Bad: routeTo(&y.State, bad.client())})
+	r.route(stage.ReplyRoute, "to the client", good.routed(good.target(), good.client()), bad.routed(bad.target(), bad.client()))
 	if !bothTranslated(good.Incident, bad.Incident) {
 		return // they are not known to have gone to the same place
 	}
-	r.add(Difference{Stage: stage.Route, What: "route", Name: "to the container", Good: routeTo(&x.State, good.target()), Bad: routeTo(&y.State, bad.target())})
+	r.route(stage.Route, "to the container", good.routed(good.client(), good.target()), bad.routed(bad.client(), bad.target()))
 	r.add(Difference{Stage: stage.Neighbour, What: "neighbour", Name: "of the container", Good: neighbour(&x.State, good.target()), Bad: neighbour(&y.State, bad.target())})
 	r.add(Difference{Stage: stage.Container, What: "socket", Name: "that serves the port", Good: good.listener(), Bad: bad.listener()})
 }
@@ -171,22 +171,45 @@ func (s *Side) client() netip.Addr {
 	return ap.Addr()
 }
 
-// routeTo is the longest route that holds an address, without the local ones.
-func routeTo(s *host.State, a netip.Addr) string {
-	best, text := -1, ""
-	for _, t := range s.Routes {
-		if !a.IsValid() || !t.Dst.Contains(a) || t.Down || t.Type == "broadcast" || t.Dst.Bits() <= best {
-			continue
-		}
-		best, text = t.Dst.Bits(), t.Type
-		if t.Gateway.IsValid() {
-			text += " through a gateway"
-		}
-		if name := s.LinkName(t.Link); name != "" && t.Type == "unicast" {
-			text += " by " + place(name)
+// route compares where the host routes what goes from one address to another.
+// Where a side does not tell, that alone is said.
+func (r *Result) route(at stage.Stage, name string, good, bad known.Answer[string]) {
+	for _, side := range []struct {
+		name   string
+		answer known.Answer[string]
+	}{{"good", good}, {"bad", bad}} {
+		if !side.answer.Known() {
+			r.Unknown = append(r.Unknown, fmt.Sprintf("the route %s of the %s request: %s", name, side.name, side.answer.Why()))
+			return
 		}
 	}
-	return text
+	x, _ := good.Get()
+	y, _ := bad.Get()
+	r.add(Difference{Stage: at, What: "route", Name: name, Good: x, Bad: y})
+}
+
+// routed is by which route the host sends on what goes from one address to another,
+// whatever interface it came in by, in words that do not depend on addresses.
+func (s *Side) routed(src, dst netip.Addr) known.Answer[string] {
+	n := s.World.Namespace(capture.HostNetns)
+	q := s.World.Lookup(n, src, dst, "")
+	q.AnyIIF = true
+	a := n.Route(q)
+	t, ok := a.Get()
+	switch {
+	case !dst.IsValid() || a.None():
+		return known.None[string]()
+	case !ok:
+		return known.Unknown[string](a.Why())
+	}
+	text := t.Type
+	if t.Gateway.IsValid() {
+		text += " through a gateway"
+	}
+	if name := n.State().LinkName(t.Link); name != "" && t.Type == "unicast" {
+		text += " by " + place(name)
+	}
+	return known.Is(text)
 }
 
 // place is the name of an interface, but for what is made up anew each time.

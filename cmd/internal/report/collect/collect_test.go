@@ -230,3 +230,21 @@ func TestEveryFixtureIsCollected(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesAreThoseThatTheRulesOfRoutingLeadTo: not what the main table alone
+// has, which an answer ruled elsewhere never sees.
+func TestRoutesAreThoseThatTheRulesOfRoutingLeadTo(t *testing.T) {
+	for name, want := range map[string]string{
+		"delivered":                 "route to 198.51.100.100: 198.51.100.0/24 dev eth0",
+		"reply-misrouted-by-source": "route to 203.0.113.100: default dev wan2 table 102",
+		"routed-elsewhere-by-mark":  "route to 172.17.0.2: not known: whether the routing rule of the host with priority 1000 holds",
+	} {
+		var got []string
+		for _, r := range found(t, name).Routes {
+			got = append(got, r.Netns+": "+r.What+": "+r.Text)
+		}
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, want) }) {
+			t.Errorf("%s: %q has no %q", name, got, want)
+		}
+	}
+}

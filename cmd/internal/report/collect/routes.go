@@ -18,22 +18,14 @@ func (w *world) routes() []report.State {
 	if w.about == nil {
 		return nil
 	}
-	i := w.about
 	var out []report.State
-	for _, netns := range []string{capture.HostNetns, i.Container} {
+	for _, netns := range []string{capture.HostNetns, w.about.Container} {
 		s := w.hosts[netns]
 		if s == nil {
 			continue
 		}
-		for _, end := range []string{i.Requested, i.Translated, i.Client, i.ClientSeen} {
-			a, ok := endOf(end)
-			if !ok || netns != capture.HostNetns && (end == i.Requested || end == i.Translated) {
-				continue
-			}
-			st := report.State{Netns: netns, What: "route to " + a.Addr().String(), Text: "none"}
-			if r := lookup(s, a.Addr()); r != nil {
-				st.Text = routeText(s, r)
-			}
+		for _, way := range w.ways(netns) {
+			st := report.State{Netns: netns, What: "route to " + way[1].String(), Text: w.routed(netns, way[0], way[1])}
 			if !slices.Contains(out, st) {
 				out = append(out, st)
 			}
@@ -47,25 +39,44 @@ func (w *world) routes() []report.State {
 	return out
 }
 
-// lookup is the longest match of the local and main tables, the local one
-// first, as the default routing policy has it.
-func lookup(s *host.State, a netip.Addr) *host.Route {
-	for _, table := range []int{255, 254} {
-		var best *host.Route
-		for i := range s.Routes {
-			r := &s.Routes[i]
-			if r.Table != table || !r.Dst.IsValid() || !r.Dst.Contains(a) || r.Down {
-				continue
-			}
-			if best == nil || cmp.Or(cmp.Compare(r.Dst.Bits(), best.Dst.Bits()), cmp.Compare(best.Metric, r.Metric)) > 0 {
-				best = r
-			}
-		}
-		if best != nil {
-			return best
-		}
+// ways are the sources and destinations that a namespace routes: on the host the
+// request before and behind its translation, and the answer.
+func (w *world) ways(netns string) (out [][2]netip.Addr) {
+	i := w.about
+	client, asked := addrOf(i.Client), addrOf(i.Requested)
+	server, seen := cmp.Or(addrOf(i.Translated), asked), addrOf(i.ClientSeen)
+	if netns == capture.HostNetns {
+		out = append(out, [2]netip.Addr{client, asked}, [2]netip.Addr{client, addrOf(i.Translated)})
 	}
-	return nil
+	out = append(out, [2]netip.Addr{server, client}, [2]netip.Addr{server, seen})
+	return slices.DeleteFunc(out, func(way [2]netip.Addr) bool { return !way[1].IsValid() })
+}
+
+func addrOf(end string) netip.Addr {
+	a, _ := endOf(end)
+	return a.Addr()
+}
+
+// routed is by which route a namespace sends on what goes from one address to
+// another, whatever interface of the host it came in by.
+func (w *world) routed(netns string, src, dst netip.Addr) string {
+	n := w.state.Namespace(netns)
+	q := w.state.Lookup(n, src, dst, "")
+	q.AnyIIF = netns == capture.HostNetns
+	a := n.Route(q)
+	if a.None() {
+		a = n.Denied(q)
+	}
+	r, ok := a.Get()
+	switch {
+	case ok && r.Dst.IsValid():
+		return routeText(n.State(), &r)
+	case ok: // a rule says no
+		return r.Type
+	case a.None():
+		return "none"
+	}
+	return "not known: " + a.Why()
 }
 
 func policyText(r *host.Rule) string {

@@ -25,13 +25,14 @@ type world struct {
 	hosts    map[string]*host.State
 	rules    map[ruleKey]*decode.Ruleset
 	backends map[string]bool
+	state    *correlate.State    // of the same, for what is asked of it
 	steps    []*decode.TraceStep // of packets of the request
 	traced   map[uint32]bool     // their ids
 	asked    string              // what was asked for, where no request was seen
 }
 
 func (w *world) init(d *correlate.Document, i *correlate.Incident, f *flights) {
-	w.about, w.flights, w.asked = i, f, d.Target
+	w.about, w.flights, w.asked, w.state = i, f, d.Target, correlate.NewState()
 	w.hosts, w.rules = map[string]*host.State{}, map[ruleKey]*decode.Ruleset{}
 	w.backends, w.traced = map[string]bool{}, map[uint32]bool{}
 	if i != nil {
@@ -51,16 +52,19 @@ func (w *world) event(e decode.Event) {
 	case *decode.EngineSnapshot:
 		if w.engine == nil || e.Time <= w.at {
 			w.engine = &e.Snapshot
+			w.state.Take(e)
 		}
 	case *decode.HostSample:
 		if !e.Same && (w.hosts[e.Netns] == nil || e.Time <= w.at) {
 			w.hosts[e.Netns] = &e.State
+			w.state.Take(e)
 		}
 	case *decode.Ruleset:
 		w.backends[e.Backend] = w.backends[e.Backend] || len(e.Data) > 0
 		k := ruleKey{e.Netns, e.Backend, e.Table}
 		if !e.Same && (w.rules[k] == nil || e.Time <= w.at) {
 			w.rules[k] = e
+			w.state.Take(e)
 		}
 	case *decode.TraceStep:
 		w.step(e)
