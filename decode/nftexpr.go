@@ -1,11 +1,14 @@
 package decode
 
+import "maps"
+
 // readers make expressions of their attributes, whose numbers are those of
 // linux/netfilter/nf_tables.h in the order of the enumerations there.
-var readers map[string]func(*attrs) Expr
+// A Statement adds its own.
+var readers = map[string]func(*attrs) Expr{}
 
 func init() {
-	readers = map[string]func(*attrs) Expr{
+	maps.Copy(readers, map[string]func(*attrs) Expr{
 		"meta":      readMeta,
 		"payload":   readPayload,
 		"cmp":       readCmp,
@@ -40,7 +43,7 @@ func init() {
 		"last":         func(*attrs) Expr { return LastExpr{} },
 		"match":        readMatch,
 		"target":       readTarget,
-	}
+	})
 }
 
 // Attributes of exthdr, which gets fields of extension headers and of options, or

@@ -211,6 +211,10 @@ func stops(rules []*decode.Rule) bool {
 				if e.Does == decode.EffectAny {
 					return true
 				}
+			case decode.Statement:
+				if does, _ := e.Fate(); does == decode.EffectAny {
+					return true
+				}
 			case decode.RejectExpr, decode.FwdExpr, decode.QueueExpr, decode.LookupExpr, *decode.XTTarget:
 				return true
 			}

@@ -63,6 +63,8 @@ func (w nftWriter) statement(c clause) string {
 		return strconv.Quote("-m " + e.Name)
 	case *decode.XTTarget:
 		return strconv.Quote("-j " + e.Name)
+	case decode.Statement:
+		return e.Text()
 	case decode.UnknownExpr:
 		return "[" + e.Name + " not decoded]"
 	}

@@ -158,12 +158,26 @@ func (e *evaluation) run(x decode.Expr) bool {
 		return e.truth(match, why)
 	case *decode.XTTarget:
 		return e.target(x)
+	case decode.Statement:
+		return e.stated(x)
 	case decode.UnknownExpr:
 		return e.undecoded(x)
 	default:
 		return e.leaves("a statement is not evaluated")
 	}
 	return true
+}
+
+// stated runs a statement that knows of itself what becomes of a packet.
+func (e *evaluation) stated(x decode.Statement) bool {
+	switch does, why := x.Fate(); does {
+	case decode.EffectNone:
+		return true
+	case decode.EffectMatch:
+		return e.unsure(why)
+	default:
+		return e.leaves(why)
+	}
 }
 
 // undecoded runs what is not decoded: registers may hold anything behind it.
