@@ -54,7 +54,7 @@ func init() {
 	}
 	for _, name := range []string{
 		"meta", "payload", "cmp", "range", "bitwise", "byteorder", "counter", "nat", "masq", "redir", "fib", "ct", "limit",
-		"reject", "notrack", "quota", "connlimit", "tproxy", "dup", "fwd", "queue", "last", "match", "target", "socket", "rt", "numgen",
+		"reject", "notrack", "quota", "connlimit", "tproxy", "dup", "fwd", "queue", "last", "match", "target", "socket", "rt", "numgen", "synproxy",
 	} {
 		expressionSchemas[name] = values
 	}
