@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"dnatrace/correlate"
-
 	"dnatrace/correlate/stage"
 )
 
@@ -109,4 +108,36 @@ var filters = []Entry{
 		"no request at any point, nothing lost, and the host's state would let one pass", "Look at what is in front of the host.", "upstream"),
 	unshown("56", "A router does not turn requests from inside back", absent(correlate.CauseUpstream),
 		"as 55", "Use a name that resolves to the inner address there.", "to the host it is the same as 55"),
+}
+
+// hostCodes are what is said about the causes above, whatever their shape.
+var hostCodes = map[correlate.Cause]Code{
+	correlate.CausePortTaken: {About: "Something else had the host's port when the container was to start, so that it has none or does not run.",
+		ByHand: []string{stateOfWeb, "ss -lntp 'sport = :8080'"}},
+	correlate.CauseDirectAccess: {About: "The client asked for the container's own address, which the engine shields from outside.",
+		ByHand: []string{rulesOfHost, "tcpdump -ni eth0 net 172.16.0.0/12"}},
+	correlate.CauseNetworkIsolated: {About: "The engine keeps its networks, or neighbours on one, apart.",
+		ByHand: []string{"iptables -S DOCKER-ISOLATION-STAGE-1; iptables -S DOCKER-ISOLATION-STAGE-2", "docker network inspect -f '{{.Name}} {{json .Options}}' $(docker network ls -q)"}},
+	correlate.CauseFirewallDrop: {About: "A rule, or a chain's policy, that is not the engine's drops the request without a word.",
+		ByHand: []string{rulesOfHost, "nft add table inet look '{ chain pre { type filter hook prerouting priority -350; tcp dport 8080 meta nftrace set 1; }; }' && nft monitor trace", "nft delete table inet look  # behind it"}},
+	correlate.CauseFirewallReject: {About: "A rule that is not the engine's answers the request with a RST or an ICMP error.",
+		ByHand: []string{rulesOfHost, "tcpdump -ni any 'icmp[0] = 3 or tcp[13] & 4 != 0'"}},
+	correlate.CauseRulesMissing: {About: "Rules of the engine for this mapping are gone, though the mapping is in force.",
+		ByHand: []string{"iptables -t nat -S DOCKER; iptables -S DOCKER", "docker port web"}},
+	correlate.CauseReplyFiltered: {About: "The server answers, and a rule drops the answer on its way back.",
+		ByHand: []string{"tcpdump -ni docker0 tcp src port 80", rulesOfHost}},
+	correlate.CauseProxyBackendFailed: {About: "docker-proxy accepted for the container, and cannot reach it.",
+		ByHand: []string{"pgrep -a docker-proxy", "tcpdump -ni docker0 tcp port 80", "iptables -S OUTPUT"}},
+	correlate.CauseProxyExhausted: {About: "docker-proxy accepts, and makes no connection of its own: it has no file descriptor or no local port left, or it hangs.",
+		ByHand: []string{"pgrep -a docker-proxy", "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits", "ss -s; sysctl net.ipv4.ip_local_port_range"}},
+	correlate.CauseUntranslatedSource: {About: "An answer comes from the container's own address, or a request from one the container cannot answer, since no rule hides it.",
+		ByHand: []string{sniffBoth, "iptables -t nat -S POSTROUTING", "conntrack -L -p tcp"}},
+	correlate.CauseLoopbackNotRouted: {About: "A packet of the host's loopback address was translated to a container, and the kernel does not route those.",
+		ByHand: []string{"sysctl net.ipv4.conf.docker0.route_localnet"}},
+	correlate.CauseOtherTranslation: {About: "A rule that is not the engine's translates the port to another place.",
+		ByHand: []string{"iptables -t nat -S PREROUTING", trackOfPort}},
+	correlate.CauseUpstream: {About: "No request came to the host, where all is well: it ended before, or went elsewhere.",
+		ByHand: []string{"tcpdump -ni eth0 tcp port 8080", "traceroute -T -p 8080 198.51.100.1  # from the client"}},
+	correlate.CauseUnknown: {About: "The packets show what became of the request, and not why; the verdict names what was not watched.",
+		ByHand: []string{sniffBoth, rulesOfHost, "dropwatch -l kas"}},
 }

@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"dnatrace/correlate"
-
 	"dnatrace/correlate/stage"
 )
 
@@ -132,4 +131,40 @@ var nested = []Entry{
 
 var clients = []Entry{
 	unshown("88", "The name resolves to another address", absent(correlate.CauseUpstream), "as 55", "Compare what the client resolves with the host's addresses.", "to the host it is the same as 55"),
+}
+
+// pathCodes are what is said about the causes above, whatever their shape.
+var pathCodes = map[correlate.Cause]Code{
+	correlate.CauseNone: {About: "Nothing is wrong with the way of the request; a note says what is peculiar about it.",
+		ByHand: []string{sniffBoth, trackOfPort}},
+	correlate.CauseForwardingDisabled: {About: "The kernel does not forward, at all or for one link, so that translated packets go nowhere.",
+		ByHand: []string{"sysctl net.ipv4.ip_forward net.ipv4.conf.all.forwarding net.ipv4.conf.eth0.forwarding net.ipv4.conf.docker0.forwarding"}},
+	correlate.CauseNoRoute: {About: "The host has no route to the container's address.",
+		ByHand: []string{"ip route get 172.17.0.2"}},
+	correlate.CauseStaleTranslation: {About: "A rule or an entry of connection tracking still translates for a container that is gone, or not at all for one that has come.",
+		ByHand: []string{"iptables -t nat -S DOCKER", "conntrack -L --orig-port-dst 8080", "docker ps"}},
+	correlate.CauseMTU: {About: "Packets of full size do not get through, and small ones do.",
+		ByHand: []string{"ip link show eth0; ip link show docker0", "tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 4'", "ping -M do -s 1472 198.51.100.1  # from the client"}},
+	correlate.CauseDuplicateAddress: {About: "Two containers answer for one address.",
+		ByHand: []string{"arping -I docker0 -c 3 172.17.0.2", "docker network inspect -f '{{json .Containers}}' bridge"}},
+	correlate.CauseConntrackFull: {About: "The table of connection tracking is full, and the kernel drops what would need a new entry.",
+		ByHand: []string{"sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max", "conntrack -S"}},
+	correlate.CauseConntrackInvalid: {About: "Connection tracking does not know a segment for part of its connection, so that it is not translated.",
+		ByHand: []string{"conntrack -S  # invalid", "sysctl net.netfilter.nf_conntrack_tcp_be_liberal", sniffBoth}},
+	correlate.CauseRoutedElsewhere: {About: "The request was translated, and the host's routes do not lead to its container's bridge: a more specific or marked route, or the bridge's own address gone.",
+		ByHand: []string{"ip route get 172.17.0.2 from 198.51.100.100 iif eth0", "ip rule; ip route show table all", "ip addr show docker0"}},
+	correlate.CauseUntracked: {About: "A rule exempts the request from connection tracking on its way in, and what is not tracked is not translated.",
+		ByHand: []string{"iptables -t raw -S PREROUTING", "nft list ruleset | grep -n notrack", trackOfPort}},
+	correlate.CauseTTLExpired: {About: "The request's time to live ran out on its way: it was sent with too small a one, or goes round in circles.",
+		ByHand: []string{"tcpdump -nvi eth0 'icmp[0] = 11 or tcp dst port 8080'  # ttl of the request", "traceroute -n -T -p 8080 198.51.100.1  # from the client"}},
+	correlate.CauseFragmentsMissing: {About: "The request came in fragments, of which some never came.",
+		ByHand: []string{"nstat -az IpReasmFails IpReasmTimeout", "tcpdump -nvi eth0 'ip[6:2] & 0x3fff != 0'"}},
+	correlate.CauseWrongMAC: {About: "Frames for the host's address carry the link-layer address of somebody else, and the kernel passes over them.",
+		ByHand: []string{"tcpdump -eni eth0 tcp port 8080", "ip link show eth0", "arping -c 3 198.51.100.1  # from the client's network"}},
+	correlate.CauseBridgePortBlocked: {About: "A port of the bridge does not forward, since its spanning tree is listening, learning or blocking.",
+		ByHand: []string{"bridge -d link show", "ip -d link show docker0"}},
+	correlate.CauseQueueDrop: {About: "A queueing discipline of an interface threw the packet away: its limit was reached, or it is made to.",
+		ByHand: []string{"tc -s qdisc show", "dropwatch -l kas"}},
+	correlate.CauseAddressUnanswered: {About: "No request came, since nobody answers who asks for the link-layer address of the address that it goes to.",
+		ByHand: []string{"tcpdump -eni eth0 'arp or icmp6[0] = 135 or icmp6[0] = 136'", "sysctl net.ipv4.conf.all.arp_ignore net.ipv4.conf.eth0.arp_ignore", "ip -6 neigh show proxy"}},
 }

@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"dnatrace/correlate"
-
 	"dnatrace/correlate/stage"
 )
 
@@ -84,4 +83,54 @@ var application = []Entry{
 		"the kernel's drop reason in the container's namespace", "Set rp_filter to 2 there.", "tests of the judgement tell it packet by packet"),
 	shown("25", "The server listens on one family, and the request comes by the other", refused(stage.Container, correlate.CauseListenerElsewhere, proven),
 		"RST from the container; a socket on this port and another family or address", "Listen on both families, or publish one.", "listener-elsewhere", "listener-elsewhere-ipv6"),
+}
+
+// publishingCodes are what is said about the causes above, whatever their shape.
+var publishingCodes = map[correlate.Cause]Code{
+	correlate.CauseNotPublished: {About: "The container runs, and the engine maps no port of the host to it.",
+		ByHand: []string{portsOfWeb, "ss -lnt 'sport = :8080'"}},
+	correlate.CausePublishedElsewhere: {About: "The port is published, on another number, address, family or protocol than was asked for.",
+		ByHand: []string{portsOfWeb, "ss -lntu 'sport = :8080'"}},
+	correlate.CauseContainerNotRunning: {About: "The container that publishes the port does not run, so that nothing serves it.",
+		ByHand: []string{stateOfWeb, "docker logs --tail 20 web"}},
+	correlate.CauseContainerPaused: {About: "The container is paused: its kernel goes on shaking hands, its processes do not run.",
+		ByHand: []string{stateOfWeb, insideWeb + "ss -tn"}},
+	correlate.CauseNoListener: {About: "The request reached the container, and no process listens on the port there.",
+		ByHand: []string{insideWeb + "ss -lntu", "docker logs --tail 20 web"}},
+	correlate.CauseWrongContainerPort: {About: "The mapping leads to a port of the container on which nothing listens, while the server listens on another.",
+		ByHand: []string{"docker port web", insideWeb + "ss -lntp"}},
+	correlate.CauseListenerOnLoopback: {About: "The server listens on 127.0.0.1 of the container, where nothing from outside can get.",
+		ByHand: []string{insideWeb + "ss -lnt"}},
+	correlate.CauseListenerElsewhere: {About: "The server listens on the port, and on another address or family than the request comes by.",
+		ByHand: []string{insideWeb + "ss -lnt", "docker inspect -f '{{json .NetworkSettings.Networks}}' web"}},
+	correlate.CauseModeHost: {About: "In host mode the container has the host's ports, and -p means nothing.",
+		ByHand: []string{"docker inspect -f '{{.HostConfig.NetworkMode}}' web", "ss -lntp"}},
+	correlate.CauseModeNone: {About: "In mode none the container has a loopback and no network, and -p means nothing.",
+		ByHand: []string{"docker inspect -f '{{.HostConfig.NetworkMode}}' web", insideWeb + "ip addr"}},
+	correlate.CauseModeContainer: {About: "The container shares the network of another, which alone can publish ports.",
+		ByHand: []string{"docker inspect -f '{{.HostConfig.NetworkMode}}' web"}},
+	correlate.CauseInternalNetwork: {About: "All networks of the container are internal, and the engine maps no ports onto those.",
+		ByHand: []string{"docker network inspect -f '{{.Name}} {{.Internal}}' $(docker network ls -q)", "docker port web"}},
+	correlate.CauseReversePathFilter: {About: "The kernel drops a packet since answers to its sender would leave by another link.",
+		ByHand: []string{"sysctl net.ipv4.conf.all.rp_filter net.ipv4.conf.eth0.rp_filter", "nstat -az TcpExtIPReversePathFilter", "ip route get 203.0.113.100"}},
+	correlate.CauseReplyNoRoute: {About: "The request arrived, and there is no route by which the answer could get back.",
+		ByHand: []string{"ip route get 203.0.113.100", insideWeb + "ip route"}},
+	correlate.CauseNeighbourUnresolved: {About: "The host cannot find the container's link-layer address, or remembers a wrong one.",
+		ByHand: []string{"ip neigh show dev docker0", "tcpdump -eni docker0 arp", "bridge link"}},
+	correlate.CauseContainerFirewall: {About: "A rule inside the container's own namespace drops or rejects the request.",
+		ByHand: []string{insideWeb + "iptables-save -c", insideWeb + "nft list ruleset"}},
+	correlate.CauseBacklogFull: {About: "The server does not accept, and its queue of connections is full.",
+		ByHand: []string{insideWeb + "ss -lnt  # Recv-Q beyond Send-Q", insideWeb + "nstat -az TcpExtListenOverflows"}},
+	correlate.CauseServerSilent: {About: "The container's kernel took the request, and the server does not answer within the window.",
+		ByHand: []string{insideWeb + "ss -tn  # bytes in Recv-Q: it does not read", "docker top web; docker logs --tail 20 web"}},
+	correlate.CauseServerReset: {About: "The server, or its kernel for it, ends the connection before any byte of answer.",
+		ByHand: []string{"docker logs --tail 20 web", insideWeb + "tcpdump -ni eth0 'tcp[13] & 5 != 0'"}},
+	correlate.CauseZeroWindow: {About: "One side has stopped reading, so that the other may send no more.",
+		ByHand: []string{"ss -tni", "tcpdump -ni any 'tcp[14:2] = 0 and tcp[13] & 4 = 0'"}},
+	correlate.CauseReplyMisrouted: {About: "The answer leaves by a way on which it does not reach the client.",
+		ByHand: []string{"ip route get 203.0.113.100; ip rule", insideWeb + "ip route get 198.51.100.100"}},
+	correlate.CauseContainerAddress: {About: "No interface in the container has the address that the request is translated to.",
+		ByHand: []string{insideWeb + "ip addr", "docker inspect -f '{{json .NetworkSettings.Networks}}' web"}},
+	correlate.CauseNetworkWithoutMapping: {About: "The container is on networks of a driver that joins it to the host's own link, and the engine maps no port onto those.",
+		ByHand: []string{"docker network inspect -f '{{.Name}} {{.Driver}}' $(docker network ls -q)", "docker port web"}},
 }
