@@ -48,7 +48,7 @@ func (s *Set) hasDocker(k tableKey) bool {
 		k.name = "nat"
 	}
 	_, ok := s.chains[chainKey{k, "DOCKER"}]
-	return ok || strings.HasPrefix(k.name, "docker-bridges")
+	return ok || programs.OfTable(k.name) == programs.Docker
 }
 
 // ruleOwner is who wrote a rule: the chain's or table's owner; in a chain of
