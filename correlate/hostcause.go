@@ -14,7 +14,7 @@ import (
 // hostCause is the first that holds of what makes a host refuse a port.
 func (p *path) hostCause(e *engine.Snapshot, h known.Namespace) finding {
 	if e == nil {
-		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself refused %s: nothing translates it and nothing listens there.", p.tuple.DstEnd())}
+		return finding{cause: CauseUnknown, proof: Inferred, why: fmt.Sprintf("The host itself %s %s: nothing translates it and nothing listens there.", p.tense("refused", "would refuse"), p.tuple.DstEnd())}
 	}
 	for _, look := range []func(*path, *engine.Snapshot) (finding, bool){
 		portTaken, otherMode, networksUnknown, internalNetwork, withoutNetwork, unmapped, notRunning, publishedElsewhere, leftUntracked, rulesMissing, declaredOnly,
@@ -28,7 +28,7 @@ func (p *path) hostCause(e *engine.Snapshot, h known.Namespace) finding {
 		}
 	}
 	if mappingsLack(e) != "" {
-		return finding{cause: CauseUnknown, proof: Inferred, absent: true, why: fmt.Sprintf("The host itself refused %s, and none of the containers in evidence publishes that port.", p.tuple.DstEnd())}
+		return finding{cause: CauseUnknown, proof: Inferred, absent: true, why: fmt.Sprintf("The host itself %s %s, and none of the containers in evidence publishes that port.", p.tense("refused", "would refuse"), p.tuple.DstEnd())}
 	}
 	return finding{cause: CauseNotPublished, proof: proofOf(p.nobodyListens(h)), absent: true, fact: "no container declares or publishes the port",
 		why: fmt.Sprintf("No container publishes port %d/%s, and nothing on the host listens on it.", p.tuple.DstPort, p.tuple.Proto),
@@ -162,7 +162,7 @@ func networksUnknown(p *path, e *engine.Snapshot) (finding, bool) {
 			continue
 		}
 		return finding{cause: CauseUnknown, fact: fmt.Sprintf("%s is to publish port %d", c.Name, p.tuple.DstPort),
-			why: fmt.Sprintf("%s is to publish port %d, and the host itself refused it; what networks it is on is not in evidence.", c.Name, p.tuple.DstPort),
+			why: fmt.Sprintf("%s is to publish port %d, and the host itself %s it; what networks it is on is not in evidence.", c.Name, p.tuple.DstPort, p.tense("refused", "would refuse")),
 			fix: []string{"docker network inspect " + shell(c.Endpoints[0].Network)}}, p.meantFor(c)
 	}
 	return finding{}, false
@@ -253,7 +253,7 @@ func rulesMissing(p *path, e *engine.Snapshot) (finding, bool) {
 			fix: []string{"docker restart " + shell(c.Name)}}, p.meantFor(c)
 	}
 	return finding{cause: CauseRulesMissing, fact: fmt.Sprintf("the engine says that %s publishes %d on port %d", c.Name, b.Container, b.HostPort),
-		why: fmt.Sprintf("The engine publishes %s on port %d, but the host refused it untranslated: the engine's NAT rule is not in force.", c.Name, b.HostPort),
+		why: fmt.Sprintf("The engine publishes %s on port %d, but the host %s it untranslated: the engine's NAT rule is not in force.", c.Name, b.HostPort, p.tense("refused", "would refuse")),
 		fix: []string{"docker restart " + shell(c.Name), "if that does not help: systemctl restart docker"}}, p.meantFor(c)
 }
 

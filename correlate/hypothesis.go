@@ -56,14 +56,13 @@ func (s *State) path(h Hypothesis) *path {
 func (s *State) Refused(h Hypothesis) Finding {
 	p := s.path(h)
 	f := p.hostCause(s.Engine(), s.Namespace(capture.HostNetns))
-	would := strings.NewReplacer("The host itself refused", "The host itself would refuse", "but the host refused it", "but the host would refuse it").Replace(f.why)
-	return Finding{Verdict: Refused, Stage: stage.Host, Cause: f.cause, Why: would, Fix: f.fix, Rule: f.rule, Container: p.container}
+	return Finding{Verdict: Refused, Stage: stage.Host, Cause: f.cause, Why: f.why, Fix: f.fix, Rule: f.rule, Container: p.container}
 }
 
 // NotTaken says why a container's namespace refuses a request.
 func (s *State) NotTaken(h Hypothesis) Finding {
 	f := s.path(h).socketCause(h.Target, s.Namespace(h.Home))
-	return Finding{Verdict: Refused, Stage: stage.Container, Cause: f.cause, Why: strings.Replace(f.why, "answered with a reset", "would answer with a reset", 1), Fix: f.fix, Container: h.Container}
+	return Finding{Verdict: Refused, Stage: stage.Container, Cause: f.cause, Why: f.why, Fix: f.fix, Container: h.Container}
 }
 
 // Silent looks for what keeps a container from answering: it is paused, it has

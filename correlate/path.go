@@ -70,6 +70,15 @@ func (t *Tracker) layOut(req uint32, now int64) *path {
 	return p
 }
 
+// tense is a verb in what is said of the request: what was, or what would be of one
+// that nobody made.
+func (p *path) tense(was, would string) string {
+	if p.supposed {
+		return would
+	}
+	return was
+}
+
 // collect gathers the legs and where they were seen.
 func (p *path) collect() {
 	for n := p.r.client + 1; n != 0; {

@@ -31,7 +31,7 @@ func (p *path) socketCause(to decode.Tuple, n known.Namespace) finding {
 	name, port := p.name(), to.DstPort
 	where := fmt.Sprintf("%s:%d/%s", name, port, to.Proto)
 	f := finding{cause: CauseNoListener, proof: Inferred,
-		why: fmt.Sprintf("%s answered with a reset: nothing accepts on port %d/%s there.", name, port, to.Proto),
+		why: fmt.Sprintf("%s %s with a reset: nothing accepts on port %d/%s there.", name, p.tense("answered", "would answer"), port, to.Proto),
 		fix: []string{fmt.Sprintf("start the server in %s, or map the port it listens on", name)}}
 	all := n.Listeners(to.Proto.String())
 	found, ok := all.Get()

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -318,13 +319,15 @@ func lines(w *World, family int) (map[string]line, string) {
 	}
 	out := map[string]line{}
 	for _, r := range set.Rules() {
-		l := line{stageOf(r.Table, r.Chain), r.Table + " " + r.Chain + ", " + string(r.Owner) + "'s", r.Text}
+		_, table, _ := strings.Cut(r.Table, " ")
+		l := line{cmp.Or(set.Stage(r.Family, table, r.Chain), stageOf(r.Table, r.Chain)), r.Table + " " + r.Chain + ", " + string(r.Owner) + "'s", r.Text}
 		out[l.name+" "+l.text] = l
 	}
 	return out, ""
 }
 
-// stageOf guesses at which stage the rules of a chain act.
+// stageOf guesses at which stage the rules of a chain act that has no hook of its
+// own.
 func stageOf(table, chain string) stage.Stage {
 	table, chain = strings.ToLower(table), strings.ToLower(chain)
 	switch {
