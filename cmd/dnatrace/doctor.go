@@ -13,7 +13,6 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
-	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/probe"
@@ -65,12 +64,17 @@ verdict of --selftest was another; 2 trouble, such as a selftest that cannot run
 
 func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
 	d := &render.Doctor{Schema: correlate.Schema, Privileges: privileges()}
-	e := examine(ctx, f)
+	r, err := a.reach(ctx, f.host, f.netns)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	e := examine(ctx, &r)
 	d.Backends = e.backends()
 	d.Sources = e.untraceable(d.Backends)
 	d.Versions = versions(e.snapshot)
 	d.OutOfReach = correlate.OutOfReach(d.Sources)
-	d.Probe = probing(f.netns)
+	d.Probe = probing(r.netns)
 	var trouble error
 	if f.selftest {
 		d.Selftest, trouble = a.selftest(ctx)
@@ -111,15 +115,11 @@ type examination struct {
 }
 
 // examine arms every source in the way a session does, and lets go of it.
-func examine(ctx context.Context, f *doctorFlags) examination {
+func examine(ctx context.Context, r *reached) examination {
 	var e examination
-	c := live.Config{Everything: true, Trace: true, Netns: f.netns, Program: "dnatrace " + buildVersion()}
-	if dialed, err := docker.Dial(ctx, f.host); err != nil {
-		c.NoEngine = err.Error()
-	} else {
-		defer dialed.Close()
-		c.Engine = dialed
-		e.snapshot, _ = dialed.Snapshot(ctx)
+	c := live.Config{Everything: true, Trace: true, Netns: r.netns, Program: "dnatrace " + buildVersion(), Engine: r.engine, NoEngine: r.why}
+	if r.engine != nil {
+		e.snapshot, _ = r.engine.Snapshot(ctx)
 	}
 	if privileged() != nil {
 		e.without(&c, needed)
@@ -128,7 +128,7 @@ func examine(ctx context.Context, f *doctorFlags) examination {
 	c.Opener = opener.Local()
 	defer c.Opener.Close()
 	e.arm(ctx, c)
-	e.rulesets, e.failed = c.Opener.Rules(f.netns)
+	e.rulesets, e.failed = c.Opener.Rules(r.netns)
 	return e
 }
 

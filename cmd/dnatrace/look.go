@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dnatrace/capture"
-	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
@@ -98,14 +97,12 @@ func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) 
 	if runtime.GOOS != "linux" {
 		return remedied{errors.New("look at this host: needs Linux"), "--from FILE works on any system"}
 	}
-	g := live.Glance{Netns: f.netns, Program: "dnatrace " + buildVersion(), Opener: opener.Local()}
-	e, err := docker.Dial(ctx, f.host)
+	r, err := a.reach(ctx, f.host, f.netns)
 	if err != nil {
-		g.NoEngine = err.Error()
-	} else {
-		defer e.Close()
-		g.Engine = e
+		return err
 	}
+	defer r.close()
+	g := live.Glance{Netns: r.netns, Program: "dnatrace " + buildVersion(), Opener: opener.Local(), Engine: r.engine, NoEngine: r.why}
 	records, err := live.Look(ctx, g)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"dnatrace/capture"
-	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/recording"
@@ -26,7 +25,7 @@ import (
 type session struct {
 	*live.Session
 	opener *opener.Opener
-	engine *docker.Engine
+	reached
 	flight flightRecorder
 	notices
 	file   *os.File
@@ -91,6 +90,10 @@ func saving(enough int64) {
 
 // arm opens everything that takes privilege.
 func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []string, targets []target.Target) (err error) {
+	if s.reached, err = a.reach(ctx, f.host, f.netns); err != nil {
+		return err
+	}
+	f.netns = s.netns
 	if err := s.flight.prepare(&s.notices, f, names); err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 		Program: "dnatrace " + buildVersion(), Opener: s.opener, Trace: f.trace && !f.noTrace, NoDrops: f.noDrops, NoConntrack: f.noTracking,
 		Unrecorded: f.file == "" && f.sink == nil && f.save == "" && f.savesTo == "", Filter: f.filter, Everything: f.filter != nil && f.unaimed,
 	}
-	s.dial(ctx, f.host, &c)
+	c.Engine, c.NoEngine = s.engine, s.why
 	s.Session, err = live.Open(ctx, c)
 	return err
 }
@@ -173,16 +176,6 @@ func (s *session) unwritten(a *app) func(error) {
 // madeHere is what recordings made here say of where that was.
 func madeHere() recording.Options {
 	return recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH}
-}
-
-// dial finds the engine. Without one, packets and the kernel still tell a lot.
-func (s *session) dial(ctx context.Context, host string, c *live.Config) {
-	e, err := docker.Dial(ctx, host)
-	if err != nil {
-		c.NoEngine = err.Error()
-		return
-	}
-	s.engine, c.Engine = e, e
 }
 
 func (s *session) drop(a *app, keepExec, keepFiles bool) {
@@ -251,9 +244,7 @@ func (s *session) close() error {
 	if s.file != nil && s.file != os.Stdout {
 		err = errors.Join(err, s.file.Close())
 	}
-	if s.engine != nil {
-		s.engine.Close()
-	}
+	s.reached.close()
 	if s.opener != nil && s.leave {
 		s.opener.Leave()
 	} else if s.opener != nil {

@@ -24,6 +24,7 @@ import (
 type Engine struct {
 	cli  *client.Client
 	host string
+	peer process // behind its unix socket; the zero value if there is none to be seen
 
 	mu    sync.Mutex
 	about *about // what does not change while the engine runs; nil until asked
@@ -58,11 +59,12 @@ func Dial(ctx context.Context, host string) (*Engine, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if err := contact(ctx, cli, host); err != nil {
+	e := &Engine{cli: cli, host: host}
+	if err := e.contact(ctx); err != nil {
 		_ = cli.Close()
 		return nil, fmt.Errorf("connect to engine %s: %w", host, err)
 	}
-	return &Engine{cli: cli, host: host}, nil
+	return e, nil
 }
 
 // Host returns the URL of the engine.
@@ -73,22 +75,23 @@ func (e *Engine) Close() error { return e.cli.Close() }
 
 // contact asks for the API version. The client's own errors hide the errno of
 // the socket, which is what tells a stopped engine from a missing right.
-func contact(ctx context.Context, cli *client.Client, host string) error {
-	if path, ok := strings.CutPrefix(host, "unix://"); ok {
+func (e *Engine) contact(ctx context.Context) error {
+	if path, ok := strings.CutPrefix(e.host, "unix://"); ok {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 		if err != nil {
 			return socketError(path, err)
 		}
+		e.peer = peerOf(conn)
 		_ = conn.Close()
 	}
-	ping, err := cli.Ping(ctx)
+	ping, err := e.cli.Ping(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer within %s: is the engine still starting, or hanging? (%w)", dialTimeout, err)
 	}
 	if err != nil {
 		return err
 	}
-	cli.NegotiateAPIVersionPing(ping)
+	e.cli.NegotiateAPIVersionPing(ping)
 	return nil
 }
 
@@ -124,6 +127,10 @@ func elsewhere(path string) string {
 	return ""
 }
 
+// ErrElsewhere is wrapped by what Dial says of an engine that cannot be on this
+// machine.
+var ErrElsewhere = errors.New("it is on another machine")
+
 // local refuses hosts that are another machine by their URL alone.
 func local(host string) error {
 	u, err := url.Parse(host)
@@ -134,12 +141,12 @@ func local(host string) error {
 	case "unix", "npipe", "fd":
 		return nil
 	case "ssh":
-		return errors.New("it is on another machine, whose packets are not seen here: run dnatrace there")
+		return fmt.Errorf("%w, whose packets are not seen here: run dnatrace there", ErrElsewhere)
 	}
 	if isHere(u.Hostname()) {
 		return nil
 	}
-	return fmt.Errorf("%s is not an address of this machine, and packets of another are not seen here: run dnatrace there", u.Hostname())
+	return fmt.Errorf("%s is not an address of this machine: %w, whose packets are not seen here: run dnatrace there", u.Hostname(), ErrElsewhere)
 }
 
 // isHere reports whether a host name or address belongs to this machine.
