@@ -27,8 +27,7 @@ import (
 // doctorFlags are the command line of doctor.
 type doctorFlags struct {
 	outputFlags
-	host     string
-	netns    string
+	engineFlags
 	selftest bool
 }
 
@@ -55,16 +54,15 @@ verdict of --selftest was another; 2 trouble, such as a selftest that cannot run
 			return a.doctor(c.Context(), &f)
 		},
 	}
-	f.add(c)
-	c.Flags().StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
-	c.Flags().StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
+	f.outputFlags.add(c)
+	f.engineFlags.add(c.Flags())
 	c.Flags().BoolVar(&f.selftest, "selftest", false, "build the lab, break it in every known way, and check every verdict")
 	return c
 }
 
 func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
 	d := &render.Doctor{Schema: correlate.Schema, Privileges: privileges()}
-	r, err := a.reach(ctx, f.host, f.netns)
+	r, err := a.reach(ctx, &f.engineFlags)
 	if err != nil {
 		return err
 	}

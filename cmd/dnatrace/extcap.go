@@ -72,8 +72,7 @@ evidence between them. It takes the privilege of record.`,
 	fl.StringVar(&f.filterText, "extcap-capture-filter", "", "a capture filter; without --capture: check it")
 	fl.IntVar(&f.snap, "snapshot-length", defaultSnap, "keep at most this many bytes of a packet (0: all)")
 	fl.BoolVar(&f.trace, "trace", false, "have the kernel trace the rules that packets meet, with a temporary table")
-	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
-	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
+	f.engineFlags.add(fl)
 	return c
 }
 
@@ -81,7 +80,7 @@ evidence between them. It takes the privilege of record.`,
 func (a *app) extcap(c *cobra.Command, f *extcapFlags) error {
 	switch {
 	case f.interfaces:
-		return a.extcapInterfaces(publishedNow(c.Context(), f.host))
+		return a.extcapInterfaces(publishedNow(c.Context(), &f.engineFlags))
 	case f.chosen == "":
 		return usagef(c, "no interface named with --extcap-interface")
 	}
@@ -127,8 +126,12 @@ type published struct {
 
 // publishedNow asks the engine. Without an answer nothing is known to be
 // published.
-func publishedNow(ctx context.Context, host string) []published {
-	e, err := docker.Dial(ctx, host)
+func publishedNow(ctx context.Context, f *engineFlags) []published {
+	ep, err := docker.Choose(f.host, f.context)
+	if err != nil {
+		return nil
+	}
+	e, err := ep.Dial(ctx)
 	if err != nil {
 		return nil
 	}

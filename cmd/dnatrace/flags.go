@@ -49,13 +49,12 @@ func (f *outputFlags) choose(c *cobra.Command) (err error) {
 
 // captureFlags say what of a live host is watched, and for how long.
 type captureFlags struct {
+	engineFlags
 	interfaces []string
 	file       string
 	count      int
 	snap       int
 	duration   durationFlag
-	host       string
-	netns      string
 	window     durationFlag
 	trace      bool // have rules traced, unless noTrace
 	noTrace    bool
@@ -78,8 +77,7 @@ func (f *captureFlags) add(c *cobra.Command, counted string) {
 	fl.IntVarP(&f.count, "count", "c", 0, "stop after this many "+counted+" (0: never)")
 	fl.IntVarP(&f.snap, "snapshot-length", "s", defaultSnap, "keep at most this many bytes of a packet (0: all)")
 	fl.VarP(&f.duration, "duration", "d", "stop after this long (0: never)")
-	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
-	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
+	f.engineFlags.add(fl)
 	fl.Var(&f.window, "window", "how long a request may go unanswered before it is judged")
 	verboseFlag(c, &f.verbose)
 }

@@ -19,9 +19,8 @@ import (
 
 // lookFlags say what state is looked at: that of this host, or that in files.
 type lookFlags struct {
+	engineFlags
 	from   []string
-	host   string
-	netns  string
 	format lookFormat
 }
 
@@ -30,8 +29,7 @@ func (f *lookFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.VarP(&f.format, "output", "o", "how to print the result")
 	fl.StringArrayVar(&f.from, "from", nil, "recording, or folder of recordings and dumps, to read instead of this host; may be given more than once")
-	fl.StringVarP(&f.host, "host", "H", "", "the engine's socket (default: DOCKER_HOST, else the local one)")
-	fl.StringVar(&f.netns, "netns", "", "the network namespace the engine runs in, as a path (default: this one)")
+	f.engineFlags.add(fl)
 }
 
 // state reads the state once. What is missing is said; with nothing at all it is
@@ -97,7 +95,7 @@ func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) 
 	if runtime.GOOS != "linux" {
 		return remedied{errors.New("look at this host: needs Linux"), "--from FILE works on any system"}
 	}
-	r, err := a.reach(ctx, f.host, f.netns)
+	r, err := a.reach(ctx, &f.engineFlags)
 	if err != nil {
 		return err
 	}

@@ -33,17 +33,21 @@ func (r *reached) close() {
 // reach connects to the engine and finds where its containers are wired. No engine
 // is no error: packets and the kernel tell a lot without. One whose containers
 // cannot be seen from here is: of its rules, nothing here would be true.
-func (a *app) reach(ctx context.Context, host, path string) (r reached, err error) {
-	r.netns = path
-	r.engine, err = docker.Dial(ctx, host)
-	if errors.Is(err, docker.ErrElsewhere) {
+func (a *app) reach(ctx context.Context, f *engineFlags) (r reached, err error) {
+	r.netns = f.netns
+	ep, err := docker.Choose(f.host, f.context)
+	if err != nil {
+		return r, err
+	}
+	r.engine, err = ep.Dial(ctx)
+	if err != nil && ep.Remote() {
 		return r, err
 	}
 	if err != nil {
 		r.why = err.Error()
 		return r, nil
 	}
-	place, err := r.engine.Place(ctx, path)
+	place, err := r.engine.Place(ctx, f.netns)
 	if err != nil || place.Here { // one that does not answer is told of when it is asked
 		return r, nil
 	}

@@ -90,7 +90,7 @@ func saving(enough int64) {
 
 // arm opens everything that takes privilege.
 func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []string, targets []target.Target) (err error) {
-	if s.reached, err = a.reach(ctx, f.host, f.netns); err != nil {
+	if s.reached, err = a.reach(ctx, &f.engineFlags); err != nil {
 		return err
 	}
 	f.netns = s.netns

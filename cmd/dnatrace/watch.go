@@ -97,8 +97,8 @@ func (f *watchFlags) check(c *cobra.Command, expr string) error {
 		return usagef(c, "--speed %g: must not be negative", f.speed)
 	case len(f.replay) == 0 && c.Flags().Changed("speed"):
 		return usagef(c, "--speed is for --replay")
-	case len(f.replay) > 0 && (f.file != "" || f.interfaces != nil || f.filter != nil || f.netns != "" || f.host != "" || f.save != ""):
-		return usagef(c, "--replay reads files: -w, -i, -H, --netns and --save are for this host")
+	case len(f.replay) > 0 && (f.file != "" || f.interfaces != nil || f.filter != nil || f.engineFlags != engineFlags{} || f.save != ""):
+		return usagef(c, "--replay reads files: -w, -i, -H, --context, --netns and --save are for this host")
 	case len(f.replay) > 0 && expr != "":
 		return usagef(c, "--replay reads files: --filter is for this host")
 	case len(f.replay) > 0 && !c.Flags().Changed("window"):

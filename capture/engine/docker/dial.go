@@ -34,37 +34,49 @@ type Engine struct {
 // its socket open without answering.
 const dialTimeout = 5 * time.Second
 
-// Dial connects to the engine at host, a URL as docker's -H takes it
-// ("unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"). An empty host means
-// DOCKER_HOST, or the default socket where that is not set; TLS and the API
-// version follow docker's own environment variables. The version of the API is
-// negotiated. An error says what is missing and what to do about it.
+// sshTimeout is that of one that ssh leads to: ssh itself waits for 30 s.
+const sshTimeout = 32 * time.Second
+
+// Dial connects to the engine that Choose settles on for a host and no context. The
+// version of the API is negotiated. An error says what is missing and what to do
+// about it.
 func Dial(ctx context.Context, host string) (*Engine, error) {
-	if host == "" {
-		host = os.Getenv(client.EnvOverrideHost)
-	}
-	if host == "" {
-		host = client.DefaultDockerHost
-	}
-	if !strings.Contains(host, "://") {
-		return nil, fmt.Errorf("connect to engine %q: not a URL: write unix:///PATH or tcp://ADDRESS:PORT", host)
-	}
-	if err := local(host); err != nil {
-		return nil, fmt.Errorf("connect to engine %s: %w", host, err)
-	}
-	cli, err := client.NewClientWithOpts(client.WithTLSClientConfigFromEnv(), client.WithVersionFromEnv(),
-		client.WithHost(host), client.WithAPIVersionNegotiation())
+	ep, err := Choose(host, "")
 	if err != nil {
-		return nil, fmt.Errorf("connect to engine %s: %w", host, err)
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	return ep.Dial(ctx)
+}
+
+// Dial connects to the engine, as Dial does.
+func (ep *Endpoint) Dial(ctx context.Context) (*Engine, error) {
+	options, err := ep.options()
+	if err != nil {
+		return nil, fmt.Errorf("connect to engine %s: %w", ep, err)
+	}
+	cli, err := client.NewClientWithOpts(options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to engine %s: %w", ep, err)
+	}
+	e := &Engine{cli: cli, host: ep.Host}
+	ctx, cancel := context.WithTimeout(ctx, ep.patience())
 	defer cancel()
-	e := &Engine{cli: cli, host: host}
 	if err := e.contact(ctx); err != nil {
 		_ = cli.Close()
-		return nil, fmt.Errorf("connect to engine %s: %w", host, err)
+		return nil, fmt.Errorf("connect to engine %s: %w", ep, err)
 	}
 	return e, nil
+}
+
+// Remote reports whether the engine is on another machine by its URL alone.
+func (ep *Endpoint) Remote() bool { return local(ep.Host) != nil }
+
+// patience is how long the first contact may take.
+func (ep *Endpoint) patience() time.Duration {
+	if ep.isSSH() {
+		return sshTimeout
+	}
+	return dialTimeout
 }
 
 // Host returns the URL of the engine.
@@ -85,6 +97,9 @@ func (e *Engine) contact(ctx context.Context) error {
 		_ = conn.Close()
 	}
 	ping, err := e.cli.Ping(ctx)
+	if err != nil && strings.HasPrefix(e.host, "ssh://") {
+		return sshError(err)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer within %s: is the engine still starting, or hanging? (%w)", dialTimeout, err)
 	}
@@ -110,6 +125,26 @@ func socketError(path string, err error) error {
 	return err
 }
 
+// sshError says in one line why ssh did not lead to the engine, by what it printed.
+func sshError(err error) error {
+	_, printed, _ := strings.Cut(err.Error(), "stderr=")
+	lines := strings.Fields(printed)
+	said := strings.Join(lines, " ")
+	switch {
+	case strings.Contains(said, "Permission denied"):
+		return fmt.Errorf("ssh may ask for no password here: load a key (ssh-add), or name one in ~/.ssh/config: ssh: %s", said)
+	case strings.Contains(said, "Host key verification failed"):
+		return fmt.Errorf("ssh does not know the host's key: connect by hand once (ssh HOST), and accept it: ssh: %s", said)
+	case strings.Contains(said, "command not found"), strings.Contains(said, "not found"):
+		return fmt.Errorf("the docker command line is not installed there: ssh: %s", said)
+	case said != "":
+		return fmt.Errorf("ssh: %s", said)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("ssh has led nowhere within %s (%w)", sshTimeout, err)
+	}
+	return err
+}
+
 // elsewhere names a socket of an engine that does not use the default one.
 func elsewhere(path string) string {
 	var candidates []string
@@ -127,10 +162,6 @@ func elsewhere(path string) string {
 	return ""
 }
 
-// ErrElsewhere is wrapped by what Dial says of an engine that cannot be on this
-// machine.
-var ErrElsewhere = errors.New("it is on another machine")
-
 // local refuses hosts that are another machine by their URL alone.
 func local(host string) error {
 	u, err := url.Parse(host)
@@ -141,12 +172,12 @@ func local(host string) error {
 	case "unix", "npipe", "fd":
 		return nil
 	case "ssh":
-		return fmt.Errorf("%w, whose packets are not seen here: run dnatrace there", ErrElsewhere)
+		return errors.New("it is on another machine, whose packets are not seen here")
 	}
 	if isHere(u.Hostname()) {
 		return nil
 	}
-	return fmt.Errorf("%s is not an address of this machine: %w, whose packets are not seen here: run dnatrace there", u.Hostname(), ErrElsewhere)
+	return fmt.Errorf("%s is not an address of this machine, and packets of another are not seen here", u.Hostname())
 }
 
 // isHere reports whether a host name or address belongs to this machine.

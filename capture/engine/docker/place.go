@@ -30,7 +30,7 @@ type Place struct {
 // order. Where nothing tells, they are here.
 func (e *Engine) Place(ctx context.Context, path string) (Place, error) {
 	if err := local(e.host); err != nil {
-		return Place{Why: "the engine at " + e.host + " is elsewhere: " + err.Error()}, nil
+		return Place{Why: fmt.Sprintf("the engine at %s is elsewhere: %v", e.host, err)}, nil
 	}
 	s, err := e.wiring(ctx)
 	if err != nil {

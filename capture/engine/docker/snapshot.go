@@ -57,9 +57,13 @@ func (e *Engine) inspect(ctx context.Context, list []container.Summary) ([]engin
 	found := make([]*engine.Container, len(list))
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup
-	for w := range min(inspections, len(list)) {
+	most := inspections
+	if strings.HasPrefix(e.host, "ssh://") { // each is a process there, and few are let in at once
+		most = 2
+	}
+	for w := range min(most, len(list)) {
 		wg.Go(func() {
-			for i := w; i < len(list); i += inspections {
+			for i := w; i < len(list); i += most {
 				found[i], errs[i] = e.inspectOne(ctx, list[i].ID)
 			}
 		})
@@ -156,7 +160,7 @@ func fromInfo(info system.Info) *about {
 // which the client's type does not have. "" where it cannot be known.
 func (e *Engine) userlandProxy(ctx context.Context, version string) string {
 	major, _ := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
-	if major < 29 || !strings.HasPrefix(e.host, "unix://") {
+	if major < 29 || !strings.HasPrefix(e.host, "unix://") && !strings.HasPrefix(e.host, "ssh://") {
 		return ""
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/v"+e.cli.ClientVersion()+"/info", nil)

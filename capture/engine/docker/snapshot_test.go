@@ -89,8 +89,6 @@ func TestDialSaysWhatIsMissingAndWhatToDo(t *testing.T) {
 		{"nothing at the path", "unix://" + dir + "/none.sock", "is Docker running?"},
 		{"a file that nothing listens on", "unix://" + file, "Docker is stopped"},
 		{"not a URL", "/var/run/docker.sock", "write unix:///PATH"},
-		{"another machine over ssh", "ssh://root@198.51.100.7", "run dnatrace there"},
-		{"another machine over tcp", "tcp://203.0.113.9:2375", "203.0.113.9 is not an address of this machine"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := Dial(context.Background(), row.host)
