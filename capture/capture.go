@@ -100,6 +100,7 @@ const (
 	KindLoss     = "loss"     // OriginPackets, JSON Loss
 	KindRedacted = "redacted" // OriginMeta, JSON {}: names and addresses are pseudonyms; of what has no Start to say it
 	KindDamage   = "damage"   // OriginMeta, JSON Damage: part of a file could not be read
+	KindPulse    = "pulse"    // OriginMeta, no data: nothing earlier will come; of a recording that is read while it is made
 	KindEvent    = "event"    // conntrack: one raw netlink message; engine: JSON engine.Event
 	KindDump     = "dump"     // conntrack: raw netlink messages of a table dump, concatenated
 	KindText     = "text"     // conntrack: what conntrack -L prints

@@ -22,6 +22,9 @@ func runningKernel() string {
 // itself is not to be shown around (machine-id(5)).
 func hostIdentity() string {
 	id, err := os.ReadFile("/etc/machine-id")
+	if err != nil { // in a container it is that of the host's first process
+		id, err = os.ReadFile("/proc/1/root/etc/machine-id")
+	}
 	if id = bytes.TrimSpace(id); err != nil || len(id) == 0 {
 		return ""
 	}

@@ -18,7 +18,6 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
-	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/filter"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/probe"
@@ -52,7 +51,7 @@ type Config struct {
 
 	// Engine is asked what it publishes. Nil where there is none: NoEngine
 	// then says why.
-	Engine   *docker.Engine
+	Engine   Engine
 	NoEngine string
 	// Fixed stands in for an engine, with the namespaces of its containers by
 	// name: for a lab that has no engine.
@@ -61,6 +60,16 @@ type Config struct {
 
 	// Opener opens what needs privilege. The session does not close it.
 	Opener *opener.Opener
+}
+
+// Engine is one that can be asked: here, or elsewhere by way of somebody who passes
+// on what it says.
+type Engine interface {
+	Snapshot(context.Context) (*engine.Snapshot, error)
+	// SameKernel says why the engine's containers do not run in this kernel; nil if
+	// they do.
+	SameKernel(*engine.Snapshot) error
+	Source() capture.Source
 }
 
 // Session is a host being watched. Every source is armed when Open returns.

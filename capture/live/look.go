@@ -9,7 +9,6 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/engine"
-	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/host"
 	"dnatrace/capture/opener"
 	"dnatrace/capture/recording"
@@ -23,7 +22,7 @@ type Glance struct {
 
 	// Engine is asked what it publishes. Nil where there is none: NoEngine
 	// then says why.
-	Engine   *docker.Engine
+	Engine   Engine
 	NoEngine string
 
 	// Opener reads what needs privilege. Look does not close it.

@@ -103,6 +103,7 @@ func (a *app) root() *cobra.Command {
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),
+		a.collectCommand(),
 	)
 	return root
 }

@@ -124,11 +124,12 @@ func (a *app) openLab(ctx context.Context, l *lab.Lab, wanted, file string) (*se
 	if err := s.create(ctx, file); err != nil {
 		return nil, err
 	}
-	s.Session, err = live.Open(ctx, live.Config{
+	s.watched, err = live.Open(ctx, live.Config{
 		Targets: targets, SnapLen: defaultSnap, Netns: l.HostNetns(), Program: "dnatrace " + buildVersion(),
 		Fixed: &snapshot, FixedNetns: labNetns(l), Opener: s.opener, Trace: true,
 	})
 	if err != nil {
+		s.watched = nil
 		s.close()
 		return nil, err
 	}

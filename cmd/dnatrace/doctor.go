@@ -61,18 +61,20 @@ verdict of --selftest was another; 2 trouble, such as a selftest that cannot run
 }
 
 func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
-	d := &render.Doctor{Schema: correlate.Schema, Privileges: privileges()}
 	r, err := a.reach(ctx, &f.engineFlags)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	e := examine(ctx, &r)
-	d.Backends = e.backends()
-	d.Sources = e.untraceable(d.Backends)
-	d.Versions = versions(e.snapshot)
-	d.OutOfReach = correlate.OutOfReach(d.Sources)
-	d.Probe = probing(r.netns)
+	var d *render.Doctor
+	if r.away != "" {
+		d, err = a.doctorThere(ctx, &r, &f.engineFlags)
+	} else {
+		d = a.report(ctx, live.Config{Netns: r.netns, Program: "dnatrace " + buildVersion(), Engine: r.intent(), NoEngine: r.why})
+	}
+	if err != nil {
+		return err
+	}
 	var trouble error
 	if f.selftest {
 		d.Selftest, trouble = a.selftest(ctx)
@@ -81,6 +83,18 @@ func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
 		}
 	}
 	return errors.Join(render.WriteDoctor(a.out, d, render.Format(f.format), a.look), trouble)
+}
+
+// report is what there is to say of this host.
+func (a *app) report(ctx context.Context, c live.Config) *render.Doctor {
+	d := &render.Doctor{Schema: correlate.Schema, Privileges: privileges()}
+	e := examine(ctx, c)
+	d.Backends = e.backends()
+	d.Sources = e.untraceable(d.Backends)
+	d.Versions = versions(e.snapshot)
+	d.OutOfReach = correlate.OutOfReach(d.Sources)
+	d.Probe = probing(c.Netns)
+	return d
 }
 
 // probing says whether a request can be made without a client.
@@ -113,11 +127,11 @@ type examination struct {
 }
 
 // examine arms every source in the way a session does, and lets go of it.
-func examine(ctx context.Context, r *reached) examination {
+func examine(ctx context.Context, c live.Config) examination {
 	var e examination
-	c := live.Config{Everything: true, Trace: true, Netns: r.netns, Program: "dnatrace " + buildVersion(), Engine: r.engine, NoEngine: r.why}
-	if r.engine != nil {
-		e.snapshot, _ = r.engine.Snapshot(ctx)
+	c.Everything, c.Trace = true, true
+	if c.Engine != nil {
+		e.snapshot, _ = c.Engine.Snapshot(ctx)
 	}
 	if privileged() != nil {
 		e.without(&c, needed)
@@ -126,7 +140,7 @@ func examine(ctx context.Context, r *reached) examination {
 	c.Opener = opener.Local()
 	defer c.Opener.Close()
 	e.arm(ctx, c)
-	e.rulesets, e.failed = c.Opener.Rules(r.netns)
+	e.rulesets, e.failed = c.Opener.Rules(c.Netns)
 	return e
 }
 

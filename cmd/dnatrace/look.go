@@ -92,15 +92,18 @@ func (a *app) lookAtFiles(ctx context.Context, f *lookFlags, s *correlate.State)
 // lookAround takes the state of this host, and drops all privilege before it is
 // judged.
 func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) error {
-	if runtime.GOOS != "linux" {
-		return remedied{errors.New("look at this host: needs Linux"), "--from FILE works on any system"}
-	}
 	r, err := a.reach(ctx, &f.engineFlags)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	g := live.Glance{Netns: r.netns, Program: "dnatrace " + buildVersion(), Opener: opener.Local(), Engine: r.engine, NoEngine: r.why}
+	if r.away != "" {
+		return a.lookThere(ctx, &r, &f.engineFlags, s)
+	}
+	if runtime.GOOS != "linux" {
+		return remedied{errors.New("look at this host: needs Linux"), "--from FILE works on any system"}
+	}
+	g := live.Glance{Netns: r.netns, Program: "dnatrace " + buildVersion(), Opener: opener.Local(), Engine: r.intent(), NoEngine: r.why}
 	records, err := live.Look(ctx, g)
 	if err != nil {
 		return err

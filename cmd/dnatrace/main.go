@@ -20,6 +20,7 @@ import (
 func main() {
 	opener.Main() // does not return in the process that was started as the opener
 	guardMain()   // nor in the one that guards the terminal
+	evictorMain() // nor in the one that takes a collector away
 	hook.Main()   // nor in the one that runs the command of --on-failure
 
 	// The first signal ends the capture in order, so that report and file are

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"dnatrace/capture/engine/docker"
+	"dnatrace/capture/live"
 	"dnatrace/capture/netns"
 	"dnatrace/capture/opener"
 	"dnatrace/cmd/internal/render"
@@ -17,6 +18,7 @@ type reached struct {
 	engine *docker.Engine // nil: why
 	why    string         // there is no engine to ask
 	netns  string         // to be watched: "" for this process's
+	away   string         // why nothing of it is seen from here, and it takes a collector; "" if it is
 	held   *os.File       // that namespace, where the path rests on it
 }
 
@@ -30,11 +32,23 @@ func (r *reached) close() {
 	}
 }
 
+// intent is the engine as a live run asks it; nil for none.
+func (r *reached) intent() live.Engine {
+	if r.engine == nil {
+		return nil
+	}
+	return r.engine
+}
+
 // reach connects to the engine and finds where its containers are wired. No engine
 // is no error: packets and the kernel tell a lot without. One whose containers
-// cannot be seen from here is: of its rules, nothing here would be true.
+// cannot be seen from here takes a collector, or is an error where none may be
+// brought: of its rules, nothing here would be true.
 func (a *app) reach(ctx context.Context, f *engineFlags) (r reached, err error) {
 	r.netns = f.netns
+	if err := f.check(); err != nil {
+		return r, err
+	}
 	ep, err := docker.Choose(f.host, f.context)
 	if err != nil {
 		return r, err
@@ -47,14 +61,23 @@ func (a *app) reach(ctx context.Context, f *engineFlags) (r reached, err error) 
 		r.why = err.Error()
 		return r, nil
 	}
+	if f.collector != "" {
+		r.away = "--collector was given"
+		return r, nil
+	}
 	place, err := r.engine.Place(ctx, f.netns)
 	if err != nil || place.Here { // one that does not answer is told of when it is asked
 		return r, nil
 	}
-	if err := a.enter(&r, place); err != nil {
+	err = a.enter(&r, place)
+	if err == nil {
+		return r, nil
+	}
+	if f.noCollector || f.netns != "" {
 		r.close()
 		return r, err
 	}
+	r.away = place.Why
 	return r, nil
 }
 

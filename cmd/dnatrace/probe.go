@@ -182,12 +182,10 @@ func escape(s string, b *strings.Builder) (int, error) {
 // takes them back, and lets go of everything.
 func (a *app) probe(ctx context.Context, f *probeFlags, p render.Printer) (d *correlate.Document, closed func() error, err error) {
 	closed = func() error { return nil }
-	if err := privileged(); err != nil {
-		return nil, closed, orElse(err)
-	}
+	f.noCollector = true // it is made where the engine is
 	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
 	if err != nil {
-		return nil, closed, err
+		return nil, closed, orElse(err)
 	}
 	closed = s.close
 	w, err := a.plan(ctx, f, s)
@@ -203,7 +201,7 @@ func (a *app) probe(ctx context.Context, f *probeFlags, p render.Printer) (d *co
 		s.leave = !a.takenBack(made)
 		return s.close()
 	}
-	s.Probe(made, clients(w))
+	s.here.Probe(made, clients(w))
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Memory: liveRequests}, Record: s.record}
 	f.tell(&o, p)
 	a.probing(w)
@@ -238,7 +236,7 @@ func (a *app) plan(ctx context.Context, f *probeFlags, s *session) (*probe.Want,
 	if err != nil {
 		return nil, err
 	}
-	records, err := live.Look(ctx, live.Glance{Netns: f.netns, Program: "dnatrace " + buildVersion(), Engine: s.engine, Opener: s.opener})
+	records, err := live.Look(ctx, live.Glance{Netns: f.netns, Program: "dnatrace " + buildVersion(), Engine: s.intent(), Opener: s.opener})
 	if err != nil {
 		return nil, err
 	}

@@ -20,12 +20,24 @@ import (
 	"dnatrace/cmd/internal/render"
 )
 
+// watched is what a session watches: this host, or one that a collector watches.
+type watched interface {
+	Source() capture.Source
+	Points() []capture.Point
+	Sources() []capture.SourceState
+	Stats() (packets, lost uint64)
+	Late() uint64  // packets and records that could not be put in order, so far
+	Paced() string // when the rule trace rested; "" for never
+}
+
 // session is a live host being watched by a command, and the file it is
 // recorded to.
 type session struct {
-	*live.Session
-	opener *opener.Opener
+	watched                // nil until it is armed
+	opener  *opener.Opener // nil where a collector has the privilege
 	reached
+	here   *live.Session // watched, where it is this host
+	there  *collected    // the collector, where it is another
 	flight flightRecorder
 	notices
 	file   *os.File
@@ -41,16 +53,13 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 	if err != nil {
 		return nil, err
 	}
-	if err := privileged(); err != nil {
-		return nil, err
-	}
 	sparing()
 	s := &session{err: a.err, notices: notices{to: a.err}}
 	if err := s.arm(ctx, a, f, targets, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	s.drop(a, keepExec, f.creates())
-	if f.netns == "" {
+	if f.netns == "" && s.away == "" {
 		a.elsewhere(wanted, ownAddresses())
 	}
 	a.listening(s)
@@ -94,6 +103,11 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 		return err
 	}
 	f.netns = s.netns
+	if s.away == "" {
+		if err := privileged(); err != nil {
+			return err
+		}
+	}
 	if err := s.flight.prepare(&s.notices, f, names); err != nil {
 		return err
 	}
@@ -106,6 +120,12 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 	} else if err := s.create(ctx, f.file); err != nil {
 		return err
 	}
+	if s.away != "" {
+		if s.there, err = a.bring(ctx, &s.reached, &f.engineFlags, f.request(names)); err == nil {
+			s.watched = s.there.Session
+		}
+		return err
+	}
 	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
 		return err
 	}
@@ -114,9 +134,18 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 		Program: "dnatrace " + buildVersion(), Opener: s.opener, Trace: f.trace && !f.noTrace, NoDrops: f.noDrops, NoConntrack: f.noTracking,
 		Unrecorded: f.file == "" && f.sink == nil && f.save == "" && f.savesTo == "", Filter: f.filter, Everything: f.filter != nil && f.unaimed,
 	}
-	c.Engine, c.NoEngine = s.engine, s.why
-	s.Session, err = live.Open(ctx, c)
-	return err
+	c.Engine, c.NoEngine = s.intent(), s.why
+	here, err := live.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.watched, s.here = here, here
+	return nil
+}
+
+// lateText tells of packets that could not be put in order.
+func lateText(n uint64) string {
+	return fmt.Sprintf("%d packets and records came too late to be put in order: this machine was too busy", n)
 }
 
 func netnsPaths(path string) []string {
@@ -230,10 +259,10 @@ func (a *app) traced(sources []capture.SourceState) {
 
 func (s *session) close() error {
 	var err error
-	if s.Session != nil && s.Late() > 0 {
-		fmt.Fprintf(s.err, "dnatrace: %d packets and records came too late to be put in order: this machine was too busy\n", s.Late())
+	if s.watched != nil && s.Late() > 0 {
+		fmt.Fprintf(s.err, "dnatrace: %s\n", lateText(s.Late()))
 	}
-	if s.Session != nil && s.Paced() != "" {
+	if s.watched != nil && s.Paced() != "" {
 		fmt.Fprintf(s.err, "rule trace %s\n", s.Paced())
 	}
 	s.release()
@@ -243,6 +272,9 @@ func (s *session) close() error {
 	}
 	if s.file != nil && s.file != os.Stdout {
 		err = errors.Join(err, s.file.Close())
+	}
+	if s.there != nil {
+		err = errors.Join(err, s.there.close())
 	}
 	s.reached.close()
 	if s.opener != nil && s.leave {

@@ -38,7 +38,7 @@ func eventFilter() filters.Args {
 // that are none of ours.
 func fromMessage(m events.Message) (ev engine.Event, ok bool) {
 	action, known := plainAction(m.Type, string(m.Action))
-	if !known {
+	if !known || m.Actor.Attributes[guestLabel] != "" {
 		return engine.Event{}, false
 	}
 	return engine.Event{

@@ -37,6 +37,7 @@ func (e *Engine) Snapshot(ctx context.Context) (*engine.Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
+	list = slices.DeleteFunc(list, func(c container.Summary) bool { return c.Labels[guestLabel] != "" }) // it is of no mapping
 	containers, err := e.inspect(ctx, list)
 	if err != nil {
 		return nil, err
