@@ -32,6 +32,10 @@ const (
 	evictorEnv  = "DNATRACE_EVICTOR"
 )
 
+// evicting is how long an evictor looks for what an engine makes that was busy with
+// it when nobody wanted it any more.
+const evicting = 30 * time.Second
+
 // charge is what an evictor is to take away, and from where.
 type charge struct{ Host, Context, Mark string }
 
@@ -78,12 +82,8 @@ func evictorMain() {
 		os.Exit(exitTrouble)
 	}
 	io.Copy(io.Discard, os.Stdin)
-	for range 3 { // the engine may be busy with what it was asked for last
-		if err := c.evict(); err != nil {
-			time.Sleep(time.Second)
-			continue
-		}
-		time.Sleep(2 * time.Second)
+	for began := time.Now(); time.Since(began) < evicting; time.Sleep(2 * time.Second) {
+		_ = c.evict() // what cannot be removed now is tried again
 	}
 	os.Exit(0)
 }

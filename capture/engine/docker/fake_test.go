@@ -91,6 +91,8 @@ func (f *fakeEngine) serve(w http.ResponseWriter, r *http.Request) {
 	cut := f.cut
 	f.mu.Unlock()
 	switch {
+	case strings.HasSuffix(path, "/libpod/networks/json") && ok:
+		fmt.Fprint(w, page)
 	case path == "/_ping":
 		w.Header().Set("API-Version", "1.41")
 	case path == "/events":

@@ -70,7 +70,7 @@ func (g *Guest) begin(ctx context.Context, spec GuestSpec) error {
 	if err := g.create(ctx, name, spec); err != nil {
 		return fmt.Errorf("make the collector's container: %w", permission(err))
 	}
-	if spec.Image == "" {
+	if spec.Image == "" && g.engine.product(ctx) != podman { // which removes the container with it
 		// The container keeps what it needs of it. From here on all that is left to
 		// remove is the container, which goes by itself. Remove tries again.
 		_ = g.engine.removeImage(ctx, name)
@@ -98,7 +98,8 @@ func permission(err error) error {
 // load makes an image of the archive, and returns its id. It gets no name.
 func (g *Guest) load(ctx context.Context, spec GuestSpec) (id string, err error) {
 	body, err := g.engine.cli.ImageImport(ctx, image.ImportSource{Source: spec.Archive, SourceName: "-"}, "", image.ImportOptions{
-		Changes: []string{fmt.Sprintf("LABEL %s=%s %s=%s", guestLabel, spec.Mark, startedLabel, now()), `ENTRYPOINT ["/dnatrace"]`},
+		// One change a label: podman takes all behind the first = for its value.
+		Changes: []string{"LABEL " + guestLabel + "=" + spec.Mark, "LABEL " + startedLabel + "=" + now(), `ENTRYPOINT ["/dnatrace"]`},
 	})
 	if err != nil {
 		return "", err

@@ -64,6 +64,9 @@ func (e *Engine) wiring(ctx context.Context) (*engine.Snapshot, error) {
 	for _, n := range nets {
 		s.Networks = append(s.Networks, FromNetwork(n))
 	}
+	if ab.Product == podman {
+		e.bridges(ctx, s.Networks)
+	}
 	list, err := e.cli.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("status", "running"))})
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)

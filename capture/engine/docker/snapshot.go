@@ -2,9 +2,7 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +46,9 @@ func (e *Engine) Snapshot(ctx context.Context) (*engine.Snapshot, error) {
 	}
 	for _, n := range nets {
 		s.Networks = append(s.Networks, FromNetwork(n))
+	}
+	if ab.Product == podman {
+		e.bridges(ctx, s.Networks)
 	}
 	settle(s)
 	return s, nil
@@ -118,8 +119,8 @@ func settle(s *engine.Snapshot) {
 // about is what holds for as long as the engine runs. /info is slow on a busy
 // engine, so it is asked for once per connection.
 type about struct {
-	Version, Firewall, Proxy, OS, Kernel string
-	Rootless                             bool
+	Product, Version, Firewall, Proxy, OS, Kernel string
+	Rootless                                      bool
 }
 
 func (e *Engine) aboutEngine(ctx context.Context) (*about, error) {
@@ -133,6 +134,9 @@ func (e *Engine) aboutEngine(ctx context.Context) (*about, error) {
 		return nil, err
 	}
 	ab := fromInfo(info)
+	if ab.Product = e.product(ctx); ab.Product == podman {
+		ab.Version = "Podman " + ab.Version // Docker's versions say nothing of it
+	}
 	ab.Proxy = e.userlandProxy(ctx, info.ServerVersion)
 	e.about = ab
 	return ab, nil
@@ -161,20 +165,11 @@ func fromInfo(info system.Info) *about {
 // which the client's type does not have. "" where it cannot be known.
 func (e *Engine) userlandProxy(ctx context.Context, version string) string {
 	major, _ := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
-	if major < 29 || !strings.HasPrefix(e.host, "unix://") && !strings.HasPrefix(e.host, "ssh://") {
+	if major < 29 {
 		return ""
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/v"+e.cli.ClientVersion()+"/info", nil)
-	if err != nil {
-		return ""
-	}
-	resp, err := e.cli.HTTPClient().Do(req)
-	if err != nil {
-		return ""
-	}
-	defer resp.Body.Close()
 	var info struct{ EnableUserlandProxy *bool }
-	if json.NewDecoder(resp.Body).Decode(&info) != nil || info.EnableUserlandProxy == nil {
+	if e.get(ctx, "/v"+e.cli.ClientVersion()+"/info", &info) != nil || info.EnableUserlandProxy == nil {
 		return ""
 	}
 	if *info.EnableUserlandProxy {
