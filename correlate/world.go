@@ -209,9 +209,10 @@ func gatewayIsHosts(n *engine.Network) bool {
 	return n.Bridge != "" && (n.Driver == "bridge" || n.Driver == "")
 }
 
-// isUp reports whether a container's network exists.
+// isUp reports whether a container's network exists, as far as is known: a compose file
+// does not tell.
 func isUp(c *engine.Container) bool {
-	return c.State == "running" || c.State == "paused" || c.State == "restarting" && c.PID != 0
+	return c.State == "" || c.State == "running" || c.State == "paused" || c.State == "restarting" && c.PID != 0
 }
 
 // isHost reports whether ip is an address of the host.

@@ -42,9 +42,16 @@ type ipLink struct {
 type links struct {
 	links   []host.Link
 	addrs   []host.Addr
+	of      []addrOf         // addresses by the place of their link here
 	masters map[string][]int // by the master's name, the links to give its number
 	peers   map[string][]int
 	details bool // kinds are told: -d was given
+}
+
+// addrOf is an address of the n-th link.
+type addrOf struct {
+	n      int
+	prefix netip.Prefix
 }
 
 func (ls *links) read(raw json.RawMessage) error {

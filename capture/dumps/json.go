@@ -34,6 +34,8 @@ const (
 	objectNeighbour
 	objectPolicy // a rule of policy routing
 	objectNFT
+	objectListed   // a container, of docker ps
+	objectComposed // a container, of docker compose ps
 )
 
 func (s shape) object() object {
@@ -44,6 +46,10 @@ func (s shape) object() object {
 		return objectNetwork
 	case s.has("Id", "HostConfig"), s.has("Id", "NetworkSettings"):
 		return objectContainer
+	case s.has("ID", "Names", "Ports"):
+		return objectListed
+	case s.has("ID", "Name", "Service", "Publishers"):
+		return objectComposed
 	case s.has("ifindex", "ifname"):
 		return objectLink
 	case s.has("dst", "dev", "state"):
@@ -63,6 +69,8 @@ func (o object) kindOf() Kind {
 		return NFTJSON
 	case objectContainer, objectNetwork:
 		return Inspect
+	case objectListed, objectComposed:
+		return DockerPS
 	case objectLink, objectRoute, objectNeighbour, objectPolicy:
 		return IPDump
 	}
@@ -189,6 +197,14 @@ func (s *Set) jsonObject(netns string, raw json.RawMessage, batch *links) (objec
 		}
 		s.networks = append(s.networks, n)
 		s.members = append(s.members, members...)
+	case objectListed:
+		var l listedContainer
+		if err := json.Unmarshal(raw, &l); err != nil {
+			return kind, fmt.Errorf("container: %w", err)
+		}
+		s.listed(l)
+	case objectComposed:
+		return kind, s.composeListed(raw)
 	case objectLink:
 		return kind, batch.read(raw)
 	case objectRoute:

@@ -34,8 +34,8 @@ func (s *Set) Records(at int64) []capture.Record {
 	}
 	for _, netns := range slices.Sorted(maps.Keys(s.places)) {
 		p := s.places[netns]
-		for _, r := range p.rulesets {
-			put(capture.OriginRules, capture.KindRuleset, nameOf(netns), rules.Ruleset{Backend: r.backend, Why: "start", Data: r.text, Undated: true})
+		for _, r := range slices.Concat(p.rulesets, p.tableSets()) {
+			put(capture.OriginRules, capture.KindRuleset, nameOf(netns), rules.Ruleset{Backend: r.backend, Table: r.table, Why: "start", Data: r.text, Error: r.err, Undated: true})
 		}
 		if len(p.conntrack) > 0 {
 			out = append(out, capture.Record{Time: at, Origin: capture.OriginConntrack, Kind: capture.KindText, Netns: nameOf(netns), Data: joinedText(p.conntrack)})
@@ -54,7 +54,7 @@ func (s *Set) sources() []string {
 		out = append(out, capture.OriginHost)
 	}
 	if s.has(func(p *place) bool {
-		return slices.ContainsFunc(p.rulesets, func(r ruleset) bool { return !rules.Sets(r.backend) })
+		return len(p.tables) > 0 || slices.ContainsFunc(p.rulesets, func(r ruleset) bool { return !rules.Sets(r.backend) })
 	}) {
 		out = append(out, capture.OriginRules)
 	}

@@ -15,11 +15,14 @@ import (
 // Set gathers dumps, which may tell of several namespaces. The zero value is
 // empty.
 type Set struct {
+	Passed []string // the parts of transcripts that are not known, one sentence each
+
 	containers []engine.Container
 	members    []engine.Container // as networks list them: a name and addresses
 	networks   []engine.Network
-	joined     []engine.Network // as containers tell of them
-	torn       bool             // not all of what the engine said could be read
+	joined     []engine.Network   // as containers tell of them
+	named      []engine.Container // as lists and compose files tell of them, without networks
+	torn       bool               // not all of what the engine said could be read
 	places     map[string]*place
 }
 
@@ -33,6 +36,7 @@ type place struct {
 	sysctls    map[string]string
 	socks      []namedSocket
 	rulesets   []ruleset
+	tables     map[int]map[string][]byte // of iptables, which were printed one by one, by family and name
 	conntrack  [][]byte
 	dumped     struct{ tcp, udp bool } // sockets of these were looked at
 	damage     host.Given              // of parts that were read in part, why
@@ -43,11 +47,13 @@ type place struct {
 type ruleset struct {
 	backend string
 	text    []byte
+	table   string // of what could not be read
+	err     string // why not; text is empty then
 }
 
 func (p *place) addRules(backend string, text []byte) {
 	p.rulesets = slices.DeleteFunc(p.rulesets, func(r ruleset) bool { return r.backend == backend })
-	p.rulesets = append(p.rulesets, ruleset{backend, text})
+	p.rulesets = append(p.rulesets, ruleset{backend: backend, text: text})
 }
 
 func (s *Set) place(netns string) *place {
@@ -62,23 +68,28 @@ func (s *Set) place(netns string) *place {
 	return p
 }
 
-// addLinks takes the links and addresses of one document.
+// addLinks takes the links and addresses of one document. Links whose number it does
+// not tell get one that no interface has, or that of the one of their name.
 func (s *Set) addLinks(netns string, ls links) {
 	if len(ls.links) == 0 {
 		return
 	}
-	ls.resolve()
 	p := s.place(netns)
+	ls.number(p)
+	ls.resolve()
 	for _, l := range ls.links {
-		i := slices.IndexFunc(p.links, func(o host.Link) bool { return o.Index == l.Index })
+		i := slices.IndexFunc(p.links, func(o host.Link) bool { return o.Index == l.Index || o.Index < 0 && o.Name == l.Name })
 		if i < 0 {
 			p.links = append(p.links, l)
 			continue
 		}
-		if l.Kind == "" { // the other one was printed with -d
-			l.Kind, l.Hairpin, l.Isolated, l.PortState = p.links[i].Kind, p.links[i].Hairpin, p.links[i].Isolated, p.links[i].PortState
+		if old := p.links[i].Index; old != l.Index {
+			p.renumber(old, l.Index)
 		}
-		p.links[i] = l
+		p.links[i] = together(p.links[i], l)
+	}
+	for _, a := range ls.of {
+		ls.addrs = append(ls.addrs, host.Addr{Link: ls.links[a.n].Index, Prefix: a.prefix})
 	}
 	for _, a := range ls.addrs {
 		if !slices.Contains(p.addrs, a) {
@@ -87,15 +98,70 @@ func (s *Set) addLinks(netns string, ls links) {
 	}
 }
 
+// number gives links a number whose own is not told.
+func (ls *links) number(p *place) {
+	next := -1
+	for _, l := range p.links {
+		next = min(next, l.Index-1)
+	}
+	for i := range ls.links {
+		l := &ls.links[i]
+		if l.Index != 0 {
+			continue
+		}
+		if k := slices.IndexFunc(p.links, func(o host.Link) bool { return o.Name == l.Name }); k >= 0 {
+			l.Index = p.links[k].Index
+			continue
+		}
+		l.Index = next
+		next--
+	}
+}
+
+// renumber gives the addresses of a link, and those that name it, its real number.
+func (p *place) renumber(old, index int) {
+	for i := range p.addrs {
+		if p.addrs[i].Link == old {
+			p.addrs[i].Link = index
+		}
+	}
+	for i := range p.links {
+		if p.links[i].Master == old {
+			p.links[i].Master = index
+		}
+	}
+}
+
+// together is what two dumps tell of one link: what the later one leaves out is as the
+// earlier one had it.
+func together(old, l host.Link) host.Link {
+	if l.Kind == "" { // the other one was printed with -d
+		l.Kind, l.Hairpin, l.Isolated, l.PortState = old.Kind, old.Hairpin, old.Isolated, old.PortState
+	}
+	if l.MAC == "" {
+		l.MAC = old.MAC
+	}
+	if l.MTU == 0 {
+		l.MTU = old.MTU
+	}
+	if l.Master == 0 {
+		l.Master = old.Master
+	}
+	if l.Peer == 0 {
+		l.Peer, l.Away = old.Peer, l.Away || old.Away
+	}
+	return l
+}
+
 // Empty reports whether nothing was told.
 func (s *Set) Empty() bool {
-	return len(s.containers)+len(s.members)+len(s.networks)+len(s.joined)+len(s.places) == 0
+	return len(s.containers)+len(s.members)+len(s.networks)+len(s.joined)+len(s.named)+len(s.places) == 0
 }
 
 // Engine is what docker inspect and docker network inspect tell; nil if there
 // is neither.
 func (s *Set) Engine() *engine.Snapshot {
-	if len(s.containers)+len(s.networks) == 0 {
+	if len(s.containers)+len(s.networks)+len(s.named) == 0 {
 		return nil
 	}
 	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0 || len(s.containers) == 0 || s.torn}
@@ -106,6 +172,7 @@ func (s *Set) Engine() *engine.Snapshot {
 			n.Endpoints = addEndpoints(n.Endpoints, c.Endpoints)
 		}
 	}
+	s.settleNamed(e)
 	names := map[string]string{}
 	for _, n := range slices.Concat(s.networks, s.joined) {
 		names[n.ID] = n.Name
@@ -136,12 +203,12 @@ func addEndpoints(have, more []engine.Endpoint) []engine.Endpoint {
 
 // Names reports whether any container is known, so that what is none of theirs is
 // the host's.
-func (s *Set) Names() bool { return len(s.containers)+len(s.members) > 0 }
+func (s *Set) Names() bool { return len(s.containers)+len(s.members)+len(s.named) > 0 }
 
 // HasContainer reports whether a container of that name is known.
 func (s *Set) HasContainer(name string) bool {
 	is := func(c engine.Container) bool { return c.Name == name }
-	return slices.ContainsFunc(s.containers, is) || slices.ContainsFunc(s.members, is)
+	return slices.ContainsFunc(s.containers, is) || slices.ContainsFunc(s.members, is) || slices.ContainsFunc(s.named, is)
 }
 
 // Repeats reports whether two sets of dumps both tell of a thing that a namespace
@@ -165,6 +232,7 @@ func (s *Set) Learn(o *Set) {
 	s.members = append(s.members, o.members...)
 	s.networks = append(s.networks, o.networks...)
 	s.joined = append(s.joined, o.joined...)
+	s.named = append(s.named, o.named...)
 	s.torn = s.torn || o.torn
 }
 
@@ -337,6 +405,7 @@ func (s *Set) Merge(o *Set, netns string) {
 		if name == "" {
 			name = netns
 		}
+		name = s.containerName(name)
 		p := s.place(name)
 		s.addLinks(name, links{links: q.links, addrs: q.addrs})
 		p.routes = append(p.routes, q.routes...)
@@ -346,6 +415,11 @@ func (s *Set) Merge(o *Set, netns string) {
 		p.conntrack = append(p.conntrack, q.conntrack...)
 		for _, r := range q.rulesets {
 			p.addRules(r.backend, r.text)
+		}
+		for family, named := range q.tables {
+			for table, text := range named {
+				p.addTable(family, table, text)
+			}
 		}
 		if p.sysctls == nil {
 			p.sysctls = q.sysctls
@@ -358,6 +432,20 @@ func (s *Set) Merge(o *Set, netns string) {
 			p.damaged(why, part)
 		}
 	}
+}
+
+// containerName is the name of a container that is given by the beginning of its id, as
+// to docker exec; else what was given.
+func (s *Set) containerName(given string) string {
+	if !idForm.MatchString(given) || s.HasContainer(given) {
+		return given
+	}
+	for _, c := range slices.Concat(s.containers, s.members, s.named) {
+		if strings.HasPrefix(c.ID, given) {
+			return c.Name
+		}
+	}
+	return given
 }
 
 // joinedText is every part, each on lines of its own.

@@ -18,8 +18,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-
 	"dnatrace/capture"
 	"dnatrace/capture/dumps"
 	"dnatrace/capture/recording"
@@ -119,6 +117,7 @@ type files struct {
 	dumps    []dumped
 	unknown  []string
 	bytes    int
+	members  int // of archives
 }
 
 // dumped is the content of a dump.
@@ -207,61 +206,74 @@ func unknown(path string, err error) string {
 	return err.Error()
 }
 
+// source is a file, or a member of an archive.
+type source struct {
+	path, folder, point string
+	first               io.ReadCloser // of its beginning, to be read once; nil: open does
+	open                opener
+	inside              bool // it is a member of an archive
+	depth               int  // of archives around it
+}
+
+// errTooLarge is wrapped by the error about more dumps than are read.
+var errTooLarge = errors.New("all dumps together are larger than is read")
+
 // add takes one file in, as what its content says it is.
 func (f *files) add(in Input, folder string) error {
-	kind, head, err := f.sniff(in.Path)
-	switch {
-	case err != nil:
-		return err
-	case kind != "" && kind != recording.FormatEmpty:
+	st, err := fs.Stat(f.fsys, in.Path)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", in.Path, cause(err))
+	}
+	if !st.Mode().IsRegular() { // a pipe is read once: it has to be a capture
 		f.captures = append(f.captures, f.named(in))
 		return nil
 	}
-	b := head
-	if kind == "" {
-		if b, err = f.content(in.Path); err != nil {
-			return err
-		}
-	}
-	d := dumped{path: in.Path, folder: folder, set: &dumps.Set{}}
-	d.netns, _, _ = strings.Cut(in.Point, ":")
-	d.kind, d.err = d.set.Add("", b)
-	if errors.Is(d.err, dumps.ErrUnknown) {
-		return fmt.Errorf("read %s: %w", in.Path, dumps.ErrUnknown)
-	}
-	f.dumps = append(f.dumps, d)
-	return nil
+	return f.take(source{path: in.Path, folder: folder, point: in.Point, open: func() (io.ReadCloser, error) { return f.fsys.Open(in.Path) }})
 }
 
-// sniff tells the format of a capture by its first bytes, through gzip; "" is
-// none.
-func (f *files) sniff(path string) (format string, head []byte, err error) {
-	st, err := fs.Stat(f.fsys, path)
+// take finds out what a file is, through what it is compressed by: a capture, an
+// archive, or a dump.
+func (f *files) take(s source) error {
+	file, err := s.first, error(nil)
+	if file == nil {
+		file, err = s.open()
+	}
 	if err != nil {
-		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return fmt.Errorf("open %s: %w", s.path, cause(err))
 	}
-	if !st.Mode().IsRegular() { // a pipe is read once: it has to be a capture
-		return recording.FormatPcapng, nil, nil
-	}
-	file, err := f.fsys.Open(path)
+	u, err := unpack(file)
 	if err != nil {
-		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return fmt.Errorf("read %s: %w", s.path, err)
 	}
-	defer file.Close()
-	head = make([]byte, 12)
-	n, err := io.ReadFull(file, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return "", nil, fmt.Errorf("read %s: %w", path, cause(err))
+	defer u.Close()
+	head, err := u.Peek(headSize)
+	switch {
+	case err != nil && err != io.EOF && len(head) == 0 && u.plainly && u.packed:
+		head = []byte{0x1f, 0x8b, 0x08} // it is cut: the reader of captures says where
+	case err != nil && err != io.EOF && len(head) == 0:
+		return fmt.Errorf("read %s: %w", s.path, ended(cause(err)))
+	case isTar(head), isZip(head):
+		return f.archived(s, u)
 	}
-	if format = recording.Recognise(head[:n]); format != recording.FormatGzip {
-		return format, head[:n], nil
+	if kind := recording.Recognise(head[:min(len(head), 12)]); kind != "" && kind != recording.FormatEmpty {
+		f.captures = append(f.captures, f.capture(s, u))
+		return nil
 	}
-	z, err := gzip.NewReader(io.MultiReader(bytes.NewReader(head[:n]), file))
-	if err != nil {
-		return recording.FormatGzip, nil, nil // it is cut: the reader of captures says where
+	return f.dump(s, u)
+}
+
+// capture is a capture for package recording to open, which undoes gzip itself.
+func (f *files) capture(s source, u *unpacked) recording.Named {
+	if !s.inside && u.plainly {
+		return f.named(Input{Path: s.path, Point: s.point})
 	}
-	n, _ = io.ReadFull(z, head)
-	return recording.Recognise(head[:n]), head[:n], nil
+	return recording.Named{Path: s.path, Point: s.point, Open: func() (io.ReadCloser, error) {
+		file, err := s.open()
+		if err != nil {
+			return nil, err
+		}
+		return unpack(file)
+	}}
 }
 
 // named is the capture for package recording to open.
@@ -273,38 +285,44 @@ func (f *files) named(in Input) recording.Named {
 	return n
 }
 
-// content reads a whole file that is no capture, unpacked.
-func (f *files) content(path string) ([]byte, error) {
-	file, err := f.fsys.Open(path)
+// dump takes in a file that is no capture.
+func (f *files) dump(s source, u *unpacked) error {
+	b, err := f.content(s.path, u)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return err
 	}
-	defer file.Close()
-	head := make([]byte, 2)
-	n, _ := io.ReadFull(file, head)
-	r := io.MultiReader(bytes.NewReader(head[:n]), file)
-	if bytes.Equal(head[:n], []byte{0x1f, 0x8b}) {
-		if r, err = gzip.NewReader(r); err != nil {
-			return nil, fmt.Errorf("unpack %s: %w", path, err)
-		}
+	d := dumped{path: s.path, folder: s.folder, set: &dumps.Set{}}
+	d.netns, _, _ = strings.Cut(s.point, ":")
+	d.kind, d.err = d.set.Add("", b)
+	if errors.Is(d.err, dumps.ErrUnknown) {
+		return fmt.Errorf("read %s: %w", s.path, d.err)
 	}
+	for _, what := range d.set.Passed {
+		f.unknown = append(f.unknown, s.path+": "+what)
+	}
+	f.dumps = append(f.dumps, d)
+	return nil
+}
+
+// content reads a whole file that is no capture, as text.
+func (f *files) content(path string, u *unpacked) ([]byte, error) {
 	first := make([]byte, 64<<10)
-	n, err = io.ReadFull(r, first)
+	n, err := io.ReadFull(u, first)
 	first = first[:n]
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("read %s: %w", path, cause(err))
 	}
-	if n == cap(first) && bytes.IndexByte(first, 0) >= 0 { // no text: it need not be read to the end
+	if n == cap(first) && bytes.IndexByte(first, 0) >= 0 && !dumps.IsUTF16(first) { // no text: it need not be read to the end
 		return nil, fmt.Errorf("read %s: %w", path, dumps.ErrUnknown)
 	}
-	b, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(first), r), dumps.MaxSize+1))
+	b, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(first), u), dumps.MaxSize+1))
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("read %s: %w", path, cause(err))
 	}
 	if f.bytes += len(b); f.bytes > maxBytes {
-		return nil, fmt.Errorf("read %s: all dumps together are larger than %d MB", path, maxBytes>>20)
+		return nil, fmt.Errorf("read %s: %w: %d MB", path, errTooLarge, maxBytes>>20)
 	}
-	return b, nil
+	return dumps.PlainText(b), nil
 }
 
 // merged puts the dumps of each namespace together. Whose namespace it is, is

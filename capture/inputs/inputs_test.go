@@ -272,7 +272,6 @@ func TestWhatIsGivenByItselfMustBeKnown(t *testing.T) {
 		{"prose", Input{Path: write("prose", "it does not work")}, "neither a capture nor a dump"},
 		{"a file that is not there", Input{Path: filepath.Join(dir, "nowhere")}, "no such file"},
 		{"a folder with the name of a point", Input{Path: dir, Point: "eth0"}, "it is a folder"},
-		{"rules in JSON, and nothing else", Input{Path: write("nft.json", `{"nftables":[]}`)}, "without -j"},
 		{"packed nonsense", Input{Path: write("prose.gz", string(packed([]byte("it does not work"))))}, "neither a capture nor a dump"},
 	} {
 		if _, err := Open(c.in); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {

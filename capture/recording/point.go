@@ -45,7 +45,8 @@ func GuessRole(name string) capture.Role {
 }
 
 // captureEndings are the endings of file names that say nothing about a point.
-var captureEndings = map[string]bool{".pcap": true, ".pcapng": true, ".cap": true, ".dmp": true, ".dump": true, ".ntar": true, ".gz": true}
+var captureEndings = map[string]bool{".pcap": true, ".pcapng": true, ".cap": true, ".dmp": true, ".dump": true, ".ntar": true, ".gz": true,
+	".zst": true, ".xz": true, ".lz4": true, ".bz2": true}
 
 // baseName is the point name of a capture that does not name its interface:
 // that of its file.

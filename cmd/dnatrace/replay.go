@@ -37,15 +37,20 @@ func (a *app) replayCommand() *cobra.Command {
 		Use:   "replay FILE|FOLDER… [--target TARGET]… [--point NAME=FILE]…",
 		Short: "Diagnose from recordings, or from anyone's captures and dumps",
 		Long: `Diagnose from recordings, or from anyone's captures and dumps. Needs no privilege
-and no Docker, on any OS. Files are known by their content, gzipped or not; a
-folder stands for its files:
+and no Docker, on any OS. Files are known by their content; a folder stands for its
+files, and so does an archive (tar, zip). gzip, zstd, xz, lz4 and bzip2 are undone:
 
   recordings of dnatrace, pcapng, pcap (tcpdump -i any, or one for each interface)
   docker inspect, docker network inspect      containers, networks, mappings
-  iptables-save, nft list ruleset             rules
+  docker ps, docker port, compose files       containers and mappings, no addresses
+  iptables-save, nft list ruleset (also -j)   rules; iptables -S, iptables -L -n -v
   ipset save, ipset list                      the sets that they refer to
-  ip -j -d addr, route, neigh; sysctl -a      what the kernel is set to do
-  ss -lnp, conntrack -L                       who listens, what is translated
+  ip -d addr, route, neigh, rule; sysctl -a   what the kernel is set to do, as text or
+                                              with -j; ifconfig, arp -an, route -n
+  ss -lnp, netstat -lnp, conntrack -L and -E  who listens, what is translated
+
+One file may hold what several commands printed, as a transcript of a terminal does,
+with or without the commands. What is not known of it is named.
 
 A capture of one interface was taken at the point that it names itself, or else
 that its file is named after; --point NAME=FILE says better. Such a FILE is read
