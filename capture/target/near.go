@@ -90,6 +90,8 @@ func Nearest(want string, names []string) []string {
 	for _, n := range names {
 		d := distance(strings.ToLower(want), strings.ToLower(n))
 		switch {
+		case d > 1 && hasWords(n, want):
+			all = append(all, scored{n, 1})
 		case d <= max(1, len(want)/3):
 			all = append(all, scored{n, d})
 		case strings.Contains(strings.ToLower(n), strings.ToLower(want)):
@@ -104,6 +106,14 @@ func Nearest(want string, names []string) []string {
 		near = append(near, s.name)
 	}
 	return near
+}
+
+// hasWords reports whether all words of want, of which there are several with hyphens
+// between them, are words of name: "wrong-port" of "wrong-container-port".
+func hasWords(name, want string) bool {
+	words := strings.Split(strings.ToLower(want), "-")
+	have := strings.Split(strings.ToLower(name), "-")
+	return len(words) > 1 && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(have, w) })
 }
 
 // distance is the number of bytes to insert, delete, replace or swap with the

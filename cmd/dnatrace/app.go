@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -63,6 +64,8 @@ type app struct {
 	streams
 	code int
 
+	loud io.Writer // err, where -q silences it; nil: it does not
+
 	unwritten bool // a recording that was asked for is not whole, which was told
 }
 
@@ -74,14 +77,19 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:               true,
 		Args:                       knownCommand,
 		SuggestionsMinimumDistance: 2,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return usagef(c, "no command given")
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprint(a.err, first)
+			a.code = exitTrouble
+			return nil
 		},
 	}
+	var look lookOfAll
+	look.add(root)
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return look.apply(c, a) }
 	root.Version = buildVersion()
 	root.SetVersionTemplate(versionText())
 	cobra.AddTemplateFunc("tells", strings.Contains)
-	root.SetHelpTemplate(root.HelpTemplate() + `{{if not (tells .Long "Exit codes:")}}` + exitCodes + `{{end}}`)
+	root.SetHelpTemplate(root.HelpTemplate() + `{{if and (or (not .HasParent) (.Flags.Lookup "verdict")) (not (tells .Long "Exit codes:"))}}` + exitCodes + `{{end}}`)
 	root.SetHelpCommand(helpCommand(root))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
@@ -165,7 +173,7 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 		}
 	}()
 	if f.expect.set && a.code != exitOK {
-		fmt.Fprintf(a.err, "expected %s, got %s:%s\n", f.expect.String(), d.Verdict, render.Clean(string(d.Cause)))
+		fmt.Fprintf(cmp.Or(a.loud, a.err), "expected %s, got %s:%s\n", f.expect.String(), d.Verdict, render.Clean(string(d.Cause)))
 	}
 	return trouble
 }

@@ -35,7 +35,10 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Build a private lab with real kernel NAT, break it in the named way, send a
 request, diagnose it live and tear everything down. Needs Linux and root, and
 nothing else: no Docker, no nft, no iptables. Elsewhere the recording of the same
-scenario is replayed, and the output says so.`,
+scenario is replayed, and the output says so.
+
+Exit codes: 0 the verdict is the one the scenario was made for; 1 it is another; 2
+trouble.`,
 		Example: `  dnatrace demo
   dnatrace demo no-listener`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -176,6 +179,9 @@ func scenario(name string) (lab.Scenario, error) {
 	}
 	if len(names) == 0 { // no lab on this system: the recordings tell
 		return lab.Scenario{Name: name}, nil
+	}
+	if near := target.Nearest(name, names); len(near) > 0 {
+		return lab.Scenario{}, remedied{fmt.Errorf("no scenario %q: did you mean %s?", name, strings.Join(near, " or ")), "dnatrace demo --list lists all of them"}
 	}
 	return lab.Scenario{}, remedied{fmt.Errorf("no scenario %q", name), "there are: " + strings.Join(names, ", ")}
 }

@@ -18,12 +18,14 @@ type diagnoseFlags struct {
 	captureFlags
 	outputFlags
 	targets []string
+	read    []string // files instead of this host
 	command []string // after --; empty: run until told to stop
 }
 
 func (a *app) diagnoseCommand() *cobra.Command {
 	var f diagnoseFlags
 	var expr string
+	var more []string
 	c := &cobra.Command{
 		Use:   "diagnose [TARGET…] [-- CMD…]",
 		Short: "Watch live requests to a port and say what became of each, and why",
@@ -43,9 +45,15 @@ Summary, verdict and exit code stay those of all requests.`,
 		Example: `  dnatrace diagnose 8080
   dnatrace diagnose web 7000-7010/udp -d 30s -w web.pcapng
   dnatrace diagnose --save /var/lib/dnatrace --on-failure 'logger "$DNATRACE_FILE: $DNATRACE_WHY"'
+  dnatrace diagnose 8080 --filter 'host 203.0.113.7'
+  dnatrace diagnose 8080 -r incident.pcapng
   dnatrace diagnose 8080 --expect delivered -- curl -sm 5 http://198.51.100.1:8080/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.targets, f.command = splitCommand(args, c.ArgsLenAtDash())
+			f.targets = append(f.targets, more...)
+			if err := checkTargets(c, f.targets); err != nil {
+				return err
+			}
 			if err := f.check(c); err != nil {
 				return err
 			}
@@ -54,6 +62,9 @@ Summary, verdict and exit code stay those of all requests.`,
 			}
 			if c.ArgsLenAtDash() >= 0 && len(f.command) == 0 {
 				return usagef(c, "no command after --")
+			}
+			if len(f.read) > 0 {
+				return a.diagnoseFiles(c, &f, expr)
 			}
 			if err := f.narrow(c, expr); err != nil {
 				return err
@@ -68,12 +79,37 @@ Summary, verdict and exit code stay those of all requests.`,
 		},
 	}
 	f.captureFlags.add(c, "requests")
+	targetFlag(c, &more)
+	readFlag(c, &f.read)
 	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes, such as 'host 198.51.100.100'; what it hides is not judged")
 	f.addKeep(c)
 	f.addTrace(c, true)
 	f.outputFlags.add(c)
 	f.addJudgement(c)
 	return c
+}
+
+// diagnoseFiles is diagnose -r FILE: what replay does.
+func (a *app) diagnoseFiles(c *cobra.Command, f *diagnoseFlags, expr string) error {
+	switch {
+	case len(f.command) > 0:
+		return usagef(c, "-r reads files: no command is run beside them")
+	case f.file != "" || f.interfaces != nil || f.netns != "" || f.host != "" || f.save != "" || expr != "":
+		return usagef(c, "-r reads files: -w, -i, -H, --netns, --filter and --save are for this host")
+	}
+	r := replayFlags{outputFlags: f.outputFlags, files: inputsOf(f.read), targets: f.targets, verbose: f.verbose}
+	if c.Flags().Changed("window") {
+		r.window = f.window
+	}
+	if err := stdinAlone(c, r.files); err != nil {
+		return err
+	}
+	if err := r.choose(c); err != nil {
+		return err
+	}
+	p := a.printer(r.outputFlags)
+	d, err := a.replay(c.Context(), r, p)
+	return a.conclude(p, d, r.outputFlags, err)
 }
 
 // splitCommand parts the targets from the command after --; dash is the number

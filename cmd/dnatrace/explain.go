@@ -26,6 +26,7 @@ type explainFlags struct {
 
 func (a *app) explainCommand() *cobra.Command {
 	var f explainFlags
+	var more []string
 	c := &cobra.Command{
 		Use:   "explain TARGET… | --all",
 		Short: "Say, before any traffic, what would become of a request, by which rules, and why",
@@ -51,6 +52,10 @@ path comes from outside, or --place leaves it out, all paths count.`,
   dnatrace explain --all --from incident.pcapng
   sudo dnatrace explain 8080 -o json | jq '.paths[] | {from, verdict, why}'`,
 		RunE: func(c *cobra.Command, args []string) error {
+			args = append(args, more...)
+			if err := checkTargets(c, args); err != nil {
+				return err
+			}
 			o, err := f.check(c, args)
 			if err != nil {
 				return err
@@ -59,6 +64,7 @@ path comes from outside, or --place leaves it out, all paths count.`,
 		},
 	}
 	f.add(c)
+	targetFlag(c, &more)
 	c.Flags().BoolVar(&f.all, "all", false, "every port of every container: what is wrong here, the worst first")
 	c.Flags().StringVar(&f.client, "client", "", "the address that asks from outside (default: one far away, or on the wire where no route leads further)")
 	c.Flags().StringSliceVar(&f.places, "place", nil, "only from there: "+strings.Join(foresee.Places, ", "))

@@ -28,6 +28,7 @@ func (f *lookFlags) add(c *cobra.Command) {
 	f.format = lookFormat(render.FormatTable)
 	fl := c.Flags()
 	fl.VarP(&f.format, "output", "o", "how to print the result")
+	fl.StringArrayVarP(&f.from, "read", "r", nil, "the same as --from")
 	fl.StringArrayVar(&f.from, "from", nil, "recording, or folder of recordings and dumps, to read instead of this host; may be given more than once")
 	f.engineFlags.add(fl)
 }

@@ -45,7 +45,7 @@ func ending() []os.Signal {
 func run(ctx context.Context, args []string, s streams) int {
 	a := &app{streams: s}
 	root := a.root()
-	root.SetArgs(asExtcap(args))
+	root.SetArgs(append([]string{}, asExtcap(args)...)) // nil would be this process's own
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	if err := root.ExecuteContext(ctx); err != nil {

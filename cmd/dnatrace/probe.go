@@ -40,6 +40,7 @@ type probeFlags struct {
 
 func (a *app) probeCommand() *cobra.Command {
 	var f probeFlags
+	var more []string
 	c := &cobra.Command{
 		Use:   "probe TARGET…",
 		Short: "Make a request as if from outside, without a client, and say what became of it, and why",
@@ -70,7 +71,10 @@ what would become of a request, and dnatrace diagnose TARGET -- CMD watches one.
   sudo dnatrace probe 8080 --from 203.0.113.7 --expect delivered
   sudo dnatrace probe 53 --udp --data '\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01'`,
 		RunE: func(c *cobra.Command, args []string) error {
-			f.targets = args
+			f.targets = append(args, more...)
+			if err := checkTargets(c, f.targets); err != nil {
+				return err
+			}
 			if err := f.check(c); err != nil {
 				return err
 			}
@@ -81,6 +85,7 @@ what would become of a request, and dnatrace diagnose TARGET -- CMD watches one.
 		},
 	}
 	f.captureFlags.window = durationFlag(defaultWindow)
+	targetFlag(c, &more)
 	fl := c.Flags()
 	fl.StringVar(&f.from, "from", "", "the address that asks (default: one far away, or on the wire where no route leads further)")
 	fl.StringVar(&f.link, "interface", "", "the interface that the request comes in by (default: that of the host's way out)")

@@ -21,6 +21,7 @@ type recordFlags struct {
 
 func (a *app) recordCommand() *cobra.Command {
 	var f recordFlags
+	var expr string
 	c := &cobra.Command{
 		Use:   "record -w FILE [--target TARGET]… [FILTER…]",
 		Short: "Write a recording: the packets of every point and all other evidence",
@@ -48,7 +49,10 @@ a filter hid is not judged in replay.`,
   dnatrace record -w dns.pcapng udp port 53 or icmp
   dnatrace record -w one.pcapng --target web host 198.51.100.100`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.narrow(c, strings.Join(args, " ")); err != nil {
+			if expr != "" && len(args) > 0 {
+				return usagef(c, "a filter is given twice: %q and --filter %q", strings.Join(args, " "), expr)
+			}
+			if err := f.narrow(c, expr+strings.Join(args, " ")); err != nil {
 				return err
 			}
 			f.unaimed = len(f.targets) == 0
@@ -70,6 +74,7 @@ a filter hid is not judged in replay.`,
 	f.captureFlags.add(c, "packets")
 	f.rotateFlags.add(c)
 	f.addTrace(c, false)
+	c.Flags().StringVar(&expr, "filter", "", "the same as a FILTER among the arguments")
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "what to record, as in diagnose; may be given more than once")
 	return c
 }

@@ -32,7 +32,7 @@ type replayFlags struct {
 
 func (a *app) replayCommand() *cobra.Command {
 	f := replayFlags{window: durationFlag(defaultWindow)}
-	var points []string
+	var points, read []string
 	c := &cobra.Command{
 		Use:   "replay FILE|FOLDER… [--target TARGET]… [--point NAME=FILE]…",
 		Short: "Diagnose from recordings, or from anyone's captures and dumps",
@@ -69,6 +69,7 @@ requests.`,
   dnatrace replay incident.pcapng --verdict dropped,refused --since 14:05
   ssh host dnatrace record -w - | dnatrace replay -`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
+			args = append(args, read...)
 			if len(args)+len(points) == 0 {
 				return usagef(c, "no file to replay")
 			}
@@ -96,6 +97,7 @@ requests.`,
 	f.addJudgement(c)
 	c.Flags().StringArrayVar(&f.targets, "target", nil, "judge only requests to this, as in diagnose; may be given more than once")
 	c.Flags().StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
+	c.Flags().StringArrayVarP(&read, "read", "r", nil, "the same as a FILE among the arguments; may be given more than once")
 	c.Flags().Var(&f.window, "window", "how long a request may go unanswered before it is judged")
 	verboseFlag(c, &f.verbose)
 	return c

@@ -28,7 +28,6 @@ func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
 		args string
 		want string
 	}{
-		{"", "no command given"},
 		{"diagnos 8080", `unknown command "diagnos": did you mean diagnose?`},
 		{"frobnicate", `unknown command "frobnicate"`},
 		{"diagnose --colour", "unknown flag: --colour"},
@@ -76,11 +75,85 @@ func TestUsageErrorsAreOneLineAndWhatToTry(t *testing.T) {
 }
 
 func TestHelpIsNoError(t *testing.T) {
-	for _, args := range []string{"--help", "diagnose --help", "record -h", "help replay", "demo --help", "version --help"} {
+	for args, judges := range map[string]bool{"--help": true, "diagnose --help": true, "record -h": false, "help replay": true, "demo --help": false, "version --help": false} {
 		out, err, code := dnatrace(strings.Fields(args)...)
-		if code != exitOK || err != "" || !strings.Contains(out, "Usage:") || !strings.Contains(out, "\n  3  nothing to judge") {
+		if code != exitOK || err != "" || !strings.Contains(out, "Usage:") {
 			t.Errorf("%s: exit %d, standard error %q, standard output %q", args, code, err, out)
 		}
+		if told := strings.Contains(out, "\n  3  nothing to judge"); told != judges {
+			t.Errorf("%s: the exit codes of what judges requests are told: %t, want %t", args, told, judges)
+		}
+	}
+}
+
+func TestDnatraceAloneSaysWhatToDoFirst(t *testing.T) {
+	out, err, code := dnatrace()
+	if code != exitTrouble || out != "" || !strings.Contains(err, "dnatrace diagnose 8080") || !strings.Contains(err, "--help") {
+		t.Errorf("exit %d, standard output %q, standard error %q", code, out, err)
+	}
+}
+
+func TestAFilterAmongTargetsIsToldWhereItBelongs(t *testing.T) {
+	for args, want := range map[string]string{
+		"diagnose 8080 host 1.2.3.4":         "try: dnatrace diagnose 8080 --filter 'host 1.2.3.4'",
+		"diagnose host 1.2.3.4 and port 80":  "try: dnatrace diagnose --filter 'host 1.2.3.4 and port 80'",
+		"watch web tcp port 80":              "try: dnatrace watch web --filter 'tcp port 80'",
+		"probe 8080 src net 10.0.0.0/8":      "is no target, but a filter, and probe takes none",
+		"record -w f.pcapng 8080 --filter x": "a filter is given twice",
+	} {
+		_, err, code := dnatrace(strings.Fields(args)...)
+		if code != exitTrouble || !strings.Contains(err, want) {
+			t.Errorf("%s: exit %d, %q, want %q", args, code, err, want)
+		}
+	}
+}
+
+func TestFilesAreReadWhereverTheyAreNamed(t *testing.T) {
+	file := "../../fixtures/testdata/firewall-drop/recording.pcapng.gz"
+	for _, args := range [][]string{{"replay", file}, {"replay", "-r", file}, {"diagnose", "8080", "-r", file}, {"diagnose", "--target", "8080", "-r", file}} {
+		out, errs, code := dnatrace(args...)
+		if code != exitFailed || !strings.Contains(out, "DROPPED") {
+			t.Errorf("%v: exit %d, %q, %q", args, code, out, errs)
+		}
+	}
+	for _, args := range [][]string{{"explain", "8080", "-r", file}, {"ports", "-r", file}, {"topology", "-r", file}} {
+		if out, errs, code := dnatrace(args...); code == exitTrouble || out == "" {
+			t.Errorf("%v: exit %d, %q", args, code, errs)
+		}
+	}
+	if _, errs, code := dnatrace("diagnose", "8080", "-r", file, "-w", "f.pcapng"); code != exitTrouble || !strings.Contains(errs, "-r reads files") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
+func TestQuietAndColor(t *testing.T) {
+	file := "../../fixtures/testdata/firewall-drop/recording.pcapng.gz"
+	if _, errs, _ := dnatrace("replay", file); !strings.Contains(errs, "packets captured") {
+		t.Fatalf("standard error is %q", errs)
+	}
+	if out, errs, code := dnatrace("replay", "-q", file); errs != "" || code != exitFailed || out == "" {
+		t.Errorf("-q: exit %d, standard error %q", code, errs)
+	}
+	if _, errs, code := dnatrace("replay", "-q", file, "--expect", "delivered"); !strings.Contains(errs, "expected delivered") || code != exitFailed {
+		t.Errorf("-q hides that an expectation is not met: exit %d, %q", code, errs)
+	}
+	if _, errs, code := dnatrace("replay", "-q", "nowhere"); !strings.Contains(errs, "no such file") || code != exitTrouble {
+		t.Errorf("-q hides an error: exit %d, %q", code, errs)
+	}
+	if out, _, _ := dnatrace("replay", "--color", "always", file); !strings.Contains(out, "\x1b[1;31m") {
+		t.Error("--color always shows no colours")
+	}
+	if out, _, _ := dnatrace("replay", "--color", "never", file); strings.Contains(out, "\x1b") {
+		t.Error("--color never shows colours")
+	}
+	if _, errs, code := dnatrace("replay", "--color", "sometimes", file); code != exitTrouble || !strings.Contains(errs, "auto, always, never") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
+func TestNearMatchesOfScenarios(t *testing.T) {
+	if _, errs, code := dnatrace("demo", "forward-dorp"); code != exitTrouble || !strings.Contains(errs, "did you mean forward-drop?") {
+		t.Errorf("exit %d, %q", code, errs)
 	}
 }
 

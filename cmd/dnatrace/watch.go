@@ -36,6 +36,7 @@ type watchFlags struct {
 func (a *app) watchCommand() *cobra.Command {
 	f := watchFlags{interval: durationFlag(10 * time.Second), speed: 1}
 	var expr string
+	var more []string
 	c := &cobra.Command{
 		Use:   "watch [TARGET…]",
 		Short: "Stay beside published ports: what is asked of them, and what fails and why",
@@ -64,7 +65,10 @@ they were taken, without privilege and on any OS.`,
   sudo dnatrace watch -o jsonl | jq -c 'select(.type == "interval")'
   dnatrace watch --replay incident.pcapng --speed 10`,
 		RunE: func(c *cobra.Command, args []string) error {
-			f.targets, f.onScreen = args, a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
+			f.targets, f.onScreen = append(args, more...), a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
+			if err := checkTargets(c, f.targets); err != nil {
+				return err
+			}
 			if err := f.check(c, expr); err != nil {
 				return err
 			}
@@ -78,6 +82,8 @@ they were taken, without privilege and on any OS.`,
 	f.outputFlags.add(c)
 	c.Flags().Var(&f.interval, "interval", "print a line this often, where the output is no terminal")
 	c.Flags().BoolVar(&f.lines, "lines", false, "print lines on a terminal, too")
+	targetFlag(c, &more)
+	c.Flags().StringArrayVarP(&f.replay, "read", "r", nil, "the same as --replay")
 	c.Flags().StringArrayVar(&f.replay, "replay", nil, "watch this recording, capture or folder instead of this host; may be given more than once")
 	c.Flags().Float64Var(&f.speed, "speed", 1, "with --replay: so many times as fast as it was taken (0: as fast as it can be read)")
 	return c

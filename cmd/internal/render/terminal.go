@@ -3,6 +3,7 @@ package render
 import (
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -12,18 +13,30 @@ import (
 // prose wraps when the reader is no terminal.
 const DefaultWidth = 100
 
+// Widths that COLUMNS may ask for.
+const (
+	leastColumns = 20
+	mostColumns  = 1000
+)
+
 // Detect returns the options that suit f, read from the terminal and from the
-// environment: NO_COLOR (no-color.org), TERM, and the locale (LC_ALL, LC_CTYPE,
+// environment: COLUMNS, NO_COLOR (no-color.org), TERM, and the locale (LC_ALL, LC_CTYPE,
 // LANG in the order of POSIX.1 §8.2). A locale that does not name UTF-8 gets
 // plain ASCII.
 func Detect(f *os.File, getenv func(string) string) Options {
 	o := Options{UTF8: isUTF8(getenv)}
+	asked, err := strconv.Atoi(getenv("COLUMNS"))
+	isAsked := err == nil && asked >= leastColumns && asked <= mostColumns
+	if isAsked {
+		o.Width = asked
+	}
 	if !term.IsTerminal(int(f.Fd())) {
 		return o
 	}
-	o.Width = DefaultWidth
-	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-		o.Width = w
+	if w, _, err := term.GetSize(int(f.Fd())); !isAsked {
+		if o.Width = DefaultWidth; err == nil && w > 0 {
+			o.Width = w
+		}
 	}
 	o.Color = allowsColor(getenv)
 	return o
