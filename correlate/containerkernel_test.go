@@ -81,6 +81,24 @@ var insides = []row{
 		why:   "for the link-layer address 00:00:00:00:00:09",
 	},
 	{
+		name: "the card's address is from a dump of an unknown day, and no frame bears it",
+		but: func(s *scene) {
+			s.samples[capture.HostNetns].Undated = true
+			s.samples[capture.HostNetns].Links[1].MAC = "00:00:00:00:00:05"
+		},
+		story: "0ms eth0 C > H S seq=100 in to=9\n1s eth0 C > H S seq=100 in to=9",
+		want:  []string{"dropped between eth0 and docker0: unknown, 2 tries, inferred"},
+	},
+	{
+		name: "frames of another client bear it",
+		but: func(s *scene) {
+			s.samples[capture.HostNetns].Undated = true
+			s.samples[capture.HostNetns].Links[1].MAC = "00:00:00:00:00:05"
+		},
+		story: "0ms eth0 D > H S seq=7 in to=5\n1s eth0 C > H S seq=100 in to=9\n2s eth0 C > H S seq=100 in to=9",
+		want:  []string{"dropped between eth0 and docker0: unknown, inferred", "dropped at nic: wrong-mac, 2 tries, inferred"},
+	},
+	{
 		name: "frames carry the card's own",
 		but: func(s *scene) {
 			s.samples[capture.HostNetns].Links[1].MAC = "00:00:00:00:00:05"

@@ -184,6 +184,9 @@ func (p *path) notForThisMAC(j *judgement) bool {
 	if now == nil || at.Role != capture.RoleNIC || at.Netns != capture.HostNetns || to == [6]byte{} || to[0]&1 != 0 || len(p.coming) > 0 || !p.t.world.isHost(p.tuple.Dst) {
 		return false
 	}
+	if now.Undated && !at.macs.usable() {
+		return false // no frame bears the address that the dump tells: it may be of another day
+	}
 	mine := now.LinkNamed(at.Name)
 	if mine == nil || mine.MAC == "" || slices.ContainsFunc(now.Links, func(l host.Link) bool { return strings.EqualFold(l.MAC, macText(to)) }) {
 		return false
