@@ -18,12 +18,13 @@ EXHAUSTIVE  := github.com/nishanths/exhaustive/cmd/exhaustive@v0.17.1
 WORDS := \.(Stage|Via|Condition|Backend|Owner|Verdict|HopKind|Proof|Role|Outcome|Format)$$$$
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)'
 SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples screens install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples screens dist install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -141,8 +142,11 @@ fixes: ## paste the fix of every situation on a real engine, and ask again (root
 readme: build ## put the demo's real output into README.md (root)
 	docs/update-readme.sh
 
+dist: ## build what is handed out into dist/: tar.gz, .deb and .rpm for amd64, arm64, riscv64, with manual, completions, licences, checksums
+	packaging/dist.sh $(VERSION) $(COMMIT)
+
 install: build ## install into PREFIX (/usr/local)
 	install -D -m 0755 bin/dnatrace $(DESTDIR)$(PREFIX)/bin/dnatrace
 
 clean: ## remove what was built and generated
-	rm -rf bin bench
+	rm -rf bin bench dist

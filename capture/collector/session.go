@@ -85,7 +85,7 @@ func Open(ctx context.Context, e *docker.Engine, o Options) (*Session, error) {
 	if archive != nil {
 		defer archive.Close()
 	}
-	g, err := e.Invite(ctx, docker.GuestSpec{Mark: o.Mark, Image: p.image, Archive: archive, Args: []string{"collect"}, Capabilities: capabilities, Memory: memory})
+	g, err := e.Invite(ctx, docker.GuestSpec{Mark: o.Mark, Image: p.image, Archive: archive, Args: []string{"collector"}, Capabilities: capabilities, Memory: memory})
 	if err != nil {
 		return nil, fmt.Errorf("bring a collector to %s: %w", e.Host(), err)
 	}

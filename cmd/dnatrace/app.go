@@ -108,11 +108,16 @@ func (a *app) root() *cobra.Command {
 		a.diffCommand(),
 		a.annotateCommand(),
 		a.extcapCommand(),
+		a.gatherCommand(),
+		a.pluginCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),
 		a.collectCommand(),
+		a.metadataCommand(),
+		a.manCommand(),
 	)
+	completing(root)
 	return root
 }
 

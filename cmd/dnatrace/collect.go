@@ -22,7 +22,7 @@ import (
 // writes is told in package collector.
 func (a *app) collectCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    "collect",
+		Use:    "collector",
 		Short:  "Watch this host for a run on another machine, which speaks over standard input and output",
 		Args:   cobra.NoArgs,
 		Hidden: true,

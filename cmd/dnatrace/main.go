@@ -27,7 +27,7 @@ func main() {
 	// finished; the second takes its default course and ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], standard(ctx)))
+	os.Exit(run(ctx, asPlugin(os.Args[0], os.Args[1:]), standard(ctx)))
 }
 
 // ending are the signals that end a run in order. A terminal that is closed sends

@@ -11,8 +11,8 @@ import (
 	"dnatrace/correlate"
 )
 
-// version is set by the linker in releases.
-var version string
+// version and revision are set by the linker in releases.
+var version, revision string
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -30,8 +30,8 @@ func (a *app) versionCommand() *cobra.Command {
 
 // versionText is what version and --version print.
 func versionText() string {
-	return fmt.Sprintf("dnatrace %s\n%s %s/%s\nrecording format %d\nJSON schema %s\n",
-		buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, recording.Format, correlate.Schema)
+	return fmt.Sprintf("dnatrace %s\ncommit %s\n%s %s/%s\nrecording format %d\nJSON schema %s\n",
+		buildVersion(), buildCommit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, recording.Format, correlate.Schema)
 }
 
 // buildVersion is the linker's, else what the Go tool noted: a module version,
@@ -48,6 +48,21 @@ func buildVersion() string {
 		return v
 	}
 	return commit(info.Settings)
+}
+
+// buildCommit is the linker's, else what the Go tool noted; "unknown" without either.
+func buildCommit() string {
+	if revision != "" {
+		return revision
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
 }
 
 func commit(settings []debug.BuildSetting) string {
