@@ -70,8 +70,14 @@ func (g *grid) draw(options []tablewriter.Option) (string, error) {
 	return b.String(), nil
 }
 
-// wrapLast wraps the last column into what the others leave.
-func (g *grid) wrapLast(width int) {
+// leastLast is how wide the last column is at least.
+const leastLast = 24
+
+// fits reports whether the columns but the last leave room for that.
+func (g *grid) fits(width int) bool { return g.used()+leastLast <= width }
+
+// used is the width of all columns but the last.
+func (g *grid) used() int {
 	used, last := 0, len(g.head)-1
 	for c := range last {
 		w := 0
@@ -80,7 +86,13 @@ func (g *grid) wrapLast(width int) {
 		}
 		used += w + gap
 	}
-	room := max(24, width-used)
+	return used
+}
+
+// wrapLast wraps the last column into what the others leave.
+func (g *grid) wrapLast(width int) {
+	last := len(g.head) - 1
+	room := max(leastLast, width-g.used())
 	for _, r := range g.rows {
 		r[last] = strings.Join(wrap(r[last], room), "\n")
 	}

@@ -19,13 +19,20 @@ func WritePorts(w io.Writer, p *foresee.Ports, f Format, o Options) error {
 		return out.result()
 	}
 	list := cleaned(*p, o.text())
-	g := portGrid(&list, o.glyphs())
+	g := portGrid(&list, o.glyphs(), false)
+	if o.Width > 0 && !g.fits(o.Width) {
+		g = portGrid(&list, o.glyphs(), true)
+	}
 	if f == markdown {
 		text, err := g.markdown()
 		if err != nil {
 			return err
 		}
 		out.write([]byte(text))
+		return out.result()
+	}
+	if len(list.Ports) > 0 && o.Width > 0 && !g.fits(o.Width) {
+		out.write([]byte(stacked(g, o.Width) + missingText(list.Missing)))
 		return out.result()
 	}
 	lines, err := g.lines(o.Width)
@@ -38,6 +45,24 @@ func WritePorts(w io.Writer, p *foresee.Ports, f Format, o Options) error {
 	}
 	out.write([]byte(text + missingText(list.Missing)))
 	return out.result()
+}
+
+// stacked lays out ports where the table has no room: of each what it is, from where it
+// is reached, and why, on lines of their own.
+func stacked(g *grid, width int) string {
+	const indent = "  "
+	var b strings.Builder
+	for _, r := range g.rows {
+		b.WriteString(flow(r[:4], width, indent) + "\n")
+		reach := []string{"outside " + r[4], "host " + r[5], "containers " + r[6]}
+		b.WriteString(indent + flow(reach, width-len(indent), indent) + "\n")
+		for _, line := range wrap(r[7], width-len(indent)) {
+			if line != "" {
+				b.WriteString(indent + line + "\n")
+			}
+		}
+	}
+	return b.String()
 }
 
 func indentOf(f Format) string {
@@ -56,8 +81,8 @@ func missingText(missing []string) string {
 }
 
 // portGrid lays out ports, one line for the addresses that a port is published
-// on alike.
-func portGrid(p *foresee.Ports, glyphs glyphs) *grid {
+// on alike. Short, every address of both families is a star.
+func portGrid(p *foresee.Ports, glyphs glyphs, short bool) *grid {
 	g := &grid{head: []string{"container", "mode", "port", "published as", "outside", "host", "containers", "why"}}
 	for i := 0; i < len(p.Ports); {
 		n := i + 1
@@ -65,7 +90,7 @@ func portGrid(p *foresee.Ports, glyphs glyphs) *grid {
 			n++
 		}
 		q := &p.Ports[i]
-		g.add(containerCell(q), q.Mode, fmt.Sprintf("%d/%s", q.ContainerPort, q.Protocol), publishedCell(p.Ports[i:n], glyphs),
+		g.add(containerCell(q), q.Mode, fmt.Sprintf("%d/%s", q.ContainerPort, q.Protocol), publishedCell(p.Ports[i:n], glyphs, short),
 			reachWord(q.Reachable.Outside), reachWord(q.Reachable.Host), reachWord(q.Reachable.Container), whyCell(q))
 		i = n
 	}
@@ -89,7 +114,7 @@ func containerCell(p *foresee.Port) string {
 	return s
 }
 
-func publishedCell(ports []foresee.Port, g glyphs) string {
+func publishedCell(ports []foresee.Port, g glyphs, short bool) string {
 	p := &ports[0]
 	switch {
 	case p.Mode == "host" && p.HostPort != 0 && !p.Published && !p.Asked:
@@ -100,9 +125,12 @@ func publishedCell(ports []foresee.Port, g glyphs) string {
 		return g.none
 	}
 	var at []string
+	on := func(ip string) bool {
+		return slices.ContainsFunc(ports, func(q foresee.Port) bool { return q.HostIP == ip && q.HostPort == p.HostPort })
+	}
 	for _, q := range ports {
 		ip := q.HostIP
-		if ip == "" {
+		if ip == "" || short && (ip == "0.0.0.0" || ip == "::") && on("0.0.0.0") && on("::") {
 			ip = "*"
 		}
 		at = append(at, hostPort(ip, q.HostPort))

@@ -1,8 +1,12 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"dnatrace/correlate/topology"
@@ -15,14 +19,17 @@ func WriteTopology(w io.Writer, m *topology.Map, f Format, o Options) error {
 		encode(out, cleaned(*m, Clean), indentOf(f))
 		return out.result()
 	}
-	t := tree{text: o.text(), g: o.glyphs()}
+	t := tree{text: o.text(), g: o.glyphs(), width: o.Width}
+	if f == markdown {
+		t.width = 0
+	}
 	root := t.root(m)
 	var b strings.Builder
 	if f == markdown {
 		b.WriteString("```text\n")
 	}
 	b.WriteString(root.text + "\n")
-	root.write(&b, "", branches(o.UTF8))
+	root.write(&b, "", branches(o.UTF8), t.width)
 	b.WriteString(missingText(m.Missing))
 	if f == markdown {
 		b.WriteString("```\n")
@@ -31,14 +38,16 @@ func WriteTopology(w io.Writer, m *topology.Map, f Format, o Options) error {
 	return out.result()
 }
 
-// node is a line of a tree and what hangs on it.
+// node is a line of a tree and what hangs on it. Its parts take as many lines as they
+// need.
 type node struct {
-	text string
-	kids []*node
+	text  string
+	parts []string
+	kids  []*node
 }
 
-func (n *node) add(text string) *node {
-	k := &node{text: text}
+func (n *node) add(parts ...string) *node {
+	k := &node{parts: parts}
 	n.kids = append(n.kids, k)
 	return k
 }
@@ -53,21 +62,39 @@ func branches(utf8 bool) lines {
 	return lines{"+- ", "`- ", "|  ", "   "}
 }
 
-func (n *node) write(b *strings.Builder, indent string, l lines) {
+func (n *node) write(b *strings.Builder, indent string, l lines, width int) {
 	for i, k := range n.kids {
 		to, past := l.branch, l.past
 		if i == len(n.kids)-1 {
 			to, past = l.last, l.below
 		}
-		b.WriteString(indent + to + k.text + "\n")
-		k.write(b, indent+past, l)
+		further := l.below // under a line, a branch leads on to what hangs on it
+		if len(k.kids) > 0 {
+			further = l.past
+		}
+		room := 0
+		if width > 0 {
+			room = max(leastLast, width-columns(indent+to+further))
+		}
+		text := strings.ReplaceAll(flow(k.parts, room, ""), "\n", "\n"+indent+past+further)
+		b.WriteString(indent + to + text + "\n")
+		k.write(b, indent+past, l, width)
 	}
 }
 
 // tree words a topology.
 type tree struct {
-	text func(string) string
-	g    glyphs
+	text  func(string) string
+	g     glyphs
+	width int // 0 is unbounded
+}
+
+// clean makes parts that may be shown.
+func (t *tree) clean(parts []string) []string {
+	for i := range parts {
+		parts[i] = t.text(parts[i])
+	}
+	return parts
 }
 
 func (t *tree) root(m *topology.Map) *node {
@@ -88,7 +115,7 @@ func (t *tree) link(n *node, l *topology.Link) {
 	if l.Default {
 		parts = append(parts, "default route")
 	}
-	k := n.add(t.text(flow(parts, 0, "")))
+	k := n.add(t.clean(parts)...)
 	for _, p := range l.Ports {
 		k.add(t.text(p))
 	}
@@ -110,7 +137,7 @@ func (t *tree) network(n *node, w *topology.Network) {
 	if w.MTU != 0 {
 		state = upWord(w.Up, w.Carrier || len(w.Ports) == 0)
 	}
-	k := n.add(t.text(flow([]string{name, kind, strings.Join(w.Addresses, ", "), state}, 0, "")))
+	k := n.add(t.clean([]string{name, kind, strings.Join(w.Addresses, ", "), state})...)
 	for i := range w.Ports {
 		t.port(k, &w.Ports[i])
 	}
@@ -126,8 +153,8 @@ func (t *tree) port(n *node, p *topology.Port) {
 	if p.Veth != "" && !p.Up {
 		parts = append(parts, "veth down")
 	}
-	parts = append(parts, strings.Join(p.Container.Published, ", "))
-	k := n.add(t.text(flow(parts, 0, "")))
+	parts = append(parts, withCommas(folded(p.Container.Published))...)
+	k := n.add(t.clean(parts)...)
 	for _, s := range p.Container.Shares {
 		k.add(t.text("shared with " + s))
 	}
@@ -144,7 +171,7 @@ func (t *tree) group(n *node, title string, list []topology.Container) {
 		if c.Mode == "none" {
 			parts = append(parts, "--network none")
 		}
-		k.add(t.text(flow(parts, 0, "")))
+		k.add(t.clean(parts)...)
 	}
 }
 
@@ -153,6 +180,79 @@ func containerState(c *topology.Container) string {
 		return c.State
 	}
 	return fmt.Sprintf("%s (%s/%s)", c.State, c.Project, c.Service)
+}
+
+// mapping is one that a container publishes, as the topology words it.
+type mapping struct {
+	addr         string // "" for every address of both families
+	port, inside int
+	last         int // of a run of ports that lead to as many; port for one alone
+	proto        string
+}
+
+func (m *mapping) String() string {
+	span := func(first int) string {
+		if m.last == m.port {
+			return strconv.Itoa(first)
+		}
+		return fmt.Sprintf("%d-%d", first, first+m.last-m.port)
+	}
+	at := span(m.port)
+	if m.addr != "" {
+		at = m.addr + ":" + at
+	}
+	return at + " → " + span(m.inside) + "/" + m.proto
+}
+
+// folded puts together what is published on every address of both families, and runs
+// of ports, as docker ps does. What is worded otherwise stays as it is.
+func folded(published []string) (out []string) {
+	var all []mapping
+	for _, s := range published {
+		m := publishedForm.FindStringSubmatch(s)
+		if m == nil {
+			return published
+		}
+		port, _ := strconv.Atoi(m[2])
+		inside, _ := strconv.Atoi(m[3])
+		all = append(all, mapping{m[1], port, inside, port, m[4]})
+	}
+	has := func(m mapping, addr string) bool { m.addr = addr; return slices.Contains(all, m) }
+	var kept []mapping
+	for _, m := range all {
+		switch {
+		case m.addr == "[::]" && has(m, "0.0.0.0"):
+			continue
+		case m.addr == "0.0.0.0" && has(m, "[::]"):
+			m.addr = ""
+		}
+		kept = append(kept, m)
+	}
+	slices.SortStableFunc(kept, func(a, b mapping) int {
+		return cmp.Or(strings.Compare(a.addr, b.addr), strings.Compare(a.proto, b.proto), a.port-b.port)
+	})
+	for i := 0; i < len(kept); i++ {
+		m := kept[i]
+		for i+1 < len(kept) && kept[i+1].addr == m.addr && kept[i+1].proto == m.proto && kept[i+1].port == m.last+1 && kept[i+1].inside-m.inside == kept[i+1].port-m.port {
+			i++
+			m.last++
+		}
+		out = append(out, m.String())
+	}
+	return out
+}
+
+var publishedForm = regexp.MustCompile(`^(.+):(\d+) → (\d+)/(\w+)$`)
+
+// withCommas puts commas behind all but the last.
+func withCommas(all []string) (out []string) {
+	for i, s := range all {
+		if i < len(all)-1 {
+			s += ","
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func upWord(up, carrier bool) string {
