@@ -22,6 +22,8 @@ type lookFlags struct {
 	engineFlags
 	from   []string
 	format lookFormat
+
+	needsEngine bool // without one it ends in an error, which says why
 }
 
 func (f *lookFlags) add(c *cobra.Command) {
@@ -113,13 +115,16 @@ func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) 
 		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))
 	}
 	s.Read(records)
-	a.without(s)
+	a.without(s, f.needsEngine)
 	return nil
 }
 
-// without says what could not be read.
-func (a *app) without(s *correlate.State) {
+// without says what could not be read, but for what an error will say.
+func (a *app) without(s *correlate.State, engineIsError bool) {
 	for _, source := range []string{capture.OriginEngine, capture.OriginHost, capture.OriginRules} {
+		if source == capture.OriginEngine && engineIsError {
+			continue
+		}
 		if st := s.Source(source); st.State != capture.SourceOK && st.State != "" {
 			fmt.Fprintf(a.err, "without %s: %s\n", source, render.Clean(st.Why))
 		}

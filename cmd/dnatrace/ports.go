@@ -8,7 +8,7 @@ import (
 )
 
 func (a *app) portsCommand() *cobra.Command {
-	var f lookFlags
+	f := lookFlags{needsEngine: true}
 	c := &cobra.Command{
 		Use:   "ports [--from FILE|FOLDER]…",
 		Short: "List every container's exposed and published ports, and from where each can be reached",

@@ -93,7 +93,7 @@ func (a *app) lookThere(ctx context.Context, r *reached, f *engineFlags, s *corr
 		}
 		s.Read(b.Records)
 	}
-	a.without(s)
+	a.without(s, false)
 	return nil
 }
 

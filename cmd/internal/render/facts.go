@@ -90,6 +90,9 @@ func proof(i *correlate.Incident) string {
 			said = append(said, fmt.Sprintf("%d more in -o json", len(i.Evidence)-n))
 			break
 		}
+		if r := i.Rule; r != nil && r.Text != "" {
+			e.Text = strings.TrimSuffix(e.Text, ": "+r.Text) // it stands above
+		}
 		said = append(said, withSource(e))
 	}
 	return strings.TrimPrefix(strings.TrimSuffix(string(i.Proof)+": "+strings.Join(said, "; "), ": "), ": ")

@@ -12,6 +12,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"dnatrace/correlate"
+	"dnatrace/decode/programs"
 )
 
 // gap separates the columns of the ladder.
@@ -111,7 +112,7 @@ func happened(h *correlate.Hop) string {
 	case h.Kind == correlate.HopDelivered || h.Kind == correlate.HopAnswered || h.Kind == correlate.HopRefused:
 		return h.Detail + ", " + string(h.Kind)
 	}
-	return string(h.Kind) + ": " + h.Detail
+	return string(h.Kind) + ": " + ruleOwner(h.Detail)
 }
 
 func address(h *correlate.Hop, g glyphs) string {
@@ -124,6 +125,15 @@ func address(h *correlate.Hop, g glyphs) string {
 		return g.from + " " + h.Before
 	}
 	return g.to + " " + h.Before
+}
+
+// ruleOwner names the owner of a rule in front of its text as the rest of the output
+// does.
+func ruleOwner(detail string) string {
+	if text, ok := strings.CutPrefix(detail, string(programs.User)+": "); ok {
+		return "yours: " + text
+	}
+	return detail
 }
 
 // ending is the index of the hop where the request ended; -1 if it did not.
