@@ -142,6 +142,11 @@ func (a *app) printer(f outputFlags) render.Printer {
 	if f.summary {
 		look.Worst = mostInSummary
 	}
+	if f.byWords != "" {
+		if p, err := render.NewTemplate(a.out, f.byWords); err == nil { // it was read before
+			return render.Select(p, f.selected)
+		}
+	}
 	return render.Select(render.New(a.out, render.Format(f.format), look), f.selected)
 }
 

@@ -22,6 +22,7 @@ const defaultSnap = 256
 // outputFlags say how results are shown and what is expected of them.
 type outputFlags struct {
 	format  formatFlag
+	byWords string // a template; "" for none
 	numeric bool
 	summary bool
 	expect  expectation
@@ -31,11 +32,12 @@ type outputFlags struct {
 
 func (f *outputFlags) add(c *cobra.Command) {
 	f.format = formatFlag(render.FormatTable)
-	c.Flags().VarP(&f.format, "output", "o", "how to print the result")
+	c.Flags().VarP(&f.format, "output", "o", "how to print the result; junit, tap and github are for what runs tests, too")
 	c.Flags().BoolVarP(&f.numeric, "numeric", "n", false, "addresses instead of container names, where both are known")
 }
 
 func (f *outputFlags) addJudgement(c *cobra.Command) {
+	c.Flags().StringVar(&f.byWords, "format", "", "print each request by a template of Go's, such as '{{.Client}} {{.Verdict}} {{.Why}}'")
 	c.Flags().Var(&f.expect, "expect", "exit 0 if this is the verdict of the run, else 1")
 	c.Flags().BoolVar(&f.summary, "summary", false, "with -o json: only the worst 100 requests")
 	f.selectionFlags.add(c)
@@ -43,8 +45,16 @@ func (f *outputFlags) addJudgement(c *cobra.Command) {
 
 // choose settles which requests are printed.
 func (f *outputFlags) choose(c *cobra.Command) (err error) {
-	f.selected, err = f.selection(c)
-	return err
+	if f.selected, err = f.selection(c); err != nil || f.byWords == "" {
+		return err
+	}
+	if c.Flags().Changed("output") {
+		return usagef(c, "-o and --format: choose one")
+	}
+	if _, err = render.ParseTemplate(f.byWords); err != nil {
+		return usagef(c, "--format: %v", err)
+	}
+	return nil
 }
 
 // captureFlags say what of a live host is watched, and for how long.
@@ -118,7 +128,7 @@ func (f *formatFlag) String() string { return string(*f) }
 func (*formatFlag) Type() string     { return "table|json|jsonl|markdown" }
 
 func (f *formatFlag) Set(s string) error {
-	v, err := render.ParseFormat(s)
+	v, err := render.ParseRunFormat(s)
 	*f = formatFlag(v)
 	return err
 }

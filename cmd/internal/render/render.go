@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"dnatrace/correlate"
@@ -43,11 +44,24 @@ const (
 
 // ParseFormat reads the value of -o.
 func ParseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case FormatTable, FormatJSON, FormatJSONL, FormatMarkdown:
+	f := Format(s)
+	if slices.Contains([]Format{FormatTable, FormatJSON, FormatJSONL, FormatMarkdown}, f) {
 		return f, nil
 	}
 	return "", fmt.Errorf("parse output format: %q is none of table, json, jsonl, markdown", s)
+}
+
+// ParseRunFormat is ParseFormat for runs that judge requests, which have those for what
+// runs tests too.
+func ParseRunFormat(s string) (Format, error) {
+	if f := Format(s); isCaseFormat(f) {
+		return f, nil
+	}
+	f, err := ParseFormat(s)
+	if err != nil {
+		err = fmt.Errorf("%w, junit, tap, github", err)
+	}
+	return f, err
 }
 
 // Options say what the reader's side can show. The zero value suits a file:
@@ -76,6 +90,9 @@ type Options struct {
 // New returns the Printer of a format, writing to w.
 func New(w io.Writer, f Format, o Options) Printer {
 	out := &output{w: w}
+	if p := newCases(out, f); p != nil {
+		return p
+	}
 	switch f {
 	case FormatJSON:
 		return &jsonPrinter{out: out, held: newSpool(o.Overflow), worst: o.Worst}
@@ -83,7 +100,7 @@ func New(w io.Writer, f Format, o Options) Printer {
 		return &jsonlPrinter{out: out}
 	case FormatMarkdown:
 		return &markdownPrinter{out: out, kinds: map[kind]*tally{}}
-	case FormatTable:
+	case FormatTable, FormatJUnit, FormatTAP, FormatGitHub:
 	}
 	return newTable(out, o)
 }
