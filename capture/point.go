@@ -18,6 +18,7 @@ type Point struct {
 	Counting  bool   `json:"counting,omitempty"`  // losses at this point are counted; false for foreign captures
 	Since     int64  `json:"since,omitempty"`     // Unix ns: watched from here on; 0 from the start
 	Until     int64  `json:"until,omitempty"`     // Unix ns: watched up to here; 0 to the end. It is announced once more when that is known
+	Gone      int64  `json:"gone,omitempty"`      // Unix ns: seen to be gone, with all that would pass it; 0 while it is there. It is announced once more then
 	Container string `json:"container,omitempty"` // container whose traffic passes here; "" if not known when the point appeared
 }
 

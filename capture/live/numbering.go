@@ -36,8 +36,11 @@ func (n *numbering) announce(r *capture.Record) {
 	if n.dense == nil {
 		n.dense = map[uint16]uint16{}
 	}
-	id := uint16(len(n.dense))
-	n.dense[p.ID] = id
+	id, again := n.dense[p.ID]
+	if !again {
+		id = uint16(len(n.dense))
+		n.dense[p.ID] = id
+	}
 	if id == p.ID {
 		return
 	}

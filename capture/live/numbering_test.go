@@ -41,3 +41,17 @@ func TestPointsAreNumberedInTheOrderTheyAreAnnounced(t *testing.T) {
 		t.Errorf("packets of eth0, docker0 and web:eth0 are at %d, %d, %d; want 0, 2, 1", p[0].Point, p[1].Point, p[2].Point)
 	}
 }
+
+func TestAPointThatIsGoneKeepsItsNumber(t *testing.T) {
+	var n numbering
+	gone := func(id uint16, name string) capture.Record {
+		return record(2, capture.OriginPackets, capture.KindPoint, "", capture.Point{ID: id, Name: name, Gone: 2})
+	}
+	b := capture.Batch{Records: []capture.Record{announced(0, "eth0"), announced(2, "web:eth0"), gone(2, "web:eth0"), announced(1, "docker0"), gone(1, "docker0")}}
+	n.renumber(&b)
+	for i, want := range []uint16{0, 1, 1, 2, 2} {
+		if p := pointOf(t, b.Records[i]); p.ID != want {
+			t.Errorf("announcement %d, %s, is point %d; want %d", i, p.Name, p.ID, want)
+		}
+	}
+}

@@ -29,7 +29,8 @@ type entry struct {
 	iface
 	id     uint16
 	wanted bool
-	missed int // refreshes since it went
+	missed int           // refreshes since it went
+	point  capture.Point // valid iff wanted
 }
 
 // keepGone is for how many refreshes an interface is remembered after it went:
@@ -66,7 +67,7 @@ func (t *table) add(f iface) (*entry, capture.Point, error) {
 		if p, err = t.cfg.Points.Add(t.point(f)); err != nil {
 			return nil, p, err
 		}
-		e.id = p.ID
+		e.id, e.point = p.ID, p
 	}
 	t.entries[f.index] = e
 	t.hot[uint32(f.index)%uint32(len(t.hot))] = e
@@ -111,12 +112,16 @@ func (t *table) points() []capture.Point {
 	return append([]capture.Point(nil), t.current...)
 }
 
-// refresh looks for interfaces that are new, renamed or gone, and calls found
-// for those that make a new point. One ioctl an interface, and some for the
-// indexes the next ones will have.
-func (t *table) refresh(fd int, found func(iface) error) error {
+// refresh looks for interfaces that are new, renamed or gone, calls found for those
+// that make a new point, and gone for those that had one. One ioctl an interface,
+// and some for the indexes the next ones will have.
+func (t *table) refresh(fd int, found func(iface) error, gone func(capture.Point)) error {
 	for index, e := range t.entries {
-		switch name := nameOf(fd, index); {
+		name := nameOf(fd, index)
+		if name != e.name && !e.gone && e.wanted {
+			gone(e.point)
+		}
+		switch {
 		case name == "":
 			t.forget(e)
 		case name != "" && (e.gone || name != e.name):
@@ -178,6 +183,23 @@ func (t *table) unwanted() []int32 {
 		}
 	}
 	return list
+}
+
+// left are the records about all points of a ring that was closed.
+func (t *table) left(time int64) []capture.Record {
+	var out []capture.Record
+	for _, e := range t.entries {
+		if e.wanted && !e.gone {
+			out = append(out, goneRecord(e.point, time))
+		}
+	}
+	return out
+}
+
+// goneRecord announces once more a point that is gone.
+func goneRecord(p capture.Point, time int64) capture.Record {
+	p.Gone = time
+	return pointRecord(p, time)
 }
 
 func pointRecord(p capture.Point, time int64) capture.Record {

@@ -181,7 +181,7 @@ func (rd *reader) follow(now int64) error {
 		return nil
 	}
 	rd.refreshed = now
-	var fresh []capture.Record
+	var fresh, gone []capture.Record
 	changed := false
 	err := rd.control(func(fd int) error {
 		err := rd.table.refresh(fd, func(f iface) error {
@@ -191,7 +191,7 @@ func (rd *reader) follow(now int64) error {
 				fresh = append(fresh, pointRecord(p, rd.until))
 			}
 			return err
-		})
+		}, func(p capture.Point) { gone = append(gone, goneRecord(p, rd.until)) })
 		if err != nil || !changed {
 			return err
 		}
@@ -200,7 +200,7 @@ func (rd *reader) follow(now int64) error {
 	if err != nil {
 		return err
 	}
-	return rd.tell(fresh)
+	return rd.tell(append(fresh, gone...))
 }
 
 // finish reports the last losses and everything else still untold.
@@ -208,5 +208,16 @@ func (rd *reader) finish() error {
 	if err := rd.count(); err != nil {
 		return err
 	}
-	return rd.tell(rd.losses)
+	if err := rd.tell(rd.losses); err != nil || !rd.left() {
+		return err
+	}
+	return rd.tell(rd.table.left(rd.until))
+}
+
+// left reports whether the ring was closed: its namespace is watched no more, and
+// the stream of the others goes on.
+func (r *Ring) left() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closing
 }

@@ -42,11 +42,12 @@ type Ring struct {
 
 	packets, lost atomic.Uint64
 
-	mu     sync.Mutex // guards what follows
-	filter []bpf.RawInstruction
-	hidden []int32 // interfaces the filter leaves out
-	state  state
-	cancel context.CancelFunc // valid iff state is running
+	mu      sync.Mutex // guards what follows
+	filter  []bpf.RawInstruction
+	hidden  []int32 // interfaces the filter leaves out
+	state   state
+	cancel  context.CancelFunc // valid iff state is running
+	closing bool               // Close was called while it ran
 }
 
 type state uint8
@@ -223,6 +224,7 @@ func (r *Ring) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == running {
+		r.closing = true
 		r.cancel()
 		return nil
 	}

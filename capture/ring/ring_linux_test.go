@@ -2,7 +2,9 @@ package ring
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,7 +167,7 @@ func TestAnInterfaceThatComesAndIsRenamedMakesAPointEachTime(t *testing.T) {
 		case step == 1 && len(w.packets) > 0:
 			step++
 			host.do(func() { must(t, netlink.LinkSetName(host.link("tmp0"), "eth7")) })
-		case step == 2 && w.points[len(w.points)-1].Name == "eth7":
+		case step == 2 && slices.ContainsFunc(w.points, func(p capture.Point) bool { return p.Name == "eth7" }):
 			step++
 			send(t, s, "198.51.100.2:9", 1)
 		case step == 3 && strings.HasPrefix(w.sightings()[len(w.packets)-1], "eth7"):
@@ -174,12 +176,62 @@ func TestAnInterfaceThatComesAndIsRenamedMakesAPointEachTime(t *testing.T) {
 	})
 	var names []string
 	for _, p := range w.points {
+		if p.Gone != 0 {
+			p.Name += " is gone"
+		}
 		names = append(names, p.Name)
 	}
-	if diff := cmp.Diff([]string{"lo", "tmp0", "eth7"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"lo", "tmp0", "eth7", "tmp0 is gone"}, names); diff != "" {
 		t.Error(diff)
 	}
 	if s := w.sightings(); !strings.HasPrefix(s[0], "tmp0") || !strings.HasPrefix(s[len(s)-1], "eth7") {
 		t.Errorf("sightings %v", s)
+	}
+}
+
+func TestAnInterfaceThatIsGoneIsAnnouncedOnceMore(t *testing.T) {
+	_, host, inner := dockerHost(t)
+	host.veth("veth1", inner, "eth1")
+	r := host.open(Config{})
+	removed := false
+	w := watch(t, r, func(w *watched) bool {
+		if !removed {
+			removed = true
+			host.do(func() { must(t, netlink.LinkDel(host.link("veth1"))) })
+		}
+		return slices.ContainsFunc(w.points, func(p capture.Point) bool { return p.Gone != 0 })
+	})
+	last := w.points[len(w.points)-1]
+	first := w.points[slices.IndexFunc(w.points, func(p capture.Point) bool { return p.Name == "veth1" })]
+	if first.Gone = last.Gone; first != last || last.Gone == 0 {
+		t.Errorf("announced last: %+v; want %+v, gone", last, first)
+	}
+}
+
+func TestThePointsOfAClosedRingAreGoneAndThoseOfAnEndedOneAreNot(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		closed bool
+	}{{"its namespace is watched no more", true}, {"the run is over", false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, inner := dockerHost(t)
+			r := inner.open(Config{Netns: "web", Prefix: "web:"})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w := collect(t, ctx, r, func(*watched) {
+				if tc.closed {
+					must(t, r.Close())
+				} else {
+					cancel()
+				}
+			})
+			gone := map[string]bool{}
+			for _, p := range w.points {
+				gone[p.Name] = gone[p.Name] || p.Gone != 0
+			}
+			if want := map[string]bool{"web:lo": tc.closed, "web:eth0": tc.closed}; !maps.Equal(gone, want) {
+				t.Errorf("gone: %v, want %v", gone, want)
+			}
+		})
 	}
 }

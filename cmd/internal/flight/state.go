@@ -37,6 +37,9 @@ type point struct {
 	record capture.Record
 }
 
+// ended is when it ended (Unix ns), by what is known; 0 if it has not.
+func (p *point) ended() int64 { return max(p.Until, p.Gone) }
+
 // sampled is the last sample of a namespace in full, and the counters of the last
 // one that found nothing else changed.
 type sampled struct {
@@ -97,14 +100,14 @@ func (s *state) point(r capture.Record) {
 	} else if int(p.ID) == len(s.points) {
 		s.points = append(s.points, p)
 	}
-	if p.Until != 0 {
+	if p.ended() != 0 {
 		s.forget(p.Netns)
 	}
 }
 
 // forget lets go of a namespace that is not watched any more.
 func (s *state) forget(netns string) {
-	if netns == capture.HostNetns || slices.ContainsFunc(s.points, func(p point) bool { return p.Netns == netns && p.Until == 0 }) {
+	if netns == capture.HostNetns || slices.ContainsFunc(s.points, func(p point) bool { return p.Netns == netns && p.ended() == 0 }) {
 		return
 	}
 	delete(s.samples, netns)
@@ -196,9 +199,16 @@ func (s *state) head(at int64) (records []capture.Record, numbers []uint16) {
 	held = append(append(held, points...), s.entries.records(at)...)
 	for i := range held {
 		held[i].Time = min(max(held[i].Time, at-oldest), at)
+		if i > 0 && isPoint(&held[i]) && isPoint(&held[i-1]) {
+			held[i].Time = max(held[i].Time, held[i-1].Time) // numbers ascend, whenever each was found
+		}
 	}
 	slices.SortStableFunc(held, func(a, b capture.Record) int { return int(a.Time/1000 - b.Time/1000) })
 	return append(s.beginning(at, held), held...), numbers
+}
+
+func isPoint(r *capture.Record) bool {
+	return r.Origin == capture.OriginPackets && r.Kind == capture.KindPoint
 }
 
 // beginning is the start, which comes first, as of then.
@@ -244,7 +254,7 @@ func (s *state) heldRules() (out []capture.Record) {
 func (s *state) heldPoints(at int64) (out []capture.Record, numbers []uint16) {
 	numbers = make([]uint16, len(s.points))
 	for i, p := range s.points {
-		if p.Until != 0 && p.Until+late < at {
+		if end := p.ended(); end != 0 && end+late < at {
 			numbers[i] = gone
 			s.points[i].record.Data = nil // it is not told of again
 			continue
