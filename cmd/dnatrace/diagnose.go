@@ -131,6 +131,7 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 	defer cancel()
 	o := pipeline.Options{Options: judge.Options{Targets: f.targets, Window: time.Duration(f.window), Memory: liveRequests}, MaxRequests: f.count, Record: s.record}
 	f.tell(&o, p)
+	changed(&o, f.targets, p)
 	o.OnTrouble = s.unwritten(a)
 	if len(f.command) > 0 {
 		out := a.err

@@ -30,6 +30,7 @@ func (a *app) watchLines(ctx context.Context, f *watchFlags, w *watcher, src sou
 	o.OnFlood = func(r *correlate.FloodReport) { flood(r); p.Flood(r) }
 	o.OnStart = func(d *correlate.Document) { start(d); p.Start(d) }
 	o.OnTime = l.time
+	changed(&o, f.targets, p)
 	if l.format == render.FormatJSONL || l.format == render.FormatMarkdown {
 		o.OnPlain = nil // each request is written
 	}

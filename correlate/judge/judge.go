@@ -28,6 +28,7 @@ type Options struct {
 	Keep       int                          // incidents listed in the document, the worst; negative: all
 	OnIncident func(*correlate.Incident)    // called for each judgement as soon as it stands; may be nil
 	OnPlain    func(correlate.Plain) bool   // as correlate.Config has it; may be nil
+	OnEvent    func(decode.Event)           // called for what each record says, as it comes; may be nil
 	OnFlood    func(*correlate.FloodReport) // called once for each flood, when it is known to be one; may be nil
 	Updates    bool                         // OnIncident is called for mere changes of an incident's numbers, too
 	Memory     int                          // bytes that requests may take; zero: correlate.DefaultMemory
@@ -112,6 +113,9 @@ func (j *Judge) Take(it Item) {
 			j.wanted.learn(&s.Snapshot)
 		}
 		j.order.Event(e)
+		if j.options.OnEvent != nil {
+			j.options.OnEvent(e)
+		}
 	}
 	for _, s := range it.skipped {
 		j.tracker.Skip(s.origin, s.err)

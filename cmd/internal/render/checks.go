@@ -36,6 +36,9 @@ type cases struct {
 func (*cases) Start(*correlate.Document)    {}
 func (*cases) Flood(*correlate.FloodReport) {}
 
+// Changed does nothing.
+func (*cases) Changed(time.Time, string) {}
+
 func (p *cases) Incident(i *correlate.Incident) {
 	if _, ok := p.last[i.ID]; !ok {
 		if len(p.order) >= mostCases {

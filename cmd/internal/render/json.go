@@ -30,6 +30,8 @@ func (*jsonPrinter) Start(*correlate.Document) {}
 // Flood does nothing: the document tells of it.
 func (*jsonPrinter) Flood(*correlate.FloodReport) {}
 
+func (*jsonPrinter) Changed(time.Time, string) {}
+
 // Incident holds a request. What is not judged again is final when the document
 // is written.
 func (p *jsonPrinter) Incident(i *correlate.Incident) {
@@ -205,6 +207,8 @@ type endLine struct {
 
 // Flood does nothing: the last line tells of it.
 func (*jsonlPrinter) Flood(*correlate.FloodReport) {}
+
+func (*jsonlPrinter) Changed(time.Time, string) {}
 
 func (p *jsonlPrinter) Start(d *correlate.Document) {
 	encode(p.out, cleaned(startLine{"start", d.Schema, d.Target, d.Recording}, Clean), "")

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"dnatrace/correlate"
 )
@@ -19,6 +20,8 @@ func (*markdownPrinter) Start(*correlate.Document) {}
 
 // Flood does nothing: End tells of it.
 func (*markdownPrinter) Flood(*correlate.FloodReport) {}
+
+func (*markdownPrinter) Changed(time.Time, string) {}
 
 func (p *markdownPrinter) Incident(raw *correlate.Incident) {
 	i := Cleaned(*raw)

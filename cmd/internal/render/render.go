@@ -28,6 +28,9 @@ type Printer interface {
 	Start(*correlate.Document)
 	Incident(*correlate.Incident)
 	Flood(*correlate.FloodReport)
+	// Changed tells, between requests, of a change of the host's that may explain
+	// them. Formats that programs read leave it out.
+	Changed(at time.Time, what string)
 	End(*correlate.Document) error
 }
 

@@ -186,6 +186,9 @@ type Worst struct {
 // Flood does nothing.
 func (*Worst) Flood(*correlate.FloodReport) {}
 
+// Changed does nothing.
+func (*Worst) Changed(time.Time, string) {}
+
 // Start does nothing.
 func (*Worst) Start(*correlate.Document) {}
 

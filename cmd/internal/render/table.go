@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"dnatrace/correlate"
 )
@@ -53,6 +54,16 @@ func (t *table) Flood(f *correlate.FloodReport) {
 		line += " since " + at
 	}
 	t.out.write([]byte(line + ": told as one, at the end\n"))
+	t.said = true
+}
+
+// Changed is a line between requests.
+func (t *table) Changed(at time.Time, what string) {
+	line := t.g.dot + " " + t.text(what)
+	if clock := t.clock(at); clock != "" {
+		line = t.g.dot + " " + clock + "  " + t.text(what)
+	}
+	t.out.write([]byte(t.paint.dim(line) + "\n"))
 	t.said = true
 }
 

@@ -86,20 +86,13 @@ type Sighting struct {
 // Happening is something that happened on the host.
 type Happening struct {
 	Time  time.Time
-	Lane  string // one of the Lane constants
+	Lane  string // LaneRequests, or one of changes' lanes
 	Where string // a container, a namespace, a ring; "" for the host
 	Text  string
 }
 
-// Lanes of the timeline.
-const (
-	LaneRequests = "requests"
-	LaneEngine   = "engine"
-	LaneRules    = "rules"
-	LaneHost     = "host"
-	LaneSockets  = "sockets"
-	LaneCapture  = "capture"
-)
+// LaneRequests is the lane of the timeline that requests are in.
+const LaneRequests = "requests"
 
 // Mapping is one container concerned and how it is published.
 type Mapping struct {

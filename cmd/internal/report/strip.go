@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"time"
+
+	"dnatrace/cmd/internal/changes"
 )
 
 // Measures of the strip that shows when things happened.
@@ -33,7 +35,7 @@ type mark struct {
 	Title string
 }
 
-var laneOrder = []string{LaneRequests, LaneEngine, LaneRules, LaneHost, LaneSockets, LaneCapture}
+var laneOrder = []string{LaneRequests, changes.LaneEngine, changes.LaneRules, changes.LaneHost, changes.LaneSockets, changes.LaneCapture}
 
 func stripOf(all []Happening) (s strip, ok bool) {
 	if len(all) < 2 {

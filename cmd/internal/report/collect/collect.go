@@ -31,12 +31,12 @@ func Run(ctx context.Context, src capture.Source, d *correlate.Document) (report
 
 // collector takes the batches of one stream.
 type collector struct {
-	decoder *decode.Decoder
-	batch   decode.Batch
-	flights flights
-	diary   diary
-	world   world
-	found   report.Findings
+	decoder  *decode.Decoder
+	batch    decode.Batch
+	flights  flights
+	timeline timeline
+	world    world
+	found    report.Findings
 }
 
 func newCollector(d *correlate.Document) *collector {
@@ -48,7 +48,7 @@ func newCollector(d *correlate.Document) *collector {
 	if len(c.found.Cases) > 0 {
 		first = &c.found.Cases[0].Incident
 	}
-	c.diary.init(first)
+	c.timeline.init(first)
 	c.world.init(d, first, &c.flights)
 	return c
 }
@@ -83,7 +83,7 @@ func (c *collector) event(e decode.Event) {
 	case *decode.End:
 		c.found.Cut = false
 	}
-	c.diary.event(e)
+	c.timeline.log.Event(e)
 	c.world.event(e)
 }
 
@@ -99,7 +99,7 @@ func (c *collector) filter(words []string) {
 func (c *collector) findings() report.Findings {
 	f := c.found
 	c.flights.finish(f.Cases)
-	f.Timeline, f.Omitted = c.diary.timeline(f.Cases)
+	f.Timeline, f.Omitted = c.timeline.finish(f.Cases)
 	c.world.findings(&f)
 	f.Cut = f.Cut && c.world.own
 	return f

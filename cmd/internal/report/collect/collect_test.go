@@ -196,27 +196,10 @@ func TestOnlyRulesConcernedAreShown(t *testing.T) {
 		"-A INPUT -p tcp --dport 8080 -j ACCEPT":                 "",
 		"tcp dport 80 drop":                                      "names dport 80",
 	} {
-		if got := naming(text, names); got != want {
+		if got := saidOf(text, names); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
-}
-
-func TestPrintedRulesAreRead(t *testing.T) {
-	nft := "table inet site { # handle 1\n\tchain forward { # handle 2\n\t\ttype filter hook forward priority filter; policy accept;\n\t\ttcp dport 80 counter packets 1 bytes 2 drop # handle 3\n\t}\n}\n"
-	got := textRules("nft-text", []byte(nft))
-	want := []report.Rule{{Table: "inet site", Chain: "forward", Text: "type filter hook forward priority filter; policy accept;", Backend: "nft"}, {Table: "inet site", Chain: "forward", Text: "tcp dport 80 drop", Backend: "nft"}}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
-}
-
-func FuzzPrintedRules(f *testing.F) {
-	f.Add("*filter\n-A FORWARD -j DROP\n", "table ip x {\nchain y {\n}\n}")
-	f.Fuzz(func(t *testing.T, saved, listed string) {
-		textRules("iptables-save", []byte(saved))
-		textRules("nft-text", []byte(listed))
-	})
 }
 
 func TestEveryFixtureIsCollected(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dnatrace/capture/engine"
+	"dnatrace/cmd/internal/changes"
 	"dnatrace/cmd/internal/report"
 )
 
@@ -25,9 +26,9 @@ func (w *world) mappings() []report.Mapping {
 		for _, e := range c.Endpoints {
 			m.Networks = append(m.Networks, strings.TrimSpace(e.Network+" "+addrText(e.IPv4)+" "+addrText(e.IPv6)))
 		}
-		m.Published = published(c.Mappings)
+		m.Published = changes.Published(c.Mappings)
 		if len(m.Published) == 0 {
-			for _, p := range published(c.Bindings) {
+			for _, p := range changes.Published(c.Bindings) {
 				m.Published = append(m.Published, p+" (asked for, not in force)")
 			}
 		}
@@ -94,32 +95,6 @@ func (w *world) mode(c *engine.Container) string {
 	return c.Mode
 }
 
-// published writes mappings as docker ps does.
-func published(all []engine.Binding) []string {
-	var out []string
-	for _, b := range all {
-		out = append(out, fmt.Sprintf("%s → %d/%s", hostEnd(b), b.Container, b.Proto))
-	}
-	return out
-}
-
-func hostEnd(b engine.Binding) string {
-	port := fmt.Sprint(b.HostPort)
-	if b.HostEnd > b.HostPort {
-		port += fmt.Sprintf("-%d", b.HostEnd)
-	}
-	if b.HostPort == 0 {
-		port = "any"
-	}
-	switch {
-	case !b.HostIP.IsValid():
-		return "*:" + port
-	case b.HostIP.Is6():
-		return "[" + b.HostIP.String() + "]:" + port
-	}
-	return b.HostIP.String() + ":" + port
-}
-
 // runCommand is how a container with the same network settings is started. Its
 // words are quoted where a shell would read more into them.
 func runCommand(c *engine.Container) string {
@@ -131,7 +106,7 @@ func runCommand(c *engine.Container) string {
 	for _, b := range c.Bindings {
 		p := fmt.Sprintf("%d", b.Container)
 		if b.HostPort != 0 {
-			p = strings.TrimPrefix(strings.TrimPrefix(hostEnd(b), "*:"), "0.0.0.0:") + ":" + p
+			p = strings.TrimPrefix(strings.TrimPrefix(changes.HostEnd(b), "*:"), "0.0.0.0:") + ":" + p
 		}
 		if b.Proto != "tcp" {
 			p += "/" + b.Proto

@@ -9,6 +9,7 @@ import (
 
 	"dnatrace/capture"
 	"dnatrace/capture/host"
+	"dnatrace/cmd/internal/changes"
 	"dnatrace/cmd/internal/report"
 )
 
@@ -70,7 +71,7 @@ func (w *world) routed(netns string, src, dst netip.Addr) string {
 	r, ok := a.Get()
 	switch {
 	case ok && r.Dst.IsValid():
-		return routeText(n.State(), &r)
+		return changes.RouteText(n.State(), &r)
 	case ok: // a rule says no
 		return r.Type
 	case a.None():
@@ -113,7 +114,7 @@ func (w *world) settings() []report.State {
 		return nil
 	}
 	if s := w.hosts[capture.HostNetns]; s != nil {
-		for _, line := range settingLines(s) {
+		for _, line := range changes.SettingLines(s) {
 			if w.onTheWay(line) {
 				out = append(out, report.State{Netns: capture.HostNetns, What: "setting", Text: line})
 			}
@@ -153,7 +154,7 @@ func (w *world) listeners(netns string, s *host.State) []report.State {
 		if strings.TrimSuffix(k.Proto, "6") != w.about.Protocol || netns == capture.HostNetns && k.Local.Port() != asked.Port() || len(out) == most {
 			continue
 		}
-		out = append(out, report.State{Netns: netns, What: "listener", Text: socketText(k)})
+		out = append(out, report.State{Netns: netns, What: "listener", Text: changes.SocketText(k)})
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"dnatrace/capture/engine"
 	"dnatrace/capture/rules"
+	"dnatrace/cmd/internal/changes"
 	"dnatrace/cmd/internal/report"
 	"dnatrace/correlate/ruleset"
 	"dnatrace/decode"
@@ -23,12 +24,12 @@ const maxRules = 60
 func (w *world) ruleList() []report.Rule {
 	var out []report.Rule
 	for _, k := range w.ruleKeys() {
-		switch k.backend {
+		switch k.Backend {
 		case "nft":
 			out = append(out, w.fromSet(k)...)
 		case rules.Legacy, rules.Legacy6, "ipset", "ipset-text":
 		default:
-			if n := w.rules[ruleKey{k.netns, "nft", ""}]; n == nil || len(n.Data) == 0 || strings.Contains(k.backend, "legacy") {
+			if n := w.rules[changes.RuleKey{Netns: k.Netns, Backend: "nft"}]; n == nil || len(n.Data) == 0 || strings.Contains(k.Backend, "legacy") {
 				out = append(out, w.fromText(k)...)
 			}
 		}
@@ -48,9 +49,9 @@ func relevance(r *report.Rule) int {
 	return 2
 }
 
-func (w *world) ruleKeys() []ruleKey {
-	return slices.SortedFunc(maps.Keys(w.rules), func(a, b ruleKey) int {
-		return cmp.Or(cmp.Compare(a.netns, b.netns), cmp.Compare(a.backend, b.backend), cmp.Compare(a.table, b.table))
+func (w *world) ruleKeys() []changes.RuleKey {
+	return slices.SortedFunc(maps.Keys(w.rules), func(a, b changes.RuleKey) int {
+		return cmp.Or(cmp.Compare(a.Netns, b.Netns), cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Table, b.Table))
 	})
 }
 
@@ -71,27 +72,27 @@ func (w *world) deciding(out []report.Rule) []report.Rule {
 }
 
 // fromSet lists the rules of an nf_tables ruleset that are concerned.
-func (w *world) fromSet(k ruleKey) []report.Rule {
+func (w *world) fromSet(k changes.RuleKey) []report.Rule {
 	e := w.rules[k]
 	if len(e.Data) == 0 {
 		return nil
 	}
-	set := setOf(e, w.rules[ruleKey{k.netns, "ipset", ""}])
+	set := changes.SetOf(e, w.rules[changes.RuleKey{Netns: k.Netns, Backend: "ipset"}])
 	names := w.names()
 	var out []report.Rule
 	for _, r := range set.Rules() {
-		why := w.passed(k.netns, &r)
+		why := w.passed(k.Netns, &r)
 		if why == "" {
-			why = naming(r.Text, names)
+			why = saidOf(r.Text, names)
 		}
 		if why == "" && w.isDeciding(&r) {
 			why = "decided"
 		}
 		if why != "" {
-			out = append(out, toRule(k.netns, r, why))
+			out = append(out, toRule(k.Netns, r, why))
 		}
 	}
-	return append(out, w.policies(k.netns, set)...)
+	return append(out, w.policies(k.Netns, set)...)
 }
 
 func (w *world) isDeciding(r *ruleset.Rule) bool {
@@ -131,18 +132,17 @@ func (w *world) policies(netns string, set *ruleset.Set) []report.Rule {
 }
 
 // fromText lists the rules of a printed ruleset that are concerned.
-func (w *world) fromText(k ruleKey) []report.Rule {
+func (w *world) fromText(k changes.RuleKey) []report.Rule {
 	var out []report.Rule
 	names := w.names()
 	hit := w.about != nil && w.about.Rule != nil
-	for _, r := range textRules(k.backend, w.rules[k].Data) {
-		r.Netns = k.netns
-		r.Why = naming(r.Text, names)
-		if r.Why == "" && hit && r.Chain == w.about.Rule.Chain && r.Text == w.about.Rule.Text {
-			r.Why = "decided"
+	for _, r := range changes.TextRules(k.Backend, w.rules[k].Data) {
+		why := saidOf(r.Text, names)
+		if why == "" && hit && r.Chain == w.about.Rule.Chain && r.Text == w.about.Rule.Text {
+			why = "decided"
 		}
-		if r.Why != "" {
-			out = append(out, r)
+		if why != "" {
+			out = append(out, toRule(k.Netns, r, why))
 		}
 	}
 	return out
@@ -183,26 +183,10 @@ func addresses(c *engine.Container) []string {
 	return out
 }
 
-// naming says which of the names stands in a rule as a whole word.
-func naming(text string, names []string) string {
-	for _, n := range names {
-		for from := 0; ; {
-			at := strings.Index(text[from:], n)
-			if at < 0 {
-				break
-			}
-			end := from + at + len(n)
-			if (from+at == 0 || !isWord(text[from+at-1])) && (end == len(text) || !isWord(text[end])) {
-				return "names " + n
-			}
-			from = end
-		}
+// saidOf says which of the names stands in a rule.
+func saidOf(rule string, names []string) string {
+	if n := changes.Naming(rule, names); n != "" {
+		return "names " + n
 	}
 	return ""
-}
-
-// isWord reports whether c continues a number or an address; a port behind an
-// address, or a prefix length, does not.
-func isWord(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.'
 }

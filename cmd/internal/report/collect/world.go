@@ -8,6 +8,7 @@ import (
 
 	"dnatrace/capture/engine"
 	"dnatrace/capture/host"
+	"dnatrace/cmd/internal/changes"
 	"dnatrace/cmd/internal/report"
 	"dnatrace/correlate"
 	"dnatrace/decode"
@@ -23,7 +24,7 @@ type world struct {
 	own      bool
 	engine   *engine.Snapshot
 	hosts    map[string]*host.State
-	rules    map[ruleKey]*decode.Ruleset
+	rules    map[changes.RuleKey]*decode.Ruleset
 	backends map[string]bool
 	state    *correlate.State    // of the same, for what is asked of it
 	steps    []*decode.TraceStep // of packets of the request
@@ -33,7 +34,7 @@ type world struct {
 
 func (w *world) init(d *correlate.Document, i *correlate.Incident, f *flights) {
 	w.about, w.flights, w.asked, w.state = i, f, d.Target, correlate.NewState()
-	w.hosts, w.rules = map[string]*host.State{}, map[ruleKey]*decode.Ruleset{}
+	w.hosts, w.rules = map[string]*host.State{}, map[changes.RuleKey]*decode.Ruleset{}
 	w.backends, w.traced = map[string]bool{}, map[uint32]bool{}
 	if i != nil {
 		w.at = i.First.UnixNano()
@@ -61,7 +62,7 @@ func (w *world) event(e decode.Event) {
 		}
 	case *decode.Ruleset:
 		w.backends[e.Backend] = w.backends[e.Backend] || len(e.Data) > 0
-		k := ruleKey{e.Netns, e.Backend, e.Table}
+		k := changes.RuleKey{Netns: e.Netns, Backend: e.Backend, Table: e.Table}
 		if !e.Same && (w.rules[k] == nil || e.Time <= w.at) {
 			w.rules[k] = e
 			w.state.Take(e)

@@ -1,10 +1,10 @@
-package collect
+package changes
 
 import (
 	"regexp"
 	"strings"
 
-	"dnatrace/cmd/internal/report"
+	"dnatrace/correlate/ruleset"
 )
 
 var (
@@ -14,9 +14,9 @@ var (
 	tableLine = regexp.MustCompile(`^table (\S+ \S+) \{`)
 )
 
-// textRules takes the rules out of what iptables-save and nft list ruleset
+// TextRules takes the rules out of what iptables-save and nft list ruleset
 // print, without counters and handles.
-func textRules(backend string, data []byte) []report.Rule {
+func TextRules(backend string, data []byte) []ruleset.Rule {
 	if strings.HasSuffix(backend, "-save") {
 		return saved(backend, string(data))
 	}
@@ -24,12 +24,12 @@ func textRules(backend string, data []byte) []report.Rule {
 }
 
 // saved reads the format of iptables-save.
-func saved(backend, text string) []report.Rule {
+func saved(backend, text string) []ruleset.Rule {
 	family := "ip "
 	if strings.HasPrefix(backend, "ip6") {
 		family = "ip6 "
 	}
-	var out []report.Rule
+	var out []ruleset.Rule
 	table := ""
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimSpace(counters.ReplaceAllString(line, ""))
@@ -38,15 +38,15 @@ func saved(backend, text string) []report.Rule {
 		}
 		if rest, ok := strings.CutPrefix(line, "-A "); ok {
 			chain, _, _ := strings.Cut(rest, " ")
-			out = append(out, report.Rule{Table: family + table, Chain: chain, Text: line, Backend: strings.TrimSuffix(backend, "-save")})
+			out = append(out, ruleset.Rule{Table: family + table, Chain: chain, Text: line, Backend: ruleset.Backend(strings.TrimSuffix(backend, "-save"))})
 		}
 	}
 	return out
 }
 
 // listed reads the format of nft list ruleset.
-func listed(backend, text string) []report.Rule {
-	var out []report.Rule
+func listed(backend, text string) []ruleset.Rule {
+	var out []ruleset.Rule
 	table, chain := "", ""
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -59,7 +59,7 @@ func listed(backend, text string) []report.Rule {
 		case line == "}":
 			chain = ""
 		case chain != "" && line != "":
-			out = append(out, report.Rule{Table: table, Chain: chain, Text: strings.TrimSpace(counters.ReplaceAllString(line, "")), Backend: strings.TrimSuffix(backend, "-text")})
+			out = append(out, ruleset.Rule{Table: table, Chain: chain, Text: strings.TrimSpace(counters.ReplaceAllString(line, "")), Backend: ruleset.Backend(strings.TrimSuffix(backend, "-text"))})
 		}
 	}
 	return out
