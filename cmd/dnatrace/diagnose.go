@@ -35,6 +35,9 @@ func (a *app) diagnoseCommand() *cobra.Command {
 are watched. The run ends with Ctrl-C, -c, -d or CMD, whose own output goes to
 standard error.
 
+Between requests a line tells of what changed on the host and concerns them: a
+container restarted, a rule added or gone, a route, an address, a setting.
+
 --save keeps the last of what was seen on disk, and writes a recording of each new
 kind of failure to a directory, with a minute before and after; --on-failure runs a
 command for each.

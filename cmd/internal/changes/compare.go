@@ -65,23 +65,28 @@ func mentions(line string, names map[string]bool) bool {
 }
 
 // lines tells what is in one list and not in the other. What mentions one of the
-// names is transient.
+// names is transient, and told after the rest.
 func (l *Log) lines(about Change, what string, was, now []string, transient map[string]bool) {
-	gone, news := difference(was, now), difference(now, was)
-	l.several(about, what+" gone: ", gone, transient)
-	l.several(about, what+" new: ", news, transient)
+	l.several(about, what+" gone: ", difference(was, now), transient)
+	l.several(about, what+" new: ", difference(now, was), transient)
 }
 
 func (l *Log) several(about Change, what string, lines []string, transient map[string]bool) {
+	lasting := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return mentions(line, transient) })
+	l.each(about, what, lasting)
+	about.Transient = true
+	l.each(about, what, difference(lines, lasting))
+}
+
+func (l *Log) each(about Change, what string, lines []string) {
 	for n, line := range lines {
-		c := about
 		if n == maxLines {
-			c.Text = fmt.Sprintf("%s%d more", what, len(lines)-n)
-			l.change(c)
+			about.Text = fmt.Sprintf("%s%d more", what, len(lines)-n)
+			l.change(about)
 			return
 		}
-		c.Text, c.Transient = what+line, about.Transient || mentions(line, transient)
-		l.change(c)
+		about.Text = what + line
+		l.change(about)
 	}
 }
 

@@ -12,9 +12,13 @@ import (
 
 // Bounds of what is told of a busy host: so many changes within so long.
 const (
-	mostTold  = 6
+	mostTold  = 12
 	toldEvery = int64(10e9) // ns
 )
+
+// itsOwn is for how long (ns) after an event of a container the engine is still at
+// work about it.
+const itsOwn = int64(5e9)
 
 // Concern passes on the changes that concern targets: those of their containers and
 // networks, and of the host's rules, addresses, routes and settings. Of many at
@@ -27,6 +31,7 @@ type Concern struct {
 	now, before known // by the last two snapshots: what is removed still concerns
 	since       int64 // Unix ns: when the first of those told came
 	told, more  int
+	event       int64  // Unix ns: the last event of a container of theirs
 	last        Change // valid iff more is not 0: the last that was not told
 }
 
@@ -107,6 +112,9 @@ func (c *Concern) take(it Change) {
 	if !c.concerns(&it) {
 		return
 	}
+	if it.Lane == LaneEngine && it.Where != "" {
+		c.event = it.Time
+	}
 	c.Advance(it.Time)
 	if it.Time-c.since >= toldEvery {
 		c.since, c.told = it.Time, 0
@@ -123,12 +131,14 @@ func (c *Concern) concerns(it *Change) bool {
 	switch {
 	case it.Lane == LaneCapture, it.Listed, silent[it.Text]:
 		return false
-	case it.Network != "":
-		return c.now.networks[it.Network] || c.before.networks[it.Network]
 	case it.Where != "":
 		return c.now.containers[it.Where] || c.before.containers[it.Where]
+	case it.Network != "":
+		return c.now.networks[it.Network] || c.before.networks[it.Network]
 	case it.Lane == LaneSockets:
 		return false // of the host: others' listeners come and go
+	case it.Transient && it.Time-c.event < itsOwn:
+		return false // the engine's rules for a container come and go with it
 	case it.Transient:
 		return Naming(it.Text, c.now.addresses) != "" || Naming(it.Text, c.before.addresses) != ""
 	}

@@ -69,9 +69,10 @@ func TestWhatIsRemovedStillConcerns(t *testing.T) {
 
 func TestRulesOfOthersConcernAndTheEnginesIfTheyNameTheTarget(t *testing.T) {
 	before := "-A FORWARD -j DOCKER\n-A DOCKER -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j ACCEPT\n-A DOCKER -d 172.17.0.3/32 -p tcp -m tcp --dport 80 -j ACCEPT\n"
-	got := told(t, []string{"8080"}, published("web", "db"), nftText(1, before),
-		nftText(2, "-A FORWARD -j DOCKER\n-A FORWARD -s 203.0.113.7/32 -j DROP\n"))
+	got := told(t, []string{"8080"}, published("web", "db"), did(1, "container", "web", "start"), nftText(2, before), nftText(3, "-A FORWARD -j DOCKER\n"), nftText(4, before),
+		nftText(9e9, "-A FORWARD -j DOCKER\n-A FORWARD -s 203.0.113.7/32 -j DROP\n"))
 	want := []string{
+		"web: start",
 		"rule new: ip filter: -A FORWARD -s 203.0.113.7/32 -j DROP",
 		"rule gone: ip filter: -A DOCKER -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j ACCEPT",
 	}
@@ -94,13 +95,14 @@ func TestTheHostsOwnStateConcernsAndInterfacesOfContainersDoNot(t *testing.T) {
 
 func TestOfManyChangesAtOnceTheFirstAreToldAndHowManyMore(t *testing.T) {
 	events := []decode.Event{published("web")}
-	for n := range 20 {
+	for n := range 26 {
 		events = append(events, did(int64(n)*1e9/10, "container", "web", fmt.Sprintf("health_status: %d", n)))
 	}
 	events = append(events, did(30e9, "container", "web", "die"))
 	got := told(t, []string{"web"}, events...)
 	want := []string{"web: health_status: 0", "web: health_status: 1", "web: health_status: 2", "web: health_status: 3", "web: health_status: 4", "web: health_status: 5",
-		"14 more changes, the last: web: health_status: 19", "web: die"}
+		"web: health_status: 6", "web: health_status: 7", "web: health_status: 8", "web: health_status: 9", "web: health_status: 10", "web: health_status: 11",
+		"14 more changes, the last: web: health_status: 25", "web: die"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -47,7 +47,7 @@ func (l *Log) engineSaid(e *decode.EngineSnapshot) {
 		case old == nil:
 			l.listed(e.Time, now.Name, "container is there, "+now.State)
 		case old.State != now.State:
-			l.say(e.Time, LaneEngine, now.Name, old.State+" → "+now.State)
+			l.listed(e.Time, now.Name, old.State+" → "+now.State)
 		case !slices.Equal(old.Mappings, now.Mappings):
 			l.say(e.Time, LaneEngine, now.Name, "port mappings changed: "+strings.Join(Published(now.Mappings), ", "))
 		}
