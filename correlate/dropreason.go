@@ -229,7 +229,7 @@ var dropReasons = map[string]dropReason{
 	"NOMEM":               plain("there was no memory for it"),
 	"PFMEMALLOC":          plain("memory is short, and what there is is kept for swapping"),
 	"TCP_LISTEN_OVERFLOW": {means: "the queue of connections to be accepted is full", fix: fix("ss -lnt  # Recv-Q beyond Send-Q")},
-	"PACKET_SOCK_ERROR":   plain("a packet socket could not take it"),
+	"PACKET_SOCK_ERROR":   plain("it is the copy of a packet that a capture had no room for: the packet itself goes on"),
 	"UNIX_DISCONNECT":     plain("the socket was disconnected"),
 	"UNIX_SKIP_OOB":       plain("the reader passed over it"),
 	"QUEUE_PURGE":         plain("the queue that it was in was emptied"),

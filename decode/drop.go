@@ -22,7 +22,7 @@ type Drop struct {
 func (*Drop) event() {}
 
 // dropRecord decodes a record of OriginDrops. What is no IP packet that a
-// request could be made of is no event, and no error.
+// request could be made of, or the copy of one, is no event, and no error.
 func dropRecord(r capture.Record) ([]Event, error) {
 	if r.Kind != capture.KindEvent {
 		return nil, unknown(r)
@@ -32,7 +32,7 @@ func dropRecord(r capture.Record) ([]Event, error) {
 		return nil, fmt.Errorf("decode drop: %w", err)
 	}
 	q, ok := quote(d.Packet)
-	if !ok {
+	if !ok || drops.OfCopy(d.Reason, d.Location) {
 		return nil, nil
 	}
 	return []Event{&Drop{Time: r.Time, At: d.Time, Netns: r.Netns, Link: d.Link, Reason: d.Reason, Location: d.Location, Quote: q}}, nil

@@ -43,3 +43,33 @@ func TestADropTellsWhosePacketItWas(t *testing.T) {
 		}
 	}
 }
+
+// TestTheDropOfACopyIsNobodys: a capture that has no room for a packet says nothing
+// about the packet.
+func TestTheDropOfACopyIsNobodys(t *testing.T) {
+	syn := []byte{
+		0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 198, 51, 100, 9, 172, 17, 0, 2,
+		0xC3, 0xBE, 0, 80, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0,
+	}
+	for _, row := range []struct {
+		reason, location string
+		events           int
+	}{
+		{"PACKET_SOCK_ERROR", "tpacket_rcv", 0},
+		{"PACKET_SOCK_ERROR", "", 0},
+		{"NOT_SPECIFIED", "tpacket_rcv", 0}, // kernels before 6.9
+		{"NOT_SPECIFIED", "packet_rcv", 0},
+		{"SOCKET_RCVBUFF", "raw_rcv_skb", 0},
+		{"SOCKET_RCVBUFF", "__udp_queue_rcv_skb", 1},
+		{"NOT_SPECIFIED", "nft_do_chain", 1},
+	} {
+		data, err := json.Marshal(drops.Drop{Time: 5, Reason: row.reason, Location: row.location, Packet: syn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode.Control(capture.Record{Time: 9, Origin: capture.OriginDrops, Kind: capture.KindEvent, Netns: "host", Data: data})
+		if err != nil || len(got) != row.events {
+			t.Errorf("%s in %s: %d events, %v; want %d", row.reason, row.location, len(got), err, row.events)
+		}
+	}
+}

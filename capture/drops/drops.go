@@ -22,6 +22,16 @@ type Drop struct {
 	Packet   []byte `json:"packet"`             // from the IP header on: headers of the network and the transport layer, no payload
 }
 
+// takers are the functions that hand copies of packets to those who listen: packet
+// sockets (net/packet/af_packet.c) and raw ones (net/ipv4/raw.c, net/ipv6/raw.c).
+var takers = []string{"packet_rcv", "packet_rcv_spkt", "packet_rcv_fanout", "tpacket_rcv", "raw_rcv", "raw_rcv_skb", "rawv6_rcv", "rawv6_rcv_skb"}
+
+// OfCopy reports whether a drop is that of a copy: a capture had no room for it, and
+// the packet itself goes on. Kernels before 6.9 give it no reason of its own.
+func OfCopy(reason, location string) bool {
+	return reason == "PACKET_SOCK_ERROR" || slices.Contains(takers, location)
+}
+
 // Want says which drops are of interest.
 type Want struct {
 	Everything bool         `json:"everything,omitempty"`

@@ -27,9 +27,13 @@ func (s *station) drop(b []byte) *drops.Drop {
 	if !ok {
 		name = strconv.FormatUint(uint64(reason), 10)
 	}
+	location := function(b[eventHeader+eventData:][:eventName])
+	if drops.OfCopy(name, location) {
+		return nil
+	}
 	return &drops.Drop{
 		Time: int64(order.Uint64(b)) + bootTime(), Inode: uint64(order.Uint32(b[8:])), Link: int(order.Uint32(b[12:])),
-		Reason: name, Location: function(b[eventHeader+eventData:][:eventName]), Packet: packet,
+		Reason: name, Location: location, Packet: packet,
 	}
 }
 

@@ -119,9 +119,10 @@ func member(t btf.Type, name string) (btf.Bits, btf.Type, bool) {
 	return 0, nil, false
 }
 
-// noisy are reasons of what is no drop: buffers that go with their socket, one
-// or more for every connection that ends as it should, and what was taken.
-var noisy = []string{"CONSUMED", "QUEUE_PURGE"}
+// noisy are reasons of what is no drop: buffers that go with their socket, one or
+// more for every connection that ends as it should, what was taken, and the copy of
+// a packet that a capture had no room for, which comes when there is no time for it.
+var noisy = []string{"CONSUMED", "QUEUE_PURGE", "PACKET_SOCK_ERROR"}
 
 // noise are the numbers of the noisy reasons.
 func (k *kernel) noise() []uint32 {
