@@ -51,7 +51,7 @@ func answerLost(p *path, j *judgement) bool {
 	}
 	if hit, ok := p.filtered(reply, false); ok && stage == "" {
 		p.blame(j, hit, reply)
-		j.stage, j.cause, j.fix = hit.stage.Reply(), CauseReplyFiltered, hit.removal()
+		j.stage, j.cause, j.fix = hit.stage.Reply(), CauseReplyFiltered, hit.passing(p.target)
 	}
 	p.claim(j, p.clientPoint())
 	return true

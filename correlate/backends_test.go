@@ -105,7 +105,7 @@ func TestTwoBackEndsAtOnceAreSaid(t *testing.T) {
 	if r.Rule == nil || r.Rule.Backend != "iptables-legacy" || r.Rule.Kind != "policy" || !strings.Contains(strings.Join(r.Notes, " "), "Both iptables-legacy and nf_tables") {
 		t.Errorf("rule %+v, notes %q: %s", r.Rule, r.Notes, r.Why)
 	}
-	if len(r.Fix) != 1 || r.Fix[0] != "iptables-legacy -t filter -P FORWARD ACCEPT" {
+	if len(r.Fix) != 2 || r.Fix[0] != "iptables-legacy -I FORWARD -p tcp -d 172.17.0.2 --dport 80 -j ACCEPT" {
 		t.Errorf("fix %q", r.Fix)
 	}
 }

@@ -119,7 +119,7 @@ func (s *State) ProxyCutOff(h Hypothesis, o ruleset.Outcome) Finding {
 	f := s.blamed(h, o, request)
 	f.Verdict, f.Stage, f.Cause, f.Rule = Unanswered, stage.Proxy, CauseProxyBackendFailed, nil
 	f.Why = "docker-proxy accepts the connection and gets no answer from the container. " + f.Why
-	f.Fix = removalBy(o)
+	f.Fix = passingBy(o, request, h.Target)
 	return f
 }
 
@@ -172,7 +172,7 @@ func (s *State) Redirected(h Hypothesis) (Finding, bool) {
 // Replied says that the rules stop an answer.
 func (s *State) Replied(h Hypothesis, o ruleset.Outcome) Finding {
 	f := s.blamed(h, o, reply)
-	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, o.Stage.Reply(), CauseReplyFiltered, removalBy(o)
+	f.Verdict, f.Stage, f.Cause, f.Fix = AnswerLost, o.Stage.Reply(), CauseReplyFiltered, passingBy(o, reply, h.Target)
 	return f
 }
 
@@ -184,7 +184,7 @@ func (s *State) FilteredInside(h Hypothesis, o ruleset.Outcome) Finding {
 	f, p := s.blamed(h, o, request), s.path(h)
 	f.Stage, f.Cause = stage.Container, CauseContainerFirewall
 	f.Why = fmt.Sprintf("A firewall inside %s %s %s: %s.", p.name(), verb(o.Verdict == ruleset.Rejected), askedFor(h.Target), f.Rule.Text)
-	f.Fix = p.insideFix(removalBy(o))
+	f.Fix = p.insideFix(passingBy(o, request, h.Target))
 	if f.Verdict == Dropped {
 		f.Verdict = Unanswered
 	}
@@ -231,10 +231,10 @@ func HitOf(r ruleset.Rule) *RuleHit {
 	return hit
 }
 
-// removalBy is what lets by what the rules stop.
-func removalBy(o ruleset.Outcome) []string {
-	f := filtering{hit: *HitOf(*o.Rule), lookups: o.Lookups()}
-	return f.removal()
+// passingBy is what lets by what the rules stop on the way of a request to t.
+func passingBy(o ruleset.Outcome, w way, t decode.Tuple) []string {
+	f := filtering{hit: *HitOf(*o.Rule), lookups: o.Lookups(), stage: o.Stage, way: w}
+	return f.passing(t)
 }
 
 // Stale says that a request is sent to an address that nobody owns, by a rule if

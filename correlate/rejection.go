@@ -69,7 +69,7 @@ func (s *State) Unheard(h Hypothesis, f Finding, o ruleset.Outcome) Finding {
 	f.Verdict = Dropped
 	if f.Rule == nil {
 		f.Stage, f.Rule = o.Stage.Reply(), stop.Rule
-		f.Fix = append(f.Fix, removalBy(o)...)
+		f.Fix = append(f.Fix, passingBy(o, reply, h.Target)...)
 	}
 	return f
 }

@@ -56,7 +56,7 @@ func (p *path) droppedOnTheWay(j *judgement, answer bool) bool {
 		if f, ok := p.filtered(w, false); ok {
 			p.blame(j, f, w)
 			if answer {
-				j.stage, j.cause, j.fix = f.stage.Reply(), CauseReplyFiltered, f.removal()
+				j.stage, j.cause, j.fix = f.stage.Reply(), CauseReplyFiltered, f.passing(p.target)
 			}
 			return true
 		}
@@ -108,7 +108,7 @@ func (p *path) answerStuck(j *judgement) {
 	if !p.tooLarge(j, reply) && j.between[0] != "" {
 		if hit, ok := p.filtered(reply, false); ok {
 			p.blame(j, hit, reply)
-			j.stage, j.cause, j.fix = hit.stage.Reply(), CauseReplyFiltered, hit.removal()
+			j.stage, j.cause, j.fix = hit.stage.Reply(), CauseReplyFiltered, hit.passing(p.target)
 		}
 	}
 }

@@ -386,7 +386,7 @@ func (p *path) filterFix(f filtering) []string {
 	if fix, ok := p.admission(f); ok {
 		return fix
 	}
-	return f.removal()
+	return f.passing(p.onceTranslated(&f))
 }
 
 // removal is the command that takes a rule away. What comes from the ruleset is
@@ -401,10 +401,8 @@ func (h *RuleHit) removal() []string {
 	iptables := h.Backend == ruleset.Iptables || h.Backend == ruleset.Legacy
 	asWritten := iptables && strings.HasPrefix(h.Text, "-A ") && !strings.ContainsAny(h.Text, "`$;&|<>(){}*?~#\\\n\"'")
 	switch {
-	case h.Kind == "policy" && iptables:
-		return []string{fmt.Sprintf("%s -t %s -P %s ACCEPT", program, shell(table), shell(h.Chain))}
 	case h.Kind == "policy":
-		return []string{fmt.Sprintf("nft chain %s '{ policy accept; }'", where)}
+		return nil // it stays: see filtering.passing
 	case asWritten:
 		return []string{fmt.Sprintf("%s -t %s -D %s", program, shell(table), h.Text[3:])}
 	case h.Backend == ruleset.Legacy:

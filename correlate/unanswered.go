@@ -174,7 +174,7 @@ func containerFirewall(p *path, j *judgement, inner *leg) bool {
 	p.blame(j, f, request)
 	j.stage, j.cause = stage.Container, CauseContainerFirewall
 	j.why = fmt.Sprintf("A firewall inside %s drops %s: %s.", p.name(), askedFor(inner.tuple), f.hit.Text)
-	j.fix = p.insideFix(f.removal())
+	j.fix = p.insideFix(f.passing(inner.tuple))
 	return true
 }
 

@@ -91,7 +91,7 @@ func ruleInContainer(p *path, j *judgement, e *icmpError) bool {
 	}
 	if ok {
 		p.blame(j, f, request)
-		j.fix = p.insideFix(f.removal())
+		j.fix = p.insideFix(f.passing(p.served().tuple))
 		j.why = fmt.Sprintf("A firewall inside %s rejects %s: %s.", p.name(), askedFor(p.served().tuple), f.hit.Text)
 	} else {
 		j.why = fmt.Sprintf("A firewall inside %s rejects the request with ICMP %s.", p.name(), icmpName(e))
