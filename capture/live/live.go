@@ -86,13 +86,14 @@ type Session struct {
 	opened  time.Time
 	armed   time.Time
 	probe   []netip.Addr // clients that are made up
+	haste   haste
 }
 
 // Open arms every source. It fails where nothing useful could be watched: no
 // packets, or a target that does not exist.
 func Open(ctx context.Context, c Config) (*Session, error) {
 	giveWay()
-	s := &Session{config: c, merger: capture.NewMerger(0), opened: time.Now()}
+	s := &Session{config: c, merger: capture.NewMerger(0), opened: time.Now(), haste: haste{set: hurrying()}}
 	snapshot, err := s.ask(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"os"
 	"runtime"
 	"syscall"
 	"time"
@@ -24,9 +25,35 @@ const (
 // for all threads, and so for those that they start later. It does nothing in a
 // binary built with cgo, where Go does not know all threads.
 func giveWay() {
+	threads(slack, unix.SCHED_BATCH)
+}
+
+// hurrying has this process take its turn as everybody does, and a second core if Go
+// was kept to one; or give way again.
+func hurrying() func(on bool) {
+	spread := false
+	return func(on bool) {
+		switch {
+		case !on && spread:
+			runtime.GOMAXPROCS(1)
+			spread = false
+		case on && runtime.GOMAXPROCS(0) == 1 && runtime.NumCPU() > 1 && os.Getenv("GOMAXPROCS") == "":
+			runtime.GOMAXPROCS(2)
+			spread = true
+		}
+		if on {
+			threads(ordinary, unix.SCHED_NORMAL)
+		} else {
+			giveWay()
+		}
+	}
+}
+
+// threads sets all threads, and so those that they start later.
+func threads(slack time.Duration, policy uintptr) {
 	syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, uintptr(slack), 0)
 	var none int32 // struct sched_param
-	syscall.AllThreadsSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_BATCH, uintptr(unsafe.Pointer(&none)))
+	syscall.AllThreadsSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, policy, uintptr(unsafe.Pointer(&none)))
 }
 
 // Ordinarily calls start, which starts a program, in a thread that does not give

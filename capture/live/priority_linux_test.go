@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,5 +45,24 @@ func TestTheWatcherGivesWayAndItsCommandDoesNot(t *testing.T) {
 	}
 	if slack, batch := inherited(t, func(f func() error) error { return f() }); slack != "1000000" || !batch {
 		t.Errorf("after a command the watcher has a slack of %s ns, batch is %v, want what it had", slack, batch)
+	}
+}
+
+func TestAWatcherThatIsBehindDoesNotGiveWay(t *testing.T) {
+	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0); errors.Is(errno, syscall.ENOTSUP) {
+		t.Skip("Go does not know all threads in a binary built with cgo: set CGO_ENABLED=0")
+	}
+	t.Setenv("GOMAXPROCS", "")
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	giveWay()
+	hurry := hurrying()
+	for _, on := range []bool{true, false, true, false} {
+		hurry(on)
+		if slack, batch := inherited(t, func(f func() error) error { return f() }); (slack == "50000") != on || batch == on {
+			t.Errorf("in a hurry: %v, and it has a slack of %s ns, batch is %v", on, slack, batch)
+		}
+		if n, want := runtime.GOMAXPROCS(0), map[bool]int{true: min(2, runtime.NumCPU()), false: 1}[on]; n != want {
+			t.Errorf("in a hurry: %v, and Go has %d cores, want %d", on, n, want)
+		}
 	}
 }

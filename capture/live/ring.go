@@ -104,7 +104,7 @@ func (s *Session) openRings(snapshot *engine.Snapshot, resolved *target.Resolved
 		return fmt.Errorf("%w: %w", errNoPackets, err)
 	}
 	s.rings.inside = map[uint64]*inside{}
-	s.rings.host, err = ring.Open(ring.Config{Interfaces: s.config.Interfaces, SnapLen: s.config.SnapLen, BlockSize: s.config.BlockSize, Blocks: s.config.Blocks, Filter: filter, Points: &s.points}, sock)
+	s.rings.host, err = ring.Open(ring.Config{Interfaces: s.config.Interfaces, SnapLen: s.config.SnapLen, BlockSize: s.config.BlockSize, Blocks: s.config.Blocks, Filter: filter, Read: s.haste.read, Points: &s.points}, sock)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoPackets, err)
 	}
@@ -228,7 +228,7 @@ func (s *Session) openInside(name, path string, resolved *target.Resolved) *ring
 	if err != nil {
 		return nil
 	}
-	g, err := ring.Open(ring.Config{Netns: name, Prefix: name + ":", Container: name, SnapLen: s.config.SnapLen, BlockSize: s.config.BlockSize, Blocks: s.config.Blocks, Filter: filter, Points: &s.points}, sock)
+	g, err := ring.Open(ring.Config{Netns: name, Prefix: name + ":", Container: name, SnapLen: s.config.SnapLen, BlockSize: s.config.BlockSize, Blocks: s.config.Blocks, Filter: filter, Read: s.haste.read, Points: &s.points}, sock)
 	if err != nil {
 		return nil
 	}

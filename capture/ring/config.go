@@ -44,6 +44,9 @@ type Config struct {
 	// Filter is the classic BPF program to start with, as Build makes it. Nil
 	// passes everything.
 	Filter []bpf.RawInstruction
+	// Read is told of each block that is read when that was (Unix ns), and how long
+	// after its last packet came. It is called on the reading side; nil for nobody.
+	Read func(now int64, late time.Duration)
 	// Points numbers the points and the ring. Required.
 	Points *capture.Points
 }

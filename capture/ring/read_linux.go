@@ -144,6 +144,10 @@ func (rd *reader) read(b block) error {
 		off += f.Next_offset
 	}
 	_, last := b.times()
+	if rd.cfg.Read != nil {
+		now := time.Now().UnixNano()
+		rd.cfg.Read(now, time.Duration(now-last))
+	}
 	rd.until = max(rd.until, min(last-int64(slack), rd.complete))
 	return rd.flush(b)
 }
