@@ -263,6 +263,9 @@ type (
 	UnknownExpr struct {
 		Name string
 		Does Effect
+		// Numbers are its attributes that are numbers of up to four bytes, by their
+		// place in the enumeration of the expression's; 0 for those that are not there.
+		Numbers [10]uint32
 	}
 )
 

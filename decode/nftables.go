@@ -164,6 +164,19 @@ func number[T uint8 | uint16 | uint32 | int64](a *attrs, kind int, read func([]b
 	return n
 }
 
+// numbers are the attributes that are numbers, by type, as UnknownExpr has them.
+func (a *attrs) numbers() (all [10]uint32) {
+	for kind := range all {
+		switch v := a.v[kind]; len(v) {
+		case 1:
+			all[kind] = uint32(v[0])
+		case 4:
+			all[kind] = binary.BigEndian.Uint32(v)
+		}
+	}
+	return all
+}
+
 // nest indexes the attributes within an attribute; an absent one has none.
 func (a *attrs) nest(kind int) *attrs {
 	in, err := a.index(a.v[kind])

@@ -54,10 +54,15 @@ const (
 	nftExthdrTCP   = 1
 )
 
+// RedactedExpr is the name of an expression that was taken out of a recording because
+// what it compares could not be replaced. It does nothing but tell whether the rule
+// matches.
+const RedactedExpr = "-"
+
 // effectOf is what is known of an expression without a reader.
 func effectOf(name string, a *attrs) Effect {
 	switch name {
-	case "socket", "osf", "rt", "numgen", "hash", "xfrm", "tunnel", "inner":
+	case RedactedExpr, "socket", "osf", "rt", "numgen", "hash", "xfrm", "tunnel", "inner":
 		return EffectMatch
 	case "exthdr":
 		if a.has(nftaExthdrDreg) {

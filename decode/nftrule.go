@@ -65,7 +65,7 @@ func (m message) expr(b []byte) (Expr, error) {
 	read := readers[name]
 	d := a.nest(nftaExprData)
 	if read == nil {
-		return UnknownExpr{Name: name, Does: effectOf(name, d)}, nil
+		return UnknownExpr{Name: name, Does: effectOf(name, d), Numbers: d.numbers()}, nil
 	}
 	e := read(d)
 	if err := firstOf(a.bad, d.bad); err != nil {

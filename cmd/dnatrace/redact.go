@@ -30,6 +30,7 @@ type redactFlags struct {
 	files   []inputs.Input
 	out     string
 	key     string
+	keep    []string
 }
 
 // Sizes of keys in bytes.
@@ -52,8 +53,11 @@ the same: that is checked before the file appears.
 Two addresses share as many leading bits as before. Recognisable remain loopback,
 link-local, multicast and broadcast addresses, 172.16.0.0/12 and the private
 subnets of the engine's networks, which addresses are private, ports, times,
-lengths, sequence numbers, the rules and what they match, the names of interfaces
-that the kernel and the engine give, and kernel and engine versions.
+lengths, sequence numbers, the form of the rules and whose they are, the names of
+interfaces that the kernel and the engine give, and kernel and engine versions.
+
+All else has no permission to stay: what is not understood is cleared where it
+stands, and what was cleared is counted and said. --keep lists what is to stay, too.
 
 The key is random and forgotten, so that nobody can undo it and no two runs give
 the same pseudonyms. With --key they do: keep that file as you would the original.
@@ -61,6 +65,7 @@ the same pseudonyms. With --key they do: keep that file as you would the origina
 Runs on any system and needs no privilege.`,
 		Example: `  dnatrace redact incident.pcapng -w shareable.pcapng
   dnatrace redact monday.pcapng -w a.pcapng --key team.key
+  dnatrace redact incident.pcapng -w shareable.pcapng --keep web,198.51.100.0/24
   head -c 32 /dev/urandom > team.key`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args)+len(points) == 0 {
@@ -78,6 +83,7 @@ Runs on any system and needs no privilege.`,
 	c.Flags().StringVarP(&f.out, "write", "w", "", "write the recording to this file")
 	verboseFlag(c, &f.verbose)
 	c.Flags().StringVar(&f.key, "key", "", "make pseudonyms with the key in this file, the same ones every time (default: a random key)")
+	c.Flags().StringSliceVar(&f.keep, "keep", nil, "leave this as it is: an address, a network, a MAC address, an interface, a container, a word of names (several with commas)")
 	c.Flags().StringArrayVar(&points, "point", nil, "NAME=FILE: read a capture of one interface, which was taken at this point")
 	return c
 }
@@ -95,6 +101,9 @@ func (a *app) redact(ctx context.Context, f *redactFlags) error {
 	}
 	defer a.progress(f.verbose, "redact", in.Info)()
 	r := redact.New(key)
+	for _, what := range f.keep {
+		r.Keep(what)
+	}
 	for b, err := range in.Source(ctx) {
 		if err != nil {
 			return fmt.Errorf("read what is to be redacted: %w", err)
@@ -155,6 +164,13 @@ func (m *marking) mark() *capture.Batch {
 func (a *app) leftOut(r *redact.Redactor) {
 	for _, what := range slices.Sorted(maps.Keys(r.Removed)) {
 		fmt.Fprintf(a.err, "left out: %d records of %s, which are not known here\n", r.Removed[what], render.Clean(what))
+	}
+	var cleared []string
+	for _, what := range slices.Sorted(maps.Keys(r.Cleared)) {
+		cleared = append(cleared, fmt.Sprintf("%d %s", r.Cleared[what], what))
+	}
+	if len(cleared) > 0 {
+		fmt.Fprintf(a.err, "cleared, as they may hold anything: %s\n", strings.Join(cleared, ", "))
 	}
 	if r.Unsure > 0 {
 		fmt.Fprintf(a.err, "left out: %d values in rules that have no pseudonym by themselves\n", r.Unsure)

@@ -3,8 +3,10 @@ package redact
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,6 +67,7 @@ func (r *Redactor) content(rec *capture.Record) ([]byte, bool) {
 	case *host.Sample:
 		c.Sysctls = r.keys(c.Sysctls)
 		c.Counters = rekeyed(c.Counters, r.key)
+		maps.DeleteFunc(c.Given, func(p host.Part, _ string) bool { return !slices.Contains(host.Parts, p) })
 	case *rules.Ruleset:
 		c.Data = r.ruleset(c)
 	}
@@ -161,30 +164,30 @@ var (
 // rewritten as text: a field that is new to this table may lose words, never give
 // one away.
 var manners = map[string]manner{
-	"Start.Program": keepText, "Start.Target": keepText, "Start.Kernel": keepText, "Start.Filter": asText, "Start.Origin": keepText,
-	"SourceState.Name": keepText, "SourceState.State": keepText, "SourceState.Why": asText, "SourceState.Outside": asName,
+	"Start.Program": asSystem, "Start.Target": keepText, "Start.Kernel": asSystem, "Start.Filter": asText, "Start.Origin": oneOf(fixtureOrigins),
+	"SourceState.Name": oneOf(sourceNames), "SourceState.State": oneOf(sourceStates), "SourceState.Why": asText, "SourceState.Outside": asName,
 	"Damage.File": nothing, "Damage.Why": asText,
 	"Point.Name": asPoint, "Point.Netns": asName, "Point.MAC": asMAC, "Point.Container": asName,
 
-	"Drop.Reason": keepText, "Drop.Location": keepText,
+	"Drop.Reason": shaped(aReason), "Drop.Location": shaped(aFunction),
 
-	"Snapshot.Version": keepText, "Snapshot.API": keepText, "Snapshot.Firewall": keepText, "Snapshot.Proxy": keepText,
-	"Snapshot.OS": keepText, "Snapshot.Kernel": keepText,
+	"Snapshot.Version": asSystem, "Snapshot.API": asSystem, "Snapshot.Firewall": oneOf(firewalls), "Snapshot.Proxy": oneOf([]string{"on", "off"}),
+	"Snapshot.OS": asSystem, "Snapshot.Kernel": asSystem,
 	"Container.ID": asName, "Container.Name": asName, "Container.Image": asName, "Container.Project": asName,
-	"Container.Service": asName, "Container.State": keepText, "Container.Error": asText, "Container.Mode": asName,
-	"Port.Proto": keepText, "Binding.Proto": keepText,
+	"Container.Service": asName, "Container.State": oneOf(containerStates), "Container.Error": asText, "Container.Mode": asName,
+	"Port.Proto": oneOf(protocols), "Binding.Proto": oneOf(protocols),
 	"Endpoint.Network": asName, "Endpoint.MAC": asMAC,
-	"Network.ID": asName, "Network.Name": asName, "Network.Driver": keepText, "Network.Bridge": asIface,
-	"Network.Mode4": keepText, "Network.Mode6": keepText,
-	"Event.Type": keepText, "Event.Action": asAction, "Event.ID": asName, "Event.Name": asName, "Event.Container": asName,
+	"Network.ID": asName, "Network.Name": asName, "Network.Driver": oneOf(drivers), "Network.Bridge": asIface,
+	"Network.Mode4": oneOf(gatewayModes), "Network.Mode6": oneOf(gatewayModes),
+	"Event.Type": oneOf(eventTypes), "Event.Action": asAction, "Event.ID": asName, "Event.Name": asName, "Event.Container": asName,
 
-	"State.Container": asName, "State.Sysctls": keepText, "State.Missing": asText, "State.Given": asText,
-	"Link.Name": asIface, "Link.Kind": keepText, "Link.MAC": asMAC,
-	"Route.Type": keepText, "Rule.IIF": asIface, "Rule.OIF": asIface, "Rule.Action": keepText,
-	"Neighbour.MAC": asMAC, "Neighbour.State": keepText,
-	"Socket.Proto": keepText, "Socket.Process": asProcess, "Socket.Container": asName, "Proxy.Proto": keepText,
+	"State.Container": asName, "State.Sysctls": asSetting, "State.Missing": asText, "State.Given": asText,
+	"Link.Name": asIface, "Link.Kind": oneOf(linkKinds), "Link.MAC": asMAC, "Link.PortState": oneOf(linkStates),
+	"Route.Type": oneOf(routeTypes), "Rule.IIF": asIface, "Rule.OIF": asIface, "Rule.Action": oneOf(ruleActions),
+	"Neighbour.MAC": asMAC, "Neighbour.State": oneOf(neighbourStates),
+	"Socket.Proto": oneOf(protocols), "Socket.Process": asProcess, "Socket.Container": asName, "Proxy.Proto": oneOf(protocols),
 
-	"Ruleset.Backend": keepText, "Ruleset.Why": keepText, "Ruleset.Table": keepText, "Ruleset.Error": asText,
+	"Ruleset.Backend": oneOf(backends), "Ruleset.Why": oneOf(rulesetCauses), "Ruleset.Table": oneOf(legacyTables), "Ruleset.Error": asText,
 }
 
 // value rewrites whatever v holds: addresses wherever they are, strings in the
@@ -246,16 +249,19 @@ func (r *Redactor) entries(v reflect.Value, as manner) {
 	}
 }
 
-// keys rewrites the names of interfaces within those of settings.
+// keys rewrites the names of settings.
 func (r *Redactor) keys(m map[string]string) map[string]string { return rekeyed(m, r.key) }
 
+// rekeyed leaves out what f gives no name.
 func rekeyed[T any](m map[string]T, f func(string) string) map[string]T {
 	if m == nil {
 		return nil
 	}
 	to := make(map[string]T, len(m))
 	for k, v := range m {
-		to[f(k)] = v
+		if k := f(k); k != "" {
+			to[k] = v
+		}
 	}
 	return to
 }
@@ -265,19 +271,29 @@ var before = []string{
 	"net.ipv4.conf.", "net.ipv6.conf.", "net.ipv4.neigh.", "net.ipv6.neigh.", "net.mpls.conf.", "link.",
 }
 
+// plainKey are the names of settings of the network and of counters (/proc/sys/net,
+// /proc/net/netstat, /proc/net/snmp).
+var plainKey = regexp.MustCompile(`^((net|kernel)(\.[a-z0-9][a-z0-9_-]*){1,5}|[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z0-9]*|nf_conntrack\.[a-z_]+)$`)
+
+var settingName = regexp.MustCompile(`^\.[a-z][a-z0-9_]*$`)
+
 // key rewrites the name of an interface in "net.ipv4.conf.eth0.rp_filter" and
-// "link.eth0.rx_dropped".
+// "link.eth0.rx_dropped"; "" if it is the name of nothing that is known.
 func (r *Redactor) key(k string) string {
 	for _, b := range before {
 		rest, ok := strings.CutPrefix(k, b)
 		if !ok {
 			continue
 		}
-		if i := strings.LastIndexByte(rest, '.'); i > 0 {
+		if i := strings.LastIndexByte(rest, '.'); i > 0 && settingName.MatchString(rest[i:]) {
 			return b + r.iface(rest[:i]) + rest[i:]
 		}
 	}
-	return k
+	if plainKey.MatchString(k) {
+		return k
+	}
+	r.Cleared["settings and counters"]++
+	return ""
 }
 
 // targets rewrites what was asked for on the command line.

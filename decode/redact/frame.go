@@ -58,7 +58,7 @@ func (r *Redactor) frame(link uint16, b []byte) {
 	case linkMPLS:
 		r.mpls(b)
 	default:
-		clear(b)
+		r.gone("frames of link layers that are not known here", b)
 	}
 }
 
@@ -107,7 +107,7 @@ func (r *Redactor) network(kind uint16, b []byte) {
 	case kind < etherLeast:
 		r.llc(b)
 	default:
-		clear(b)
+		r.gone("frames of protocols that are not known here", b)
 	}
 }
 
@@ -146,13 +146,13 @@ func (r *Redactor) llc(b []byte) {
 		r.network(binary.BigEndian.Uint16(b[6:]), b[8:])
 		return
 	}
-	clear(b)
+	r.gone("frames of protocols that are not known here", b)
 }
 
 // arp rewrites the addresses of Ethernet and IPv4 (RFC 826).
 func (r *Redactor) arp(b []byte) {
 	if len(b) < 28 || b[4] != 6 || b[5] != 4 {
-		clear(b[min(8, len(b)):])
+		r.gone("frames of protocols that are not known here", b[min(8, len(b)):])
 		return
 	}
 	r.mac(b[8:14])

@@ -28,8 +28,10 @@ func (r *Redactor) icmp(b []byte) {
 	case 5: // redirect
 		r.ip4(b[4:8])
 		r.ip(b[8:])
-	default:
+	case 0, 8, 13, 14, 15, 16, 17, 18: // with an identifier and a number
 		clear(b[8:])
+	default:
+		r.gone("messages of ICMP that are not known here", b[4:])
 	}
 	change(b[2:4], old, sum(0).add(b))
 }
@@ -38,6 +40,8 @@ func (r *Redactor) icmp(b []byte) {
 const (
 	icmp6Unreachable = 1
 	icmp6Parameter   = 4
+	icmp6Echo        = 128
+	icmp6EchoReply   = 129
 	icmp6Query       = 130
 	icmp6Done        = 132
 	icmp6RouterAsk   = 133
@@ -69,8 +73,10 @@ func (r *Redactor) icmp6(d datagram, b []byte) {
 			r.addressAt(b, 8)
 			r.addressAt(b, 24)
 			r.neighbourOptions(b[min(40, len(b)):])
-		default:
+		case kind == icmp6Echo, kind == icmp6EchoReply:
 			clear(b[8:])
+		default:
+			r.gone("messages of ICMP that are not known here", b[4:])
 		}
 	})
 }
@@ -94,10 +100,10 @@ func (r *Redactor) neighbourOptions(b []byte) {
 			r.ip6(b[16:32])
 		case kind == 4:
 			r.ip(b[8:n])
-		case kind != 5: // MTU
-			clear(b[2:n])
+		case kind != 5 || n != 8: // MTU
+			r.gone("options of neighbour discovery", b[2:n])
 		}
 		b = b[n:]
 	}
-	clear(b)
+	r.gone("options of neighbour discovery", b)
 }

@@ -62,12 +62,25 @@ func (r *Redactor) ipv4(b []byte) {
 	r.ip4(b[12:16])
 	r.ip4(b[16:20])
 	d.new = sum(0).add(b[12:20])
+	if header > 20 && !blanks(b[20:header]) {
+		r.Cleared["options of IP"]++
+	}
 	blank(b[20:header], 1)
 	change(b[10:12], old, sum(0).add(b[:header]))
 	d.rest = sum(d.proto) + sum(d.wire)
 	end := min(total, len(b))
 	clear(b[end:])
 	r.carried(d, b[header:end])
+}
+
+// blanks reports whether options are those that mean nothing, or none.
+func blanks(b []byte) bool {
+	for _, c := range b {
+		if c > 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // blank fills options with those that mean nothing.
@@ -114,16 +127,16 @@ func (r *Redactor) extension(d *datagram, b []byte) int {
 	size := int(b[1])*8 + 8
 	switch d.proto {
 	case protoHopByHop, protoOptions:
-		padOptions(b[2:min(size, len(b))])
+		r.padOptions(b[2:min(size, len(b))])
 	case protoRouting:
 		i := 8
 		for ; i+16 <= min(size, len(b)); i += 16 {
 			r.ip6(b[i : i+16])
 		}
-		clear(b[i:min(size, len(b))])
+		r.gone("options of IP", b[i:min(size, len(b))])
 	case protoAH:
 		size = int(b[1])*4 + 8
-		clear(b[min(12, len(b)):min(size, len(b))])
+		r.gone("authentication headers", b[min(12, len(b)):min(size, len(b))])
 	case protoFragment:
 		size = 8
 		part := binary.BigEndian.Uint16(b[2:])
@@ -136,8 +149,8 @@ func (r *Redactor) extension(d *datagram, b []byte) int {
 }
 
 // padOptions makes padding of hop-by-hop and destination options (RFC 8200 §4.2).
-func padOptions(b []byte) {
-	clear(b)
+func (r *Redactor) padOptions(b []byte) {
+	r.gone("options of IP", b)
 	for len(b) >= 2 {
 		n := min(len(b), 257)
 		b[0], b[1] = 1, byte(n-2)
@@ -163,7 +176,7 @@ func (r *Redactor) carried(d datagram, b []byte) {
 	case protoSCTP:
 		r.sctp(d, b)
 	default:
-		clear(b)
+		r.gone("packets of protocols above IP that are not known here", b)
 	}
 }
 
@@ -195,34 +208,45 @@ func (r *Redactor) tcp(d datagram, b []byte) {
 	}
 	d.rewriteSegment(b, 16, func() {
 		if header > 20 {
-			tcpOptions(b[20:header])
+			r.tcpOptions(b[20:header])
 		}
 		clear(b[header:])
 	})
 }
 
-// tcpKept are options without addresses, keys or cookies: MSS, window scale, SACK
-// and timestamps (IANA).
-var tcpKept = map[byte]bool{2: true, 3: true, 4: true, 5: true, 8: true}
+// optionSize is how long an option is, from least to most, its kind and length
+// included, in steps.
+type optionSize struct{ least, most, step int }
+
+// tcpOptionSizes are of options without addresses, keys or cookies: MSS, window
+// scale, SACK and timestamps (IANA).
+var tcpOptionSizes = map[byte]optionSize{2: {4, 4, 1}, 3: {3, 3, 1}, 4: {2, 2, 1}, 5: {2, 34, 8}, 8: {10, 10, 1}}
+
+// keeps reports whether an option of a kind may stay that says it has n bytes.
+func (s optionSize) keeps(n int) bool {
+	return s.most > 0 && n >= s.least && n <= s.most && (n-s.least)%s.step == 0
+}
 
 // tcpOptions makes no-operations of all options but a few.
-func tcpOptions(b []byte) {
+func (r *Redactor) tcpOptions(b []byte) {
 	for len(b) > 0 {
 		switch {
 		case b[0] == 0:
-			clear(b)
+			r.gone("what is behind the options of TCP", b)
 			return
 		case b[0] == 1:
 			b = b[1:]
 			continue
 		case len(b) < 2 || b[1] < 2 || int(b[1]) > len(b):
-			if !tcpKept[b[0]] {
+			if len(b) >= 2 && !tcpOptionSizes[b[0]].keeps(int(b[1])) || len(b) < 2 && tcpOptionSizes[b[0]].most == 0 {
+				r.Cleared["options of TCP"]++
 				blank(b, 1)
 			}
 			return // cut, or nonsense
 		}
 		n := int(b[1])
-		if !tcpKept[b[0]] {
+		if !tcpOptionSizes[b[0]].keeps(n) {
+			r.Cleared["options of TCP"]++
 			blank(b[:n], 1)
 		}
 		b = b[n:]

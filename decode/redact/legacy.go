@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"dnatrace/decode"
 )
@@ -11,6 +12,7 @@ import (
 const (
 	legacyInfo    = 84
 	legacyEntries = 40
+	legacyName    = 32 // of the table
 )
 
 // entryForm is the layout of struct ipt_entry or ip6t_entry.
@@ -34,6 +36,9 @@ func (r *Redactor) legacyRuleset(b []byte, v6 bool, learn bool) {
 		return
 	}
 	form := entryForms[v6]
+	if !learn {
+		r.legacyHead(b)
+	}
 	b = b[legacyInfo+legacyEntries:]
 	for len(b) >= form.size {
 		order := entryOrder(form, b)
@@ -46,7 +51,23 @@ func (r *Redactor) legacyRuleset(b []byte, v6 bool, learn bool) {
 		b = b[next:]
 	}
 	if !learn {
-		clear(b)
+		r.gone("entries of tables of iptables", b)
+	}
+}
+
+// legacyTables are the names of the tables of iptables: there are no others.
+var legacyTables = []string{"filter", "nat", "mangle", "raw", "security"}
+
+// legacyHead rewrites the name of the table, which both structs begin with, of which
+// the rest are numbers.
+func (r *Redactor) legacyHead(b []byte) {
+	for _, at := range []int{0, legacyInfo} {
+		name := b[at : at+legacyName]
+		if !slices.Contains(legacyTables, cut(name)) {
+			r.gone("entries of tables of iptables", name)
+			continue
+		}
+		inPlace(name, func(s string) string { return s })
 	}
 }
 
@@ -63,13 +84,17 @@ func (r *Redactor) legacyEntry(form entryForm, order binary.ByteOrder, e []byte,
 		for i := range 2 {
 			addr, mask := e[i*form.addr:(i+1)*form.addr], e[(i+2)*form.addr:(i+3)*form.addr]
 			r.xtMasked(form.family, addr, mask)
-			inPlace(e[form.names+16*i:form.names+16*i+16], r.iface)
+			name := form.names + 16*i
+			r.xtIface(e[name:name+16], e[name+32:name+48])
 		}
 	}
 	for at := form.size; at+32 <= len(e); {
 		size := int(order.Uint16(e[at:]))
 		if size < 32 || at+size > len(e) {
 			break
+		}
+		if !learn {
+			r.legacyName(e[at+2 : at+31])
 		}
 		name, rev, raw := cut(e[at+2:at+31]), uint32(e[at+31]), e[at+32:at+size]
 		switch {
@@ -85,3 +110,6 @@ func (r *Redactor) legacyEntry(form entryForm, order binary.ByteOrder, e []byte,
 		at += size
 	}
 }
+
+// legacyName leaves the name of an extension that is known.
+func (r *Redactor) legacyName(v []byte) { extensionName(context{Redactor: r}, v) }

@@ -44,7 +44,7 @@ func (r *Redactor) mac(b []byte) {
 	}
 	b = b[:6]
 	switch {
-	case bytes.Equal(b, make([]byte, 6)):
+	case bytes.Equal(b, make([]byte, 6)), r.keptMACs[[6]byte(b)]:
 	case b[0] == 0x33 && b[1] == 0x33: // IPv6 multicast, the last 32 bits of the group
 		if b[2] == 0xff {
 			r.group(b[3:])

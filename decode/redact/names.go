@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,11 +16,12 @@ type names struct {
 	made    map[string]string // pseudonym by word
 	learned map[string]bool   // words of names, to be found in texts
 	ifaces  map[string]bool   // names of interfaces, likewise
+	kept    map[string]bool   // words that are to stay
 	sealed  bool
 }
 
 func newNames(key []byte) *names {
-	return &names{key: derive(key, "names"), made: map[string]string{}, learned: map[string]bool{}, ifaces: map[string]bool{}}
+	return &names{key: derive(key, "names"), made: map[string]string{}, learned: map[string]bool{}, ifaces: map[string]bool{}, kept: map[string]bool{}}
 }
 
 func (n *names) seal() {
@@ -48,11 +50,11 @@ var (
 
 // learn notes the words of a name.
 func (n *names) learn(name string) {
-	if fixed[name] {
+	if fixed[name] || n.kept[name] {
 		return
 	}
 	for _, w := range isWord.FindAllString(name, -1) {
-		if !fixed[w] && !isNum.MatchString(w) && !isHex.MatchString(w) {
+		if !fixed[w] && !n.kept[w] && !isNum.MatchString(w) && !isHex.MatchString(w) {
 			n.learned[w] = true
 		}
 	}
@@ -60,7 +62,7 @@ func (n *names) learn(name string) {
 
 // name maps a name. Short numbers, and what stands between words, stay.
 func (n *names) name(s string) string {
-	if fixed[s] {
+	if fixed[s] || n.kept[s] {
 		return s
 	}
 	return isWord.ReplaceAllStringFunc(s, n.word)
@@ -69,7 +71,7 @@ func (n *names) name(s string) string {
 // word maps one word to one that can be said.
 func (n *names) word(w string) string {
 	switch {
-	case fixed[w], isNum.MatchString(w):
+	case fixed[w], n.kept[w], isNum.MatchString(w):
 		return w
 	case isHex.MatchString(w):
 		return n.hex(w)
@@ -123,7 +125,7 @@ func (n *names) netns(s string) string { return n.name(s) }
 
 // process maps the name of a program.
 func (n *names) process(s string) string {
-	if keptProcesses[s] {
+	if keptProcesses[s] || n.kept[s] {
 		return s
 	}
 	return n.name(s)
@@ -132,11 +134,14 @@ func (n *names) process(s string) string {
 // action maps what the engine says was done: commands that were run inside are
 // left out.
 func (n *names) action(s string) string {
-	verb, _, ok := strings.Cut(s, ":")
-	if ok && verb != "health_status" {
+	if slices.Contains(eventActions, s) {
+		return s
+	}
+	verb, _, _ := strings.Cut(s, ":")
+	if slices.Contains(eventActions, verb) {
 		return verb
 	}
-	return s
+	return n.name(s)
 }
 
 // hex maps an id. Two ids share as many leading digits afterwards as before, so
@@ -154,6 +159,16 @@ func (n *names) hex(s string) string {
 // chars maps a text to one of the same length, letters to letters and digits to
 // digits. Two texts share as many leading characters afterwards as before.
 func (n *names) chars(s string) string {
+	to := []byte(n.mapped(s))
+	for _, at := range isWord.FindAllStringIndex(s, -1) {
+		if n.kept[s[at[0]:at[1]]] {
+			copy(to[at[0]:at[1]], s[at[0]:at[1]])
+		}
+	}
+	return string(to)
+}
+
+func (n *names) mapped(s string) string {
 	return n.each("chars", s, func(c byte) string {
 		switch {
 		case c >= 'a' && c <= 'z':

@@ -1,6 +1,10 @@
 package redact
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"regexp"
+	"slices"
+)
 
 // Netlink headers (linux/netlink.h, linux/netfilter/nfnetlink.h) and subsystems.
 const (
@@ -17,7 +21,7 @@ const attrType = 0x3fff
 
 // messages calls f for every netlink message in b: its kind, subsystem and
 // number within it, and its attributes. What does not frame is cleared.
-func messages(b []byte, f func(subsystem, kind uint8, order binary.ByteOrder, attrs []byte)) {
+func (r *Redactor) messages(b []byte, f func(subsystem, kind uint8, order binary.ByteOrder, attrs []byte)) {
 	for len(b) >= netlinkHeader {
 		order := orderOf(b)
 		size := int(order.Uint32(b))
@@ -28,20 +32,21 @@ func messages(b []byte, f func(subsystem, kind uint8, order binary.ByteOrder, at
 		if body := b[netlinkHeader:size]; kind > 0xff && len(body) >= nfgenHeader {
 			f(uint8(kind>>8), uint8(kind), order, body[nfgenHeader:])
 		} else {
-			clear(body)
+			r.gone("netlink messages", body)
 		}
+		clear(b[size:min((size+3)&^3, len(b))])
 		b = b[min((size+3)&^3, len(b)):]
 	}
 	if len(b) > netlinkHeader {
-		clear(b[netlinkHeader:])
+		r.gone("netlink messages", b[netlinkHeader:])
 	}
 }
 
 // messagesOf is messages for those of one subsystem; all others become zeros.
-func messagesOf(b []byte, subsystem uint8, f func(kind uint8, order binary.ByteOrder, attrs []byte)) {
-	messages(b, func(of, kind uint8, order binary.ByteOrder, attrs []byte) {
+func (r *Redactor) messagesOf(b []byte, subsystem uint8, f func(kind uint8, order binary.ByteOrder, attrs []byte)) {
+	r.messages(b, func(of, kind uint8, order binary.ByteOrder, attrs []byte) {
 		if of != subsystem {
-			clear(attrs)
+			r.gone("netlink messages", attrs)
 			return
 		}
 		f(kind, order, attrs)
@@ -69,6 +74,7 @@ func eachAttr(order binary.ByteOrder, b []byte, f func(kind int, v []byte)) {
 			break
 		}
 		f(int(order.Uint16(b[2:])&attrType), b[4:size])
+		clear(b[size:min((size+3)&^3, len(b))])
 		b = b[min((size+3)&^3, len(b)):]
 	}
 	clear(b)
@@ -83,6 +89,7 @@ type rewrite func(c context, v []byte)
 
 // context is what the rewriting of values needs.
 type context struct {
+	within *nftExpression // nil outside of one
 	*Redactor
 	order binary.ByteOrder
 }
@@ -93,12 +100,57 @@ func (s schema) apply(c context, b []byte) {
 			f(c, v)
 			return
 		}
-		clear(v)
+		c.gone("attributes of netlink messages", v)
 	})
 }
 
-// keep leaves a value as it is.
-func keep(context, []byte) {}
+// onlyOne is the last attribute of those of one type, of which there should be one:
+// the one before is cleared.
+func (r *Redactor) onlyOne(before, v []byte) []byte {
+	r.gone("attributes of netlink messages", before)
+	return v
+}
+
+// number leaves a number as it is.
+func number(c context, v []byte) {
+	if len(v) > 8 {
+		c.gone("attributes of netlink messages", v)
+	}
+}
+
+// nothingMore is an attribute that is there or not, and holds nothing.
+func nothingMore(c context, v []byte) { c.gone("attributes of netlink messages", v) }
+
+// wordOf leaves a string as it is that is one of these words.
+func wordOf(words ...string) rewrite {
+	return func(c context, v []byte) {
+		if !slices.Contains(words, cut(v)) {
+			c.gone("attributes of netlink messages", v)
+			return
+		}
+		inPlace(v, func(s string) string { return s })
+	}
+}
+
+// kernelType leaves the name of how the kernel keeps a set.
+func kernelType(c context, v []byte) {
+	if !setType.MatchString(cut(v)) {
+		c.gone("attributes of netlink messages", v)
+		return
+	}
+	inPlace(v, func(s string) string { return s })
+}
+
+var setType = regexp.MustCompile(`^nft_set_[a-z0-9_]{1,40}$`)
+
+// numbers is the schema of attributes that are numbers, from 1 to n.
+func numbers(n int) schema {
+	s := schema{}
+	for i := 1; i <= n; i++ {
+		s[i] = number
+	}
+	return s
+}
 
 // nest rewrites the attributes within an attribute.
 func nest(s schema) rewrite { return func(c context, v []byte) { s.apply(c, v) } }
@@ -115,7 +167,7 @@ func valueIP4(c context, v []byte) {
 		c.ip4(v)
 		return
 	}
-	clear(v)
+	c.gone("attributes of netlink messages", v)
 }
 
 func valueIP6(c context, v []byte) {
@@ -123,7 +175,7 @@ func valueIP6(c context, v []byte) {
 		c.ip6(v)
 		return
 	}
-	clear(v)
+	c.gone("attributes of netlink messages", v)
 }
 
 // text replaces a string that ends with a zero or with its field, in place, by

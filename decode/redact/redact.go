@@ -20,6 +20,9 @@ package redact
 
 import (
 	"bytes"
+	"encoding/hex"
+	"net/netip"
+	"strings"
 
 	"dnatrace/capture"
 )
@@ -28,12 +31,16 @@ import (
 // every batch, Seal, then Rewrite every batch. It is not safe for concurrent
 // use.
 type Redactor struct {
-	v4, v6 *tree
-	macs   permutation
-	solic  permutation // of the last 24 bits of solicited-node groups
-	names  *names
-	links  map[uint16]uint16 // link type by point
-	out    capture.Batch
+	v4, v6   *tree
+	macs     permutation
+	solic    permutation // of the last 24 bits of solicited-node groups
+	names    *names
+	keptMACs map[[6]byte]bool
+	links    map[uint16]uint16 // link type by point
+	out      capture.Batch
+	// pending are the values in the rules at hand of which nobody has said yet what
+	// they are, by their first byte.
+	pending map[*byte]value
 
 	// Removed counts records of a kind that is not known here, by origin and
 	// kind; they are left out.
@@ -41,6 +48,9 @@ type Redactor struct {
 	// Unsure counts values in rules that could not be replaced so that the rule
 	// matches the same packets, and were left out or made to match others.
 	Unsure int
+	// Cleared counts what is not understood, and was cleared where it stood, by what
+	// it was.
+	Cleared map[string]int
 }
 
 // New makes a Redactor. The same key gives the same pseudonyms, in different
@@ -56,7 +66,46 @@ func New(key []byte) *Redactor {
 		names:   newNames(key),
 		links:   map[uint16]uint16{},
 		Removed: map[string]int{},
+		Cleared: map[string]int{},
+		pending: map[*byte]value{},
+
+		keptMACs: map[[6]byte]bool{},
 	}
+}
+
+// gone clears what is not understood, and counts it.
+func (r *Redactor) gone(what string, v []byte) {
+	if !zeros(v) {
+		r.Cleared[what]++
+		clear(v)
+	}
+}
+
+// Keep has something stay as it is: an address, a network, a MAC address, the name
+// of an interface, or a word of names. It is to be called before Learn.
+func (r *Redactor) Keep(what string) {
+	if a, err := netip.ParseAddr(what); err == nil {
+		r.keepNetwork(netip.PrefixFrom(a, a.BitLen()))
+		return
+	}
+	if p, err := netip.ParsePrefix(what); err == nil {
+		r.keepNetwork(p.Masked())
+		return
+	}
+	if r.macText(what) != "" {
+		mac, _ := hex.DecodeString(strings.ReplaceAll(what, ":", "")) // it is one
+		r.keptMACs[[6]byte(mac)] = true
+		return
+	}
+	r.names.kept[what] = true
+	for _, w := range isWord.FindAllString(what, -1) {
+		r.names.kept[w] = true
+	}
+}
+
+func (r *Redactor) keepNetwork(p netip.Prefix) {
+	r.v4.keep(p, true)
+	r.v6.keep(p, true)
 }
 
 // Learn takes notice of the networks, names and ranges of addresses in a batch.

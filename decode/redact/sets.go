@@ -7,24 +7,39 @@ import (
 	"dnatrace/decode"
 )
 
-// Types of keys as nft numbers them (nftables' enum datatypes); a concatenation
-// has one every six bits.
+// nftTypes are the types of keys as nft numbers them (nftables' enum datatypes) of
+// which it is known what they are; a concatenation has one every six bits. Those of
+// numbers are not the labels of connections, nor integers of any use.
 var nftTypes = map[uint32]kind{7: isIP4, 8: isIP6, 9: isMAC, 41: isIface}
 
+func init() {
+	for _, n := range []uint32{2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 42, 43, 44, 45} {
+		nftTypes[n] = isNumber
+	}
+}
+
 // cellsOf says what a key or value of n bytes is by the type that nft gave it;
-// fields are the sizes of the parts of a concatenation.
+// fields are the sizes of the parts of a concatenation. Of one whose parts' sizes
+// are not said, only its use tells.
 func cellsOf(typ uint32, n int, fields []int) []cell {
 	cells := make([]cell, n)
-	if len(fields) == 0 {
+	switch {
+	case len(fields) > 0:
+	case typ >= 1<<6:
+		return cells
+	default:
 		fields = []int{n}
 	}
 	at := 0
 	for i, size := range fields {
 		k := nftTypes[typ>>(6*(len(fields)-1-i))&63]
-		for j := 0; j < min(kindSize[k], size) && at+j < n; j++ {
+		if most, ok := kindSize[k]; ok {
+			size = min(size, most)
+		}
+		for j := 0; j < size && at+j < n && k != unknown; j++ {
 			cells[at+j] = cell{k, uint8(j), 0xff}
 		}
-		at += (size + 3) &^ 3
+		at += (fields[i] + 3) &^ 3
 	}
 	return cells
 }
@@ -89,6 +104,7 @@ func (w *ruleReader) intervals(s *decode.NamedSet, c []cell) {
 			last := step(sorted[i+1].Key, -1)
 			w.span(c, e.Key, last)
 			copy(sorted[i+1].Key, step(last, 1))
+			w.made(sorted[i+1].Key)
 		case i+1 < len(sorted):
 			w.span(c, e.Key, step(sorted[i+1].Key, -1))
 		default:
@@ -115,6 +131,8 @@ func (r *Redactor) learnRules(data []byte) {
 	rules, _ := decode.ParseNFTables(bytes.Clone(data)) // what is damaged is passed over
 	w := ruleReader{
 		value: func([]cell, []byte) {},
+		masks: maskable,
+		made:  func([]byte) {},
 		span: func(c []cell, from, to []byte) {
 			eachRun(c, from, func(k kind, at, n int) {
 				if at+n <= len(to) {
@@ -146,37 +164,91 @@ func (r *Redactor) ruleValues(data []byte) {
 			r.cells(c, from)
 			r.cells(c, to)
 		},
-		match:  r.xtMatch,
-		target: r.xtTarget,
+		masks: r.masks,
+		made:  r.settle,
+		match: func(name string, f decode.Family, rev uint32, raw []byte) {
+			r.settle(raw)
+			r.xtMatch(name, f, rev, raw)
+		},
+		target: func(name string, f decode.Family, rev uint32, raw []byte) {
+			r.settle(raw)
+			r.xtTarget(name, f, rev, raw)
+		},
 	}
 	w.read(rules)
 }
 
+// masks lets the values of a bitwise expression stay if they say nothing: of
+// addresses a mask that takes leading bits, of numbers any. Otherwise the expression
+// goes, and false is returned.
+func (r *Redactor) masks(c []cell, e decode.BitwiseExpr) bool {
+	if !maskable(c, e) {
+		r.takeOut(e.Mask)
+		r.takeOut(e.XOR)
+		return false
+	}
+	r.settle(e.Mask)
+	r.settle(e.XOR)
+	return true
+}
+
+// maskable reports whether a value that is seen through a mask can be replaced.
+func maskable(c []cell, e decode.BitwiseExpr) bool {
+	masked := slices.Clone(c[:min(len(e.Mask), len(c))])
+	for i := range masked {
+		flips := i < len(e.XOR) && e.XOR[i] != 0
+		switch masked[i].kind {
+		case isNumber:
+		case unknown:
+			if flips || e.Mask[i] != 0 {
+				return false
+			}
+		default:
+			if flips {
+				return false
+			}
+		}
+		masked[i].mask &= e.Mask[i]
+	}
+	fits := true
+	eachRun(masked, e.Mask, func(_ kind, at, n int) {
+		fits = fits && isPrefix(masked[at:at+n])
+	})
+	return fits && zeros(e.XOR[min(len(masked), len(e.XOR)):])
+}
+
 // eachRun calls f for each part of v that is of one value: its kind, where it
-// begins and how many bytes of it there are. Parts that do not begin where the
-// value does are of no use.
+// begins and how many bytes of it there are. Numbers, and what is not known, are
+// passed over.
 func eachRun(c []cell, v []byte, f func(k kind, at, n int)) {
 	for i := 0; i < min(len(c), len(v)); {
 		n := 1
 		for i+n < min(len(c), len(v)) && c[i+n].kind == c[i].kind && c[i+n].at == c[i+n-1].at+1 {
 			n++
 		}
-		if c[i].kind != plain {
+		if c[i].kind != unknown && c[i].kind != isNumber {
 			f(c[i].kind, i, n)
 		}
 		i += n
 	}
 }
 
-// cells rewrites a value in place by what its bytes are.
+// cells rewrites a value in place by what its bytes are. What is not known goes,
+// and with it the expression that it is in.
 func (r *Redactor) cells(c []cell, v []byte) {
+	if !known(c, v) {
+		r.takeOutParts(c, v)
+		return
+	}
+	sure := true
 	eachRun(c, v, func(k kind, at, n int) {
 		part, of := v[at:at+n], c[at:at+n]
 		switch {
 		case k == isIface && of[0].at == 0:
 			inPlace(part, r.iface)
-		case of[0].at != 0 || k == isMAC && n < 6 || !isPrefix(of):
-			r.unsure(part)
+		case k == isTerm && of[0].at == 0 && knownWord(cut(part)):
+		case of[0].at != 0 || k == isTerm || k == isMAC && n < 6 || !isPrefix(of):
+			sure = r.unsure(part) && sure
 		case k == isIP4:
 			r.ip4(part)
 		case k == isIP6:
@@ -188,21 +260,74 @@ func (r *Redactor) cells(c []cell, v []byte) {
 			part[i] &= of[i].mask
 		}
 	})
+	if !sure {
+		r.outOfRule(v)
+	}
+	r.settle(v)
 }
 
-// unsure clears what cannot be mapped by itself.
-func (r *Redactor) unsure(v []byte) {
-	for _, b := range v {
-		if b != 0 {
-			r.Unsure++
-			clear(v)
-			return
+// known reports whether it is known what all bytes of a value are that are not zero.
+func known(c []cell, v []byte) bool {
+	for i, b := range v {
+		if b != 0 && (i >= len(c) || c[i].kind == unknown) {
+			return false
 		}
+	}
+	return true
+}
+
+// takeOutParts clears what is not known of a value; all of it if it is in an
+// expression.
+func (r *Redactor) takeOutParts(c []cell, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	if r.pending[&v[0]].in != nil {
+		r.takeOut(v)
+		r.settle(v)
+		return
+	}
+	r.Cleared["values in rules"]++
+	for i := range v {
+		if i >= len(c) || c[i].kind == unknown {
+			v[i] = 0
+		}
+	}
+	r.cells(c, v)
+}
+
+// outOfRule takes out the expression that a value is in.
+func (r *Redactor) outOfRule(v []byte) {
+	if in := r.pending[&v[0]].in; in != nil {
+		in.redacted()
 	}
 }
 
+// unsure clears what cannot be mapped by itself; true if there was nothing to clear.
+func (r *Redactor) unsure(v []byte) bool {
+	if zeros(v) {
+		return true
+	}
+	r.Unsure++
+	clear(v)
+	return false
+}
+
+func zeros(v []byte) bool {
+	for _, b := range v {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// knownWord reports whether a string is one of the few that stay where a rule
+// compares with one.
+func knownWord(s string) bool { return slices.Contains(helpers, s) || slices.Contains(linkKinds, s) }
+
 // isPrefix reports whether the mask keeps leading bits alone. For MAC addresses
-// only all will do.
+// and names only all will do.
 func isPrefix(c []cell) bool {
 	ended := false
 	for _, one := range c {
@@ -212,5 +337,5 @@ func isPrefix(c []cell) bool {
 		}
 		ended = ended || lost != 0
 	}
-	return !ended || c[0].kind != isMAC
+	return !ended || c[0].kind == isIP4 || c[0].kind == isIP6
 }

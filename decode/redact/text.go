@@ -19,9 +19,6 @@ var phrases = []string{
 	"/var/run/docker.sock", "/run/docker.sock", "iptables", "nftables", "userland proxy",
 }
 
-// plainWord is a word that may stay in a text unless it is a name.
-var plainWord = regexp.MustCompile(`^([a-z]+|[A-Z][a-z]*|[A-Z]{2,8}|[0-9]{1,6}|(net\.(ipv4|ipv6|core|netfilter|bridge)\.[a-z0-9_.]+)|/proc/(sys/)?net/[a-z0-9_/]+)[:,.]?$`)
-
 // text maps a sentence: addresses, ids and names in it, and whatever is no plain
 // word.
 func (r *Redactor) text(s string) string {
@@ -48,14 +45,29 @@ func (r *Redactor) token(s string) string {
 	core := strings.TrimRight(s, ":,.")
 	tail := s[len(core):]
 	switch {
+	case r.names.kept[core]:
+		return s
 	case r.names.ifaces[core]:
 		return r.iface(core) + tail
 	case r.names.learned[core]:
 		return r.names.name(core) + tail
-	case plainWord.MatchString(s):
+	case textWords[core], aTextNumber.MatchString(core), aPath.MatchString(core):
+		return s
+	}
+	if parts := isWord.FindAllString(core, -1); len(parts) > 1 && !strings.ContainsAny(core, "/@%+") && r.allPlain(parts) {
 		return s
 	}
 	return r.names.name(core) + tail
+}
+
+// allPlain reports whether the words of a compound may stay.
+func (r *Redactor) allPlain(words []string) bool {
+	for _, w := range words {
+		if !textWords[w] || r.names.learned[w] {
+			return false
+		}
+	}
+	return true
 }
 
 // address maps what is an address, a prefix, an address and a port, a range of

@@ -12,15 +12,18 @@ const (
 // traceSchema is of the other attributes.
 var traceSchema = schema{
 	1: valueName, 2: valueName, 5: nest(verdictSchema),
-	3: keep, 4: keep, 6: keep, 10: keep, 11: keep, 12: keep, 13: keep, 14: keep, 15: keep, 16: keep,
-	18: keep, 19: keep, 20: keep, 21: keep,
-	traceLink: keep, traceNetwork: keep, traceTransport: keep,
+	3: number, 4: number, 6: number, 10: number, 11: number, 12: number, 13: number, 14: number, 15: number, 16: number,
+	18: number, 19: number, 20: number, 21: number,
+	traceLink: later, traceNetwork: later, traceTransport: later,
 }
+
+// later leaves a value to what rewrites it afterwards.
+func later(context, []byte) {}
 
 // ruleTrace rewrites netlink messages of traced rules in place.
 func (r *Redactor) ruleTrace(b []byte) {
-	messagesOf(b, subsystemNFTables, func(_ uint8, order binary.ByteOrder, attrs []byte) {
-		traceSchema.apply(context{r, order}, attrs)
+	r.messagesOf(b, subsystemNFTables, func(_ uint8, order binary.ByteOrder, attrs []byte) {
+		traceSchema.apply(context{Redactor: r, order: order}, attrs)
 		r.tracedHeaders(order, attrs)
 	})
 }
@@ -32,18 +35,19 @@ func (r *Redactor) tracedHeaders(order binary.ByteOrder, attrs []byte) {
 	eachAttr(order, attrs, func(kind int, v []byte) {
 		switch kind {
 		case traceLink:
-			link = v
+			link = r.onlyOne(link, v)
 		case traceNetwork:
-			network = v
+			network = r.onlyOne(network, v)
 		case traceTransport:
-			transport = v
+			transport = r.onlyOne(transport, v)
 		}
 	})
 	if len(link) >= 14 {
 		r.mac(link[0:6])
 		r.mac(link[6:12])
+		r.gone("headers of traced packets", link[typesIn(link):])
 	} else {
-		clear(link)
+		r.gone("headers of traced packets", link)
 	}
 	if len(network) >= 28 && network[0]>>4 != 4 && network[0]>>4 != 6 {
 		r.arp(network)
@@ -59,6 +63,21 @@ func (r *Redactor) tracedHeaders(order binary.ByteOrder, attrs []byte) {
 	}
 	r.ip(network)
 	clear(transport)
+}
+
+// typesIn is how much of Ethernet's header is addresses, VLAN tags, and an EtherType
+// that is known.
+func typesIn(link []byte) int {
+	for at := 12; at+2 <= len(link); at += 4 {
+		switch binary.BigEndian.Uint16(link[at:]) {
+		case etherIPv4, etherIPv6, etherARP:
+			return at + 2
+		case etherVLAN, etherQinQ:
+		default:
+			return at
+		}
+	}
+	return 12
 }
 
 // headerSize is the size of the IP header that b begins with, as far as it can

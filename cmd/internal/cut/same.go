@@ -44,6 +44,14 @@ func byPlace(was, is *correlate.Document) func(a, b string) bool {
 // byName has points be the same that have one name.
 func byName(a, b string) bool { return a == b }
 
+// ruleOf names the deciding rule by what no pseudonym changes.
+func ruleOf(r *correlate.Incident) string {
+	if r.Rule == nil {
+		return "no rule"
+	}
+	return fmt.Sprintf("%s %d of %s, of %s", r.Rule.Kind, r.Rule.Handle, r.Rule.Backend, r.Rule.Owner)
+}
+
 // differs says where two judgements of one request part.
 func differs(a, b *correlate.Incident, samePoint func(a, b string) bool) string {
 	switch {
@@ -59,6 +67,10 @@ func differs(a, b *correlate.Incident, samePoint func(a, b string) bool) string 
 		return fmt.Sprintf("between %v is now between %v", a.Between, b.Between)
 	case len(a.Hops) != len(b.Hops):
 		return fmt.Sprintf("%d hops are now %d", len(a.Hops), len(b.Hops))
+	case ruleOf(a) != ruleOf(b):
+		return fmt.Sprintf("decided by %s is now decided by %s", ruleOf(a), ruleOf(b))
+	case len(a.Fix) != len(b.Fix):
+		return fmt.Sprintf("%d lines of what to do about it are now %d", len(a.Fix), len(b.Fix))
 	}
 	for i := range a.Between {
 		if !samePoint(a.Between[i], b.Between[i]) {
