@@ -640,6 +640,9 @@ func addressByte(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 
 // iptables take one in here, and looks for it in all that is written of the
 // recording once it is redacted.
 func TestNoRuleGivesASecretAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two hundred rules are put into the kernel one by one")
+	}
 	h := newLeakHost(t)
 	t.Logf("%d rules and declarations were accepted, %d were not", h.accepted, len(h.refused))
 	for _, r := range h.refused {
@@ -721,7 +724,7 @@ func outputsOf(t *testing.T, dir, shared string) (all []output) {
 		{"minimise", "small.pcapng", []string{"minimise", shared, "-w"}},
 		{"replay -o json", "", []string{"replay", shared, "-o", "json"}},
 		{"replay", "", []string{"replay", shared}},
-			} {
+	} {
 		file := c.file
 		if c.args != nil && file != "" {
 			file = filepath.Join(dir, file)

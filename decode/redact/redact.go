@@ -11,8 +11,10 @@
 // addresses share, the names of interfaces that kernels and engines give, and
 // the chains and words of the programs that write rules.
 //
-// What is not known is taken out, not passed on: options of headers, attributes
-// of messages, extensions of rules, fields and kinds of records.
+// What stays has a permission: tables say which fields, attributes, words and bytes
+// may. What is in none of them is replaced or cleared, and counted: options of
+// headers, attributes of messages, values that rules compare with bytes of which
+// nothing is known, extensions of rules, fields and kinds of records.
 //
 // The package does no I/O and builds on any OS. It must not import correlate or
 // cmd, nor anything of capture but the types for what origins say.
