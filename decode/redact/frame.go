@@ -58,7 +58,9 @@ func (r *Redactor) frame(link uint16, b []byte) {
 	case linkMPLS:
 		r.mpls(b)
 	default:
-		r.gone("frames of link layers that are not known here", b)
+		if !r.rareFrame(link, b) {
+			r.gone("frames of link layers that are not known here", b)
+		}
 	}
 }
 
@@ -102,6 +104,8 @@ func (r *Redactor) network(kind uint16, b []byte) {
 		r.arp(b)
 	case kind == etherMPLS, kind == etherMPLSMC:
 		r.mpls(b)
+	case kind == etherPPP:
+		r.ppp(b)
 	case kind == etherPPPoE && len(b) >= 6 && b[1] == 0:
 		r.ppp(b[6:])
 	case kind < etherLeast:
@@ -133,11 +137,14 @@ func (r *Redactor) ppp(b []byte) {
 	if len(b) > 0 && b[0]&1 != 0 {
 		size = 1
 	}
-	if len(b) < size || b[size-1] != 0x21 && b[size-1] != 0x57 {
-		clear(b[min(size, len(b)):])
-		return
+	switch {
+	case len(b) >= size && beginsWithOne(b, isPPP):
+		r.ip(b[size:])
+	case len(b) >= size && beginsWithOne(b, labelledPPP):
+		r.mpls(b[size:])
+	default:
+		r.gone("frames of protocols that are not known here", b[min(size, len(b)):])
 	}
-	r.ip(b[size:])
 }
 
 // llc rewrites what follows a SNAP header; all else is cleared.

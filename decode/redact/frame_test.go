@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,8 @@ func frames(t testing.TB) map[string][]byte {
 	inner := built(t, ether(0x0800), v4t, tcp(v4t), gopacket.Payload(secret))
 	tunnel := &layers.UDP{SrcPort: 40000, DstPort: vxlanPort}
 	tunnel.SetNetworkLayerForChecksum(v4u)
+	geneve := &layers.UDP{SrcPort: 40000, DstPort: genevePort}
+	geneve.SetNetworkLayerForChecksum(v4u)
 	return map[string][]byte{
 		"TCP":                  built(t, ether(0x0800), v4t, tcp(v4t), gopacket.Payload(secret)),
 		"TCP with IP options":  built(t, ether(0x0800), options, tcp(options), gopacket.Payload(secret)),
@@ -76,6 +79,7 @@ func frames(t testing.TB) map[string][]byte {
 		"an echo":              built(t, ether(0x0800), ip4(1), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: 3, Seq: 1}, gopacket.Payload(secret)),
 		"a neighbour's answer": built(t, ether(0x86dd), v6i, advertise, gopacket.Payload(append(append([]byte{0x60, 0, 0, 0}, src6...), 2, 1, 0, 0x1b, 0x21, 1, 2, 3))),
 		"VXLAN":                built(t, ether(0x0800), v4u, tunnel, gopacket.Payload(append([]byte{8, 0, 0, 0, 0, 0, 42, 0}, inner...))),
+		"Geneve":               built(t, ether(0x0800), v4u, geneve, gopacket.Payload(append([]byte{2, 0, 0x65, 0x58, 0, 0, 42, 0, 1, 2, 3, 1, 198, 51, 100, 100}, inner...))),
 		"ARP": built(t, ether(0x0806), &layers.ARP{AddrType: 1, Protocol: 0x0800, HwAddressSize: 6, ProtAddressSize: 4, Operation: 2,
 			SourceHwAddress: macs[0], SourceProtAddress: src4, DstHwAddress: macs[1], DstProtAddress: dst4}),
 	}
@@ -176,6 +180,9 @@ func FuzzFrame(f *testing.F) {
 		f.Add(uint16(linkEthernet), b)
 		f.Add(uint16(linkRaw), b[14:])
 	}
+	for link, b := range rareFrames(f) {
+		f.Add(link, b)
+	}
 	f.Fuzz(func(t *testing.T, link uint16, frame []byte) {
 		r := New([]byte("some key"))
 		r.Seal()
@@ -185,11 +192,6 @@ func FuzzFrame(f *testing.F) {
 		if len(out.Arena) != len(frame) {
 			t.Fatalf("%d bytes became %d", len(frame), len(out.Arena))
 		}
-		switch link {
-		case linkEthernet, linkRaw, linkCooked, linkCooked2:
-		default:
-			return
-		}
 		was, is := decoded(link, &b), decoded(link, out)
 		if was.Kind == decode.Datagram && (was.Seq == 0) == (is.Seq == 0) {
 			was.Seq = is.Seq // what tells it from others, not what it is
@@ -198,6 +200,58 @@ func FuzzFrame(f *testing.F) {
 			t.Errorf("kind %d became %d, flags %d %d, payload %d %d, seq %d %d\n%x\n%x", was.Kind, is.Kind, was.Flags, is.Flags, was.Payload, is.Payload, was.Seq, is.Seq, b.Arena, out.Arena)
 		}
 	})
+}
+
+// rareFrames are one of each link type that is not everyday's, with the same packet.
+func rareFrames(t testing.TB) map[uint16][]byte {
+	ip := frames(t)["TCP"][14:]
+	ether, snap := frames(t)["TCP"], append([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, ip...)
+	data := slices.Concat([]byte{0x08, 0x01, 0x34, 0x12}, macs[0], macs[1], macs[0], []byte{0x10, 0x20}, snap, []byte{1, 2, 3, 4})
+	pktap := make([]byte, 108)
+	copy(pktap, []byte{108, 0, 0, 0, 1, 0, 0, 0, 1})
+	copy(pktap[12:], "customer0")
+	pktap[36] = 2
+	copy(pktap[56:], "customerd")
+	attribute := func(kind byte, v []byte) []byte {
+		b := append([]byte{byte(4 + len(v)), byte((4 + len(v)) >> 8), kind, 0}, v...)
+		return append(b, make([]byte, (4-len(b)%4)%4)...)
+	}
+	return map[uint16][]byte{
+		linkPPP:      slices.Concat([]byte{0xff, 3, 0, 0x21}, ip),
+		linkPPPHDLC:  slices.Concat([]byte{0xff, 3, 0x02, 0x81, 0x89, 0x60, 1, 1}, ip),
+		linkCHDLC:    slices.Concat([]byte{0x0f, 0, 8, 0}, ip),
+		linkIPoIB:    slices.Concat([]byte("forty bytes of customer's own addresses."), []byte{8, 0, 0, 0}, ip),
+		linkPPI:      slices.Concat([]byte{0, 0, 20, 0, 1, 0, 0, 0}, []byte("customers' 5"), ether),
+		linkPKTAP:    slices.Concat(pktap, ether),
+		linkRadiotap: slices.Concat([]byte{0, 0, 16, 0}, []byte("customers' 5"), data),
+		link80211:    data,
+		linkNFLog: slices.Concat([]byte{2, 0, 0, 5}, attribute(nflogHeader, []byte{8, 0, 2, 0}), attribute(10, []byte("customer \x00")),
+			attribute(nflogAddress, slices.Concat([]byte{0, 6, 0, 0}, macs[0], []byte{0, 0})), attribute(nflogPayload, ip)),
+		linkRFC1483: snap,
+		linkMPLS:    slices.Concat([]byte{0x89, 0x60, 1, 1}, ip),
+	}
+}
+
+func TestFramesOfRareLinksCarryTheSameRequestAndNothingElse(t *testing.T) {
+	for link, frame := range rareFrames(t) {
+		r := New([]byte("some key"))
+		r.Seal()
+		r.links[0] = link
+		b := capture.Batch{Packets: []capture.Packet{{Len: uint32(len(frame)), Orig: uint32(len(frame))}}, Arena: frame}
+		out := r.Rewrite(&b)
+		was, is := decoded(link, &b), decoded(link, out)
+		if was.Kind != decode.Segment || is.Kind != was.Kind || is.SrcPort != was.SrcPort || is.DstPort != was.DstPort || is.Seq != was.Seq || is.Flags != was.Flags || is.Payload != was.Payload {
+			t.Errorf("link type %d: %+v became %+v", link, was, is)
+		}
+		if (was.SrcMAC == [6]byte{}) != (is.SrcMAC == [6]byte{}) {
+			t.Errorf("link type %d: MAC %x became %x", link, was.SrcMAC, is.SrcMAC)
+		}
+		for what, s := range map[string][]byte{"address": src4, "MAC": macs[0], "other MAC": macs[1], "payload": secret[:6], "header": []byte("customer")} {
+			if bytes.Contains(out.Arena, s) {
+				t.Errorf("link type %d: the %s is still there", link, what)
+			}
+		}
+	}
 }
 
 func decoded(link uint16, b *capture.Batch) decode.Packet {

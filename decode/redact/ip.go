@@ -253,11 +253,39 @@ func (r *Redactor) tcpOptions(b []byte) {
 	}
 }
 
-// Ports of VXLAN: IANA's, and the one that Linux had before.
+// Ports of VXLAN: IANA's, and the one that Linux had before; and of Geneve.
 const (
-	vxlanPort = 4789
-	vxlanOld  = 8472
+	vxlanPort  = 4789
+	vxlanOld   = 8472
+	genevePort = 6081
+
+	etherBridged = 0x6558
 )
+
+// tunnelHeader is the size of the header of a tunnel behind that of UDP, in which b
+// begins; 0 if there is none that decode would look into.
+func (r *Redactor) tunnelHeader(d datagram, b []byte) int {
+	const inner = 14
+	if r.tunneled || d.more || len(b) < 16+inner {
+		return 0
+	}
+	size := 16
+	switch port := binary.BigEndian.Uint16(b[2:]); {
+	case port == genevePort && b[8]>>6 == 0 && binary.BigEndian.Uint16(b[10:]) == etherBridged:
+		size += int(b[8]&0x3f) * 4
+	case (port == vxlanPort || port == vxlanOld) && b[8] == 0x08 && b[9]|b[10]|b[11]|b[15] == 0:
+	default:
+		return 0
+	}
+	if len(b) < size+inner {
+		return 0
+	}
+	switch binary.BigEndian.Uint16(b[size+12:]) {
+	case etherIPv4, etherIPv6, etherARP, etherVLAN:
+		return size
+	}
+	return 0
+}
 
 // telltale clears a datagram's payload but for this: where the first bytes of two
 // datagrams were the same, by which requests are followed, they are the same still.
@@ -276,11 +304,11 @@ func (r *Redactor) udp(d datagram, b []byte) {
 	unsummed := b[6] == 0 && b[7] == 0
 	was := [2]byte{b[6], b[7]}
 	d.rewriteSegment(b, 6, func() {
-		port := binary.BigEndian.Uint16(b[2:])
-		if (port == vxlanPort || port == vxlanOld) && len(b) >= 16 && b[8]&0x08 != 0 {
-			clear(b[9:12])
-			b[15] = 0
-			r.ethernet(b[16:])
+		if size := r.tunnelHeader(d, b); size > 0 {
+			r.gone("options of tunnels", b[16:size])
+			r.tunneled = true
+			r.ethernet(b[size:])
+			r.tunneled = false
 			return
 		}
 		r.telltale(b[8:])

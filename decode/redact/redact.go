@@ -40,6 +40,7 @@ type Redactor struct {
 	keptMACs map[[6]byte]bool
 	links    map[uint16]uint16 // link type by point
 	out      capture.Batch
+	tunneled bool // the frame at hand is within another
 	// pending are the values in the rules at hand of which nobody has said yet what
 	// they are, by their first byte.
 	pending map[*byte]value
