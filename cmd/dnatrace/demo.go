@@ -84,7 +84,7 @@ func (a *app) demo(ctx context.Context, f *demoFlags, p render.Printer) (*correl
 // replayDemo tells the story of a scenario from the recording that was made of
 // it, where no lab can be built.
 func (a *app) replayDemo(ctx context.Context, f *demoFlags, name string, why error, p render.Printer) (*correlate.Document, error) {
-	c, err := fixtures.Load("demo-" + name)
+	c, err := fixtures.Demo("demo-" + name)
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +157,9 @@ func (a *app) listScenarios() {
 	if runtime.GOOS == "linux" {
 		return
 	}
-	for _, name := range fixtures.Names() {
+	for _, name := range fixtures.Demos() {
 		if scenario, ok := strings.CutPrefix(name, "demo-"); ok {
-			c, _ := fixtures.Load(name)
+			c, _ := fixtures.Demo(name)
 			fmt.Fprintf(a.out, "%s\t%s\n", scenario, c.Story)
 		}
 	}
