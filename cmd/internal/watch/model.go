@@ -27,6 +27,9 @@ const (
 	mostTold  = 1 << 16 // requests that were not delivered and may be judged again; the oldest are forgotten
 )
 
+// othersName is the name of the row of what there was no room for.
+const othersName = "others"
+
 // Model is the state of what is watched. It is not safe for concurrent use.
 type Model struct {
 	bytes int
@@ -45,6 +48,9 @@ type Model struct {
 	status   correlate.Status
 	floods   []correlate.FloodReport // the last ones
 	interval interval
+
+	observer *Observer // may be nil
+	awaited  awaited   // for its sake
 }
 
 // door is what a request knocks at.
@@ -58,6 +64,10 @@ type counted struct {
 	port    *Port
 	kind    *Group // nil: one of port.uncounted
 	verdict correlate.Verdict
+
+	settled bool              // the observer was told
+	as      correlate.Verdict // what it was told last
+	failed  bool              // it was told, at any time, that the request failed
 }
 
 // New makes a Model that watches a target as it was given; "" is all published
@@ -76,6 +86,7 @@ func (m *Model) Advance(now time.Time) {
 	}
 	if now.After(m.now) {
 		m.now = now
+		m.overdue()
 	}
 }
 
@@ -113,7 +124,10 @@ func (m *Model) Take(i *correlate.Incident) {
 	c := p.count(i, m.now, n)
 	m.total.tally(i.Verdict, i.Timing, m.now, n)
 	m.interval.count(c, was, i.Verdict, i.Timing, n)
-	if known || i.Verdict != correlate.Delivered {
+	if m.observer != nil {
+		m.settle(i, &c, was)
+	}
+	if known || i.Verdict != correlate.Delivered || !i.Final {
 		m.remember(i.ID, c)
 	}
 }
@@ -123,6 +137,7 @@ func (m *Model) Take(i *correlate.Incident) {
 func (m *Model) remember(id string, c counted) {
 	if _, had := m.told[id]; !had {
 		if len(m.told) >= mostTold {
+			m.giveUp(m.order[0])
 			delete(m.told, m.order[0])
 			m.order, m.forgot = m.order[1:], true
 		}
@@ -146,6 +161,9 @@ func (m *Model) Plain(r correlate.Plain) bool {
 		q.tally(correlate.Delivered, r.Timing, m.now, n)
 	}
 	m.interval.count(c, counted{}, correlate.Delivered, r.Timing, n)
+	if m.observer != nil {
+		m.observer.Settled(Settled{Port: p, Verdict: correlate.Delivered, Cause: correlate.CauseNone, Timing: r.Timing})
+	}
 	return true
 }
 
@@ -167,9 +185,9 @@ func (m *Model) counting(i *correlate.Incident) (p *Port, was counted, known boo
 	}
 	// It was delivered, or is forgotten.
 	if m.forgot && i.Verdict != correlate.Delivered {
-		return p, counted{port: p, kind: p.groupOf(i), verdict: i.Verdict}, true
+		return p, counted{port: p, kind: p.groupOf(i), verdict: i.Verdict, settled: true, as: i.Verdict, failed: failed(i.Verdict)}, true
 	}
-	return p, counted{port: p, verdict: correlate.Delivered}, true
+	return p, counted{port: p, verdict: correlate.Delivered, settled: true, as: correlate.Delivered}, true
 }
 
 // portOf is the row of a request: that of the mapping it asked for, else one of
@@ -187,11 +205,12 @@ func (m *Model) portOf(i *correlate.Incident) *Port {
 	}
 	if len(m.byAsked) >= mostAsked || len(m.ports) >= mostPorts {
 		if m.others == nil {
-			m.others = m.add(&Port{name: "others", asked: true})
+			m.others = m.add(&Port{name: othersName, asked: true})
 		}
 		return m.others
 	}
-	p := m.add(&Port{name: key, protocol: i.Protocol, container: i.Container, hostPort: at.Port(), asked: true})
+	p := m.add(&Port{name: key, protocol: i.Protocol, container: i.Container, project: i.Project, service: i.Service, hostPort: at.Port(), asked: true,
+		direct: i.Via == correlate.ViaDirect || i.Cause == correlate.CauseDirectAccess})
 	m.byAsked[key] = p
 	return p
 }
@@ -231,6 +250,7 @@ func (m *Model) published(d door, ip netip.Addr, container string) *Port {
 // SetPorts takes the ports that there are now. What was counted at one that is
 // gone stays.
 func (m *Model) SetPorts(list []foresee.Port) {
+	m.makeRoom(list)
 	for _, p := range m.ports {
 		p.there = false
 	}
@@ -248,6 +268,43 @@ func (m *Model) SetPorts(list []foresee.Port) {
 		}
 	}
 	m.share()
+	if m.observer != nil {
+		m.observer.Listed(m.ports)
+	}
+}
+
+// mapped tells the rows of mappings apart.
+type mapped struct {
+	door
+	container string
+}
+
+// makeRoom lets rows of mappings go that are not listed any more, those first that
+// were asked the longest time ago, as far as a list has new ones that need the room:
+// containers come and go under new names for as long as a run lasts.
+func (m *Model) makeRoom(list []foresee.Port) {
+	fresh := map[mapped]bool{}
+	for k := range list {
+		fresh[mapped{door{list[k].Protocol, list[k].HostPort}, list[k].Container}] = true
+	}
+	var gone []*Port
+	for _, p := range m.ports {
+		key := mapped{door{p.protocol, p.hostPort}, p.container}
+		if !p.asked && !fresh[key] {
+			gone = append(gone, p)
+		}
+		delete(fresh, key)
+	}
+	excess := min(len(m.ports)+len(fresh)-mostPorts, len(gone))
+	if excess <= 0 {
+		return
+	}
+	slices.SortStableFunc(gone, func(a, b *Port) int { return a.at.Compare(b.at) })
+	let := map[*Port]bool{}
+	for _, p := range gone[:excess] {
+		p.there, let[p] = false, true
+	}
+	m.ports = slices.DeleteFunc(m.ports, func(p *Port) bool { return let[p] })
 }
 
 // setPort enters one mapping. Those of one container on several addresses are one
@@ -264,7 +321,7 @@ func (m *Model) setPort(q *foresee.Port) {
 	case len(m.ports) >= mostPorts:
 		return // its requests go to the row of the others
 	default:
-		p = &Port{protocol: q.Protocol, hostPort: q.HostPort, container: q.Container}
+		p = &Port{protocol: q.Protocol, hostPort: q.HostPort, container: q.Container, project: q.Project, service: q.Service}
 		m.ports = append(m.ports, p)
 	}
 	if !p.there {

@@ -145,6 +145,37 @@ func TestRowsAreWhatIsPublished(t *testing.T) {
 	}
 }
 
+func TestContainersThatComeAndGoLeaveRoomForRows(t *testing.T) {
+	m := New("", 0)
+	var last string
+	for round := range 30 {
+		m.Advance(noon.Add(time.Duration(round) * time.Hour))
+		var list []foresee.Port
+		for n := range 100 {
+			last = fmt.Sprintf("run-%d-%d", round, n)
+			list = append(list, published(uint16(10000+n), last, "0.0.0.0"))
+		}
+		if round > 0 {
+			list = append(list, published(8080, "web", "0.0.0.0"))
+		}
+		m.SetPorts(list)
+		for n := range 100 {
+			i := request(round*100+n, m.Now(), strconv.Itoa(10000+n), correlate.Delivered, correlate.CauseNone)
+			i.Container = fmt.Sprintf("run-%d-%d", round, n)
+			m.Take(i)
+		}
+	}
+	if len(m.ports) > mostPorts || m.others != nil {
+		t.Errorf("%d rows, with one of others: %v", len(m.ports), m.others != nil)
+	}
+	has := func(container string) bool {
+		return slices.ContainsFunc(m.ports, func(p *Port) bool { return p.container == container })
+	}
+	if !has(last) || !has("web") || has("run-0-0") || !has("run-12-0") {
+		t.Errorf("rows are left of the last: %v, of one that was always there: %v, of the first: %v, of one of the last 2000: %v", has(last), has("web"), has("run-0-0"), has("run-12-0"))
+	}
+}
+
 func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 	const bytes = 4 << 20
 	m := New("", bytes)

@@ -20,13 +20,17 @@ type Port struct {
 	hostPort  uint16
 	addresses []netip.Addr // of the host, that it is published on; none is all
 	container string
+	project   string // compose's, of the container
+	service   string
 	inner     uint16 // the container's port
 	state     string // of the container
 	outside   string // whether it can be reached from there: yes, no, unknown
 	why       string // if not
 	asked     bool   // nobody publishes it
+	direct    bool   // a container's own address was asked, if nobody does
 	there     bool   // the engine lists it now
 
+	at       time.Time                      // a request was judged last, in the time of the stream
 	verdicts [int(correlate.Absent) + 1]int // judged requests
 	connect  latency
 	first    latency // first byte
@@ -124,6 +128,7 @@ func (p *Port) count(i *correlate.Incident, now time.Time, n news) counted {
 
 // tally counts a request by its verdict and times.
 func (p *Port) tally(v correlate.Verdict, t correlate.Timing, now time.Time, n news) {
+	p.at = now
 	p.verdicts[v]++
 	p.history.add(now, n)
 	if n.first {
