@@ -31,6 +31,7 @@ type watchFlags struct {
 	onScreen bool     // otherwise, on one
 	replay   []string // files to watch instead of this host
 	speed    float64  // of it; 0 is as fast as it can be read
+	metrics  listenFlag
 }
 
 func (a *app) watchCommand() *cobra.Command {
@@ -58,11 +59,16 @@ diagnose does; json lists the worst 100 requests.
 
 --save writes a recording of each new kind of failure, as diagnose does.
 
+--metrics serves Prometheus at /metrics as long as the run lasts, and /healthz: requests
+by port, container, verdict and cause, how long they took, packets and losses. A port
+alone, or :9469, is one of the loopback.
+
 --replay watches recordings, or anyone's captures and dumps, at the pace at which
 they were taken, without privilege and on any OS.`,
 		Example: `  sudo dnatrace watch
   sudo dnatrace watch shop/web 9000 --interval 1m >> watch.log
   sudo dnatrace watch -o jsonl | jq -c 'select(.type == "interval")'
+  sudo dnatrace watch --lines --metrics 127.0.0.1:9469
   dnatrace watch --replay incident.pcapng --speed 10`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.targets, f.onScreen = append(args, more...), a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
@@ -82,6 +88,7 @@ they were taken, without privilege and on any OS.`,
 	f.outputFlags.add(c)
 	c.Flags().Var(&f.interval, "interval", "print a line this often, where the output is no terminal")
 	c.Flags().BoolVar(&f.lines, "lines", false, "print lines on a terminal, too")
+	c.Flags().Var(&f.metrics, "metrics", "serve metrics to Prometheus at this address (127.0.0.1:9469)")
 	targetFlag(c, &more)
 	c.Flags().StringArrayVarP(&f.replay, "read", "r", nil, "the same as --replay")
 	c.Flags().StringArrayVar(&f.replay, "replay", nil, "watch this recording, capture or folder instead of this host; may be given more than once")
@@ -116,9 +123,13 @@ func (f *watchFlags) check(c *cobra.Command, expr string) error {
 
 // watch stays until it is told to end.
 func (a *app) watch(ctx context.Context, f *watchFlags) error {
+	told, err := a.serve(f)
+	if err != nil {
+		return err
+	}
+	defer told.close()
 	var g *guard
 	if f.onScreen {
-		var err error
 		if g, err = standGuard(); err != nil {
 			return err
 		}
@@ -131,6 +142,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	ctx, cancel := bounded(ctx, f.duration)
 	defer cancel()
 	w := &watcher{model: watch.New(target.Shown(f.targets), 0)}
+	told.feed(&src, w)
 	var d *correlate.Document
 	if f.onScreen {
 		d, err = a.watchScreen(ctx, f, w, src)

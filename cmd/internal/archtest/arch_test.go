@@ -154,6 +154,19 @@ var rules = []rule{
 		allowed:   []string{module + "/decode/programs"},
 	},
 	{
+		name:      "metrics decide nothing, and whose stream they are of they are told",
+		packages:  []string{"cmd/internal/metrics"},
+		forbidden: []string{"os/...", "net", "syscall", "golang.org/x/sys/...", module + "/capture/...", module + "/decode/..."},
+		allowed:   under(module, words),
+	},
+	{
+		name:      "metrics are written in one place",
+		packages:  []string{"..."},
+		except:    []string{"cmd/internal/metrics"},
+		forbidden: []string{"github.com/prometheus/..."},
+		tests:     true,
+	},
+	{
 		name:      "what a report collects comes from the stream alone",
 		packages:  []string{"cmd/internal/report/collect"},
 		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/capture/..."},
