@@ -74,9 +74,9 @@ func (p *path) kernelTold(j *judgement) bool {
 		return j.cause == CauseContainerFirewall && p.dropTold(request, true)
 	case Refused:
 		return j.rule != nil && j.proof == Proven
-	default:
-		return false
+	case Undetermined, Delivered, Misdelivered, Stalled, Absent:
 	}
+	return false
 }
 
 // hidden says which packets that belong to a request a filter may have hidden,
