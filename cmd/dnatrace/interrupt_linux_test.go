@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dnatrace/capture/netns/netnstest"
 )
 
@@ -93,6 +95,18 @@ func started(t *testing.T, c *exec.Cmd) (wait func() (code int, took time.Durati
 	}
 }
 
+// drained waits until a process has read what was written to it, and so has begun to
+// mind signals, and a moment more: it waits for the next by then.
+func drained(t *testing.T, pipe io.WriteCloser) {
+	t.Helper()
+	fd := int(pipe.(interface{ Fd() uintptr }).Fd())
+	until(t, "its input to be read", func() bool {
+		left, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+		return err == nil && left == 0
+	})
+	time.Sleep(300 * time.Millisecond)
+}
+
 func TestSignalsEndAReplayThatWaitsForItsInput(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		for _, args := range [][]string{{"replay", "-"}, {"annotate", "-", "-w", "OUT"}} {
@@ -112,7 +126,7 @@ func TestSignalsEndAReplayThatWaitsForItsInput(t *testing.T) {
 			if _, err := pipe.Write(pcap(syn())); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(300 * time.Millisecond) // it has begun to wait by then, or else ends all the sooner
+			drained(t, pipe)
 			c.Process.Signal(sig)
 			if code, took := wait(); code != exitTrouble || took > 10*time.Second || !strings.Contains(errs.String(), "interrupted") {
 				t.Errorf("%s, %s: exit %d after %s: %s", args[0], sig, code, took, errs.String())
@@ -139,7 +153,7 @@ func TestAPipelineThatIsInterruptedTogetherEndsInOrder(t *testing.T) {
 	}
 	half := len(whole) / 2
 	pipe.Write(whole[:half])
-	time.Sleep(300 * time.Millisecond)
+	drained(t, pipe)
 	c.Process.Signal(syscall.SIGINT)
 	time.Sleep(100 * time.Millisecond) // as long as the other side takes to end
 	pipe.Write(whole[half:])
