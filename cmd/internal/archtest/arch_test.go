@@ -160,6 +160,11 @@ var rules = []rule{
 		allowed:   under(module, words),
 	},
 	{
+		name:      "names of traces are computed from what is given, by nothing of ours",
+		packages:  []string{"cmd/internal/traceid"},
+		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/..."},
+	},
+	{
 		name:      "metrics are written in one place",
 		packages:  []string{"..."},
 		except:    []string{"cmd/internal/metrics"},

@@ -33,7 +33,7 @@ var clock = map[string]bool{"Now": true, "Since": true, "Until": true, "After": 
 
 func TestTimeIsAnArgument(t *testing.T) {
 	eachFile(t, func(pkg string, file *ast.File, at func(ast.Node) token.Position) {
-		if !matchAny([]string{"decode/...", "correlate/...", "cmd/internal/render", "cmd/internal/report/...", "cmd/internal/metrics", "cmd/internal/watch"}, pkg) {
+		if !matchAny([]string{"decode/...", "correlate/...", "cmd/internal/render", "cmd/internal/report/...", "cmd/internal/metrics", "cmd/internal/traceid", "cmd/internal/watch"}, pkg) {
 			return
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
