@@ -28,7 +28,7 @@ var (
 	hopSeconds = Metric{"dnatrace_hop_seconds", "histogram", []string{"direction", "from", "to"},
 		"From one point to the next on the way of a delivered request or of its answer, first packets only, by the roles of both points (nic, bridge, veth, container, loopback, overlay, other). Of the requests that are laid out in full: of each port the first, and then at most two a second."}
 	openRequests = Metric{"dnatrace_requests_open", "gauge", nil,
-		"Requests without an outcome so far."}
+		"Requests without an outcome so far. 0, too, while more than 65,536 requests are held: they are not looked through then."}
 	floodsTotal = Metric{"dnatrace_floods_total", "counter", nil,
 		"Floods of made-up requests that were seen."}
 	floodedTotal = Metric{"dnatrace_flooded_requests_total", "counter", nil,
