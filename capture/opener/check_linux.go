@@ -52,5 +52,25 @@ func remedy() string {
 	if err != nil {
 		exe = "dnatrace"
 	}
-	return fmt.Sprintf("run it with sudo, or once: sudo setcap cap_net_raw,cap_net_admin,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search+ep %s", exe)
+	return fmt.Sprintf("run it with sudo, or once, for a group that you trust like root: sudo chgrp GROUP %[1]s; sudo chmod 0750 %[1]s; sudo setcap cap_net_raw,cap_net_admin,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search+ep %[1]s", exe)
+}
+
+// Exposed says why this program must not be run with the capabilities that are in its
+// file, and what to do; "" if it may. Whoever may start it has them, and reads with
+// them whatever any user may read here.
+func Exposed() (why, remedy string) {
+	have, err := capabilities()
+	if os.Geteuid() == 0 || err != nil || have == 0 {
+		return "", ""
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", ""
+	}
+	st, err := os.Stat(exe)
+	if err != nil || st.Mode().Perm()&0o001 == 0 {
+		return "", ""
+	}
+	return fmt.Sprintf("%s has capabilities in its file, and every user may start it", exe),
+		fmt.Sprintf("sudo chgrp GROUP %[1]s; sudo chmod 0750 %[1]s, with a group that you trust like root; then setcap once more", exe)
 }

@@ -47,10 +47,14 @@ func Start(paths ...string) (*Opener, error) {
 		return nil, fmt.Errorf("start opener: %w", err)
 	}
 	defer theirs.Close()
+	if err := unix.SetsockoptInt(int(theirs.Fd()), unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil { // before the first message
+		ours.Close()
+		return nil, fmt.Errorf("start opener: have the kernel say who asks: %w", err)
+	}
 	child := &exec.Cmd{
 		Path:       "/proc/self/exe",
 		Args:       append([]string{childName}, paths...),
-		Env:        []string{childEnv + "=1", "PATH=" + os.Getenv("PATH")},
+		Env:        []string{childEnv + "=1"}, // nothing of the caller's
 		Dir:        "/",
 		Stderr:     os.Stderr,
 		ExtraFiles: []*os.File{theirs}, // becomes childFD

@@ -40,6 +40,12 @@ func TestMain(m *testing.M) {
 		actKeepExec()
 	case "trace":
 		actTrace(os.Args[1])
+	case "exposed":
+		fmt.Println(opener.Exposed())
+	case "stranger":
+		opener.ActStranger(os.Args[1])
+	case "sender":
+		opener.ActSender()
 	default:
 		goleak.VerifyTestMain(m)
 	}
@@ -433,5 +439,57 @@ func TestWhatIsMissingComesWithItsRemedy(t *testing.T) {
 	}
 	if have := len(opener.Check()); os.Geteuid() != 0 && have == 0 {
 		t.Error("nothing is missing without root")
+	}
+}
+
+// TestCapabilitiesInAFileThatEveryoneMayStartAreRefused: who starts the program has
+// them, so the file has to say who may.
+func TestCapabilitiesInAFileThatEveryoneMayStartAreRefused(t *testing.T) {
+	if _, err := exec.LookPath("setcap"); err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root and setcap: install libcap2-bin")
+	}
+	const nobody, group = 65534, 65533
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/var/tmp", "dnatrace-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	exe := filepath.Join(dir, "dnatrace")
+	if err := errors.Join(os.WriteFile(exe, b, 0o755), os.Chmod(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		caps bool
+		want string
+	}{
+		{"none in the file", 0o755, false, "\n"},
+		{"everyone may start it", 0o755, true, "every user may start it"},
+		{"a group may", 0o750, true, "\n"},
+	} {
+		if err := errors.Join(os.Chmod(exe, c.mode), os.Chown(exe, 0, group)); err != nil {
+			t.Fatal(err)
+		}
+		if c.caps {
+			if out, err := exec.Command("setcap", "cap_net_raw+ep", exe).CombinedOutput(); err != nil {
+				t.Skipf("no capabilities can be put into files here: %s", out)
+			}
+		}
+		cmd := exec.Command(exe)
+		cmd.Env = []string{actEnv + "=exposed"}
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: group}}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v: %s", c.name, err, out)
+		}
+		if got := string(out); !strings.Contains(got, c.want) || c.want == "\n" && strings.TrimSpace(got) != "" {
+			t.Errorf("%s: %q", c.name, got)
+		}
 	}
 }

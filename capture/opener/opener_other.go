@@ -40,3 +40,6 @@ func Privileges() []Missing {
 		Remedy:    "capture on the Linux host that runs the containers, and replay the recording here",
 	}}
 }
+
+// Exposed has nothing to say: there are no capabilities here.
+func Exposed() (why, remedy string) { return "", "" }

@@ -31,9 +31,6 @@ const (
 	childFD   = 3
 )
 
-// searchPath is where programs are looked for when the caller must not say.
-const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // Main returns at once unless this process was started as an opener: then it
 // serves and exits. It must be called before anything else in main, and in
 // TestMain where Start is used.
@@ -44,9 +41,7 @@ func Main() {
 	// The end of a run is read through the opener, too: Ctrl-C is for the
 	// parent, and the opener ends with it.
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
-	if os.Geteuid() != 0 {
-		os.Setenv("PATH", searchPath)
-	}
+	os.Clearenv()
 	sparing()
 	err := serveParent()
 	if err != nil {
@@ -75,12 +70,8 @@ func quiet() {
 // sparing keeps small what stays beside the parent for as long as it runs: it has
 // little to do, and nothing to keep.
 func sparing() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(25)
-	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(1)
-	}
+	debug.SetGCPercent(25)
+	runtime.GOMAXPROCS(1)
 }
 
 func serveParent() error {
@@ -94,14 +85,19 @@ func serveParent() error {
 	if !ok {
 		return fmt.Errorf("use the parent's socket: it is a %T", c)
 	}
+	parent, err := onlyParent(conn)
+	if err != nil {
+		return err
+	}
 	// Keeping more than is needed is no reason not to serve.
 	_ = retain(needed)
-	return (&server{extra: os.Args[1:]}).serve(conn)
+	return (&server{extra: os.Args[1:], parent: parent}).serve(conn)
 }
 
 // server answers requests.
 type server struct {
 	extra  []string // paths allowed besides the known forms
+	parent int32    // process that may ask; 0 for any, in this process and in tests
 	reader kernel.Reader
 }
 
@@ -109,7 +105,7 @@ type server struct {
 func (s *server) serve(conn *net.UnixConn) error {
 	defer conn.Close()
 	for {
-		body, _, f, err := receive(conn, maxRequest)
+		body, _, f, err := receiveFrom(conn, maxRequest, s.parent)
 		if err == io.EOF {
 			return nil
 		}

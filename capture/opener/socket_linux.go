@@ -44,8 +44,13 @@ func sendPrefix(conn *net.UnixConn, prefix []byte, f *os.File) error {
 // receive reads one message. io.EOF means that the other end closed between
 // messages.
 func receive(conn *net.UnixConn, limit uint32) (body, data []byte, f *os.File, err error) {
+	return receiveFrom(conn, limit, 0)
+}
+
+// receiveFrom reads one message, which must come from that process; 0 is any.
+func receiveFrom(conn *net.UnixConn, limit uint32, pid int32) (body, data []byte, f *os.File, err error) {
 	prefix := make([]byte, prefixSize)
-	f, err = receivePrefix(conn, prefix)
+	f, err = receivePrefix(conn, prefix, pid)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -63,16 +68,19 @@ func receive(conn *net.UnixConn, limit uint32) (body, data []byte, f *os.File, e
 	return body[:b:b], body[b:], f, nil
 }
 
-func receivePrefix(conn *net.UnixConn, prefix []byte) (*os.File, error) {
-	oob := make([]byte, unix.CmsgSpace(4))
+func receivePrefix(conn *net.UnixConn, prefix []byte, pid int32) (*os.File, error) {
+	oob := make([]byte, unix.CmsgSpace(4)+unix.CmsgSpace(unix.SizeofUcred))
 	n, oobn, _, _, err := conn.ReadMsgUnix(prefix, oob)
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || err == nil && n == 0 {
 		return nil, io.EOF // bare, as callers of a reader expect
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := fileOf(oob[:oobn])
+	f, sender, err := besides(oob[:oobn])
+	if err == nil && pid != 0 && sender != pid {
+		err = fmt.Errorf("it comes from process %d, not from %d, which started this one", sender, pid)
+	}
 	if err == nil && n < len(prefix) {
 		if _, err = io.ReadFull(conn, prefix[n:]); err == io.EOF {
 			err = io.ErrUnexpectedEOF
@@ -85,21 +93,38 @@ func receivePrefix(conn *net.UnixConn, prefix []byte) (*os.File, error) {
 	return f, err
 }
 
-// fileOf returns the file in a control message, if there is one.
-func fileOf(oob []byte) (*os.File, error) {
+// besides returns the file in what came along with a message, if there is one, and
+// which process sent it, 0 where nobody asked the kernel to say.
+func besides(oob []byte) (f *os.File, sender int32, err error) {
 	if len(oob) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(msgs) == 0 {
-		return nil, errors.Join(errors.New("no control message"), err)
+		return nil, 0, errors.Join(errors.New("no control message"), err)
 	}
-	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) == 0 {
-		return nil, errors.Join(errors.New("no file in the control message"), err)
+	for i := range msgs {
+		if msgs[i].Header.Type == unix.SCM_CREDENTIALS {
+			who, err := unix.ParseUnixCredentials(&msgs[i])
+			if err != nil {
+				return f, 0, err
+			}
+			sender = who.Pid
+			continue
+		}
+		fds, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil || len(fds) == 0 {
+			return f, sender, errors.Join(errors.New("no file in the control message"), err)
+		}
+		rest := fds[1:]
+		if f != nil {
+			rest = fds
+		} else {
+			f = os.NewFile(uintptr(fds[0]), "opened")
+		}
+		for _, fd := range rest { // padding leaves room for one that nobody asked for
+			unix.Close(fd)
+		}
 	}
-	for _, fd := range fds[1:] { // padding leaves room for one that nobody asked for
-		unix.Close(fd)
-	}
-	return os.NewFile(uintptr(fds[0]), "opened"), nil
+	return f, sender, nil
 }

@@ -217,7 +217,7 @@ func TestTheNumberOfASetIsAskedForAsIptablesDoes(t *testing.T) {
 func TestWithoutPrograms(t *testing.T) {
 	path := netnstest.New(t)
 	netnstest.Run(t, path, "nft add table ip story")
-	t.Setenv("PATH", t.TempDir())
+	netfilter.WithoutPrograms(t)
 	sets, err := netfilter.Read(path)
 	if err != nil {
 		t.Fatal(err)

@@ -27,11 +27,13 @@ type command struct {
 func readTexts(nft, legacy4, legacy6 bool) []rules.Ruleset {
 	var sets []rules.Ruleset
 	for _, c := range commands(nft, legacy4, legacy6) {
-		bin, err := exec.LookPath(c.args[0])
-		if err != nil {
-			continue
+		bin, err := program(c.args[0], programDirs)
+		switch {
+		case err == nil:
+			sets = append(sets, c.run(bin))
+		case !notThere(err):
+			sets = append(sets, failed(rules.Ruleset{Backend: c.backend}, fmt.Errorf("run %s: %w", c.args[0], err)))
 		}
-		sets = append(sets, c.run(bin))
 	}
 	return sets
 }
@@ -62,7 +64,8 @@ func (c command) run(bin string) rules.Ruleset {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, c.args[1:]...)
 	cmd.WaitDelay = time.Second
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Env = []string{"LC_ALL=C"} // nothing of the caller's
+	cmd.Dir = "/"
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
