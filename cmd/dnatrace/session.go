@@ -44,6 +44,7 @@ type session struct {
 	record pipeline.Recorder // nil without a file
 	err    io.Writer
 	leave  bool // the opener has something to take back still
+	lacks  []opener.Missing
 }
 
 // open arms every source, creates the file and then drops all privilege: what
@@ -126,6 +127,7 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 		}
 		return err
 	}
+	s.lacks = opener.Check() // while this process has what the opener will
 	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
 		return err
 	}
@@ -160,9 +162,12 @@ func privileged() error {
 	if runtime.GOOS != "linux" {
 		return remedied{errors.New("watch live traffic: needs Linux"), "dnatrace replay FILE works on any system"}
 	}
+	if why, remedy := opener.Exposed(); why != "" {
+		return remedied{fmt.Errorf("watch live traffic: %s", why), remedy}
+	}
 	missing := opener.Check()
-	if len(missing) == 0 {
-		return nil
+	if len(missing) == 0 || missing[0].Privilege != "CAP_NET_RAW" && runtime.GOOS == "linux" {
+		return nil // what is missing costs its own sources, and is said once all are armed
 	}
 	m := missing[0]
 	var names []string
@@ -232,6 +237,9 @@ func (a *app) listening(s *session) {
 	}
 	if n := len(names); n > most {
 		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	for _, m := range s.lacks {
+		fmt.Fprintf(a.err, "without %s: %s\n", m.Privilege, m.Cost)
 	}
 	for _, st := range s.Sources() {
 		if st.State != capture.SourceOK {
