@@ -98,7 +98,7 @@ func completeScenarios(_ *cobra.Command, args []string, _ string) (all []string,
 		all = append(all, s.Name+"\t"+s.Story)
 	}
 	if len(all) == 0 {
-		for _, name := range fixtures.Names() {
+		for _, name := range fixtures.Demos() {
 			if rest, ok := strings.CutPrefix(name, "demo-"); ok {
 				all = append(all, rest)
 			}
