@@ -31,7 +31,7 @@ func (a *app) watchLines(ctx context.Context, f *watchFlags, w *watcher, src sou
 	o.OnStart = func(d *correlate.Document) { start(d); p.Start(d) }
 	o.OnTime = l.time
 	changed(&o, f.targets, p)
-	if l.format == render.FormatJSONL || l.format == render.FormatMarkdown {
+	if l.format != render.FormatTable && l.format != render.FormatJSON {
 		o.OnPlain = nil // each request is written
 	}
 	if t := a.telling(f.verbose); t != nil {
@@ -64,7 +64,7 @@ func (l *intervals) tells(i *correlate.Incident) bool {
 		return false // the document lists the worst
 	case render.FormatTable:
 		return i.Verdict != correlate.Delivered || i.Revised
-	case render.FormatJSONL, render.FormatMarkdown:
+	case render.FormatJSONL, render.FormatMarkdown, render.FormatJUnit, render.FormatTAP, render.FormatGitHub:
 	}
 	return true
 }
@@ -117,6 +117,6 @@ func (l *intervals) print(s correlate.Status) {
 		fmt.Fprintln(l.out, l.look.Text(v.Line(time.Local)))
 	case render.FormatJSONL:
 		_ = render.WriteLine(l.out, v) // a closed pipe shows at the end
-	case render.FormatJSON, render.FormatMarkdown:
+	case render.FormatJSON, render.FormatMarkdown, render.FormatJUnit, render.FormatTAP, render.FormatGitHub:
 	}
 }
