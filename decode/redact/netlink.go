@@ -118,9 +118,6 @@ func number(c context, v []byte) {
 	}
 }
 
-// nothingMore is an attribute that is there or not, and holds nothing.
-func nothingMore(c context, v []byte) { c.gone("attributes of netlink messages", v) }
-
 // wordOf leaves a string as it is that is one of these words.
 func wordOf(words ...string) rewrite {
 	return func(c context, v []byte) {
