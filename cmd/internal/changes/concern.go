@@ -3,6 +3,7 @@ package changes
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"dnatrace/capture/engine"
@@ -17,8 +18,11 @@ const (
 )
 
 // itsOwn is for how long (ns) after an event of a container the engine is still at
-// work about it.
-const itsOwn = int64(5e9)
+// work about it, and settles how long before an event it may have begun to.
+const (
+	itsOwn  = int64(5e9)
+	settles = int64(2e9)
+)
 
 // Concern passes on the changes that concern targets: those of their containers and
 // networks, and of the host's rules, addresses, routes and settings. Of many at
@@ -31,8 +35,9 @@ type Concern struct {
 	now, before known // by the last two snapshots: what is removed still concerns
 	since       int64 // Unix ns: when the first of those told came
 	told, more  int
-	event       int64  // Unix ns: the last event of a container of theirs
-	last        Change // valid iff more is not 0: the last that was not told
+	event       int64    // Unix ns: the last event of a container of theirs
+	waiting     []Change // within containers: the engine may be about to say why
+	last        Change   // valid iff more is not 0: the last that was not told
 }
 
 // known is what targets stand for.
@@ -60,6 +65,11 @@ func (c *Concern) Event(e decode.Event) {
 // Advance tells the time of the stream (Unix ns): what was too much at once is told
 // once that is over.
 func (c *Concern) Advance(now int64) {
+	for len(c.waiting) > 0 && now-c.waiting[0].Time >= settles {
+		it := c.waiting[0]
+		c.waiting = c.waiting[1:]
+		c.pass(it)
+	}
 	if c.more > 0 && now-c.since >= toldEvery {
 		text := "1 more change"
 		if c.more > 1 {
@@ -109,13 +119,25 @@ func (k *known) add(s *engine.Snapshot, id string) {
 var silent = map[string]bool{"container create": true, "container kill": true, "container stop": true, "container restart": true}
 
 func (c *Concern) take(it Change) {
+	c.Advance(it.Time)
 	if !c.concerns(&it) {
 		return
 	}
-	if it.Lane == LaneEngine && it.Where != "" {
+	switch inside := it.Where != "" && it.Lane != LaneEngine; {
+	case it.Lane == LaneEngine && it.Where != "":
 		c.event = it.Time
+		c.waiting = slices.DeleteFunc(c.waiting, func(w Change) bool { return w.Where == it.Where })
+	case inside && it.Time-c.event < itsOwn:
+		return // what becomes of a namespace when its container stops or starts
+	case inside && len(c.waiting) < mostTold:
+		c.waiting = append(c.waiting, it)
+		return
 	}
-	c.Advance(it.Time)
+	c.pass(it)
+}
+
+// pass tells a change, or counts it where there are too many.
+func (c *Concern) pass(it Change) {
 	if it.Time-c.since >= toldEvery {
 		c.since, c.told = it.Time, 0
 	}

@@ -107,3 +107,26 @@ func TestOfManyChangesAtOnceTheFirstAreToldAndHowManyMore(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestWhatBecomesOfANamespaceIsNotTold when its container stops: the last look into
+// it may come before the engine says so, or after.
+func TestWhatBecomesOfANamespaceIsNotTold(t *testing.T) {
+	in := func(at int64, sockets ...string) *decode.HostSample {
+		s := host.State{}
+		for _, a := range sockets {
+			s.Sockets = append(s.Sockets, host.Socket{Proto: "tcp", Local: netip.MustParseAddrPort(a), Process: "nginx", PID: 7})
+		}
+		return &decode.HostSample{Time: at, Netns: "web", Sample: host.Sample{State: s}}
+	}
+	const second = int64(1e9)
+	got := told(t, []string{"web"}, published("web"), in(1, "0.0.0.0:80"), in(10*second, "0.0.0.0:80", "0.0.0.0:81"),
+		in(20*second), did(21*second, "container", "web", "die"), in(22*second, "0.0.0.0:80"), did(23*second, "container", "web", "start"),
+		in(40*second, "127.0.0.1:80"), did(50*second, "network", "other", "destroy"), did(60*second, "container", "web", "health_status: healthy"))
+	want := []string{
+		"web: socket new: tcp 0.0.0.0:81 (nginx, pid 7)", "web: die", "web: start",
+		"web: socket gone: tcp 0.0.0.0:80 (nginx, pid 7)", "web: socket new: tcp 127.0.0.1:80 (nginx, pid 7)", "web: health_status: healthy",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
