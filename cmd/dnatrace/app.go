@@ -172,7 +172,7 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 	}
 	if !a.together || f.format != formatFlag(render.FormatTable) {
 		fmt.Fprintln(a.err, render.Packets(d))
-		for _, s := range render.Undecoded(d) {
+		for _, s := range untold(d, &f) {
 			fmt.Fprintln(a.err, s)
 		}
 	}
@@ -186,6 +186,17 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 		fmt.Fprintf(cmp.Or(a.loud, a.err), "expected %s, got %s:%s\n", f.expect.String(), d.Verdict, render.Clean(string(d.Cause)))
 	}
 	return trouble
+}
+
+// untold is what was damaged or not decoded, where the format does not say it.
+func untold(d *correlate.Document, f *outputFlags) (said []string) {
+	if f.byWords == "" && !render.OfCases(render.Format(f.format)) {
+		return render.Undecoded(d)
+	}
+	for _, s := range d.Recording.Damage {
+		said = append(said, render.Clean(render.Damaged(s)))
+	}
+	return said
 }
 
 // helpCommand is help for those who ask for it by that word.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/xml"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -15,7 +17,7 @@ func TestResultsForWhatRunsTests(t *testing.T) {
 	}{
 		{"-o tap " + dropped, exitFailed, []string{"TAP version 13\n1..1\nnot ok 1 - ", `verdict: "dropped"`, "# rule: ip filter DOCKER-USER", "  ...\n"}},
 		{"-o tap " + fine, exitOK, []string{"1..1\nok 1 - "}},
-		{"-o github " + dropped, exitFailed, []string{"::error title=", "%3A8080/tcp (web)", "%0Afix%3A", "::notice title=dnatrace::1 requests, the run is dropped"}},
+		{"-o github " + dropped, exitFailed, []string{"::error title=", "%3A8080/tcp (web)", "%0Afix%3A", "::notice title=dnatrace::1 request, the run is dropped"}},
 		{"-o github " + fine, exitOK, []string{"::notice"}},
 		{"--format {{.Verdict}}|{{.Requested}}|{{.Cause}} " + dropped, exitFailed, []string{"dropped|198.51.100.1:8080|firewall-drop\n"}},
 		{"--format {{json_.Rule.Owner}} " + dropped, exitFailed, []string{`"user"` + "\n"}},
@@ -64,5 +66,28 @@ func TestResultsForWhatRunsTests(t *testing.T) {
 		if _, errs, code := dnatrace(append([]string{"replay"}, strings.Fields(args)...)...); code != exitTrouble || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit %d, %q, want %q", args, code, errs, want)
 		}
+	}
+}
+
+func TestDamageIsSaidWhateverTheFormat(t *testing.T) {
+	whole, err := os.ReadFile(fixtureFile(t, "delivered"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.pcapng.gz")
+	if err := os.WriteFile(cut, whole[:len(whole)*2/3], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range [][]string{nil, {"--format", "{{.Verdict}}"}, {"-o", "junit"}, {"-o", "tap"}, {"-o", "github"}} {
+		out, errs, _ := dnatrace(append([]string{"replay", cut}, format...)...)
+		if strings.Count(out+errs, "damaged: ") != 1 {
+			t.Errorf("%q: %s%s", format, out, errs)
+		}
+		if strings.Contains(out+errs, "arrived at") {
+			t.Errorf("%q: what a damaged file lacks is told as if it had been watched: %s%s", format, out, errs)
+		}
+	}
+	if _, errs, code := dnatrace("doctor", "-o", "junit"); code != exitTrouble || !strings.Contains(errs, "-o junit: no requests are judged here") {
+		t.Errorf("doctor: exit %d: %s", code, errs)
 	}
 }

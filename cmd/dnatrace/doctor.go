@@ -51,6 +51,9 @@ verdict of --selftest was another; 2 trouble, such as a selftest that cannot run
 			if len(args) > 0 {
 				return usagef(c, "unexpected argument %q", args[0])
 			}
+			if render.OfCases(render.Format(f.format)) {
+				return usagef(c, "-o %s: no requests are judged here: table, json, jsonl, markdown", &f.format)
+			}
 			return a.doctor(c.Context(), &f)
 		},
 	}

@@ -53,6 +53,23 @@ func TestWhatIsInterruptedSaysSoAndLeavesNoFile(t *testing.T) {
 	}
 }
 
+func TestAPipeThatNobodyWritesToIsGivenUp(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := process(t, "replay", fifo)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // until it minds signals
+	if code, took := endedBy(t, c, syscall.SIGTERM); code != exitTrouble || took > 10*time.Second || !strings.Contains(errs.String(), "interrupted while waiting for who writes") {
+		t.Errorf("exit %d after %s: %s", code, took, errs.String())
+	}
+}
+
 // interruptedAfter reports whether a run that was interrupted ended before its
 // time, and checks what it leaves.
 func interruptedAfter(t *testing.T, after time.Duration, dir string, args []string) bool {

@@ -12,6 +12,8 @@ import (
 
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/recording"
+	"dnatrace/cmd/internal/pipeline"
+	"dnatrace/cmd/internal/render"
 )
 
 // fromStdin is the name of standard input among files.
@@ -24,6 +26,12 @@ func stdinAlone(c *cobra.Command, files []inputs.Input) error {
 		return usagef(c, "standard input stands alone: write it to a file first")
 	}
 	return nil
+}
+
+// isPipe reports whether opening a file waits for somebody.
+func isPipe(f inputs.Input) bool {
+	st, err := os.Stat(f.Path)
+	return err == nil && st.Mode()&os.ModeNamedPipe != 0
 }
 
 func isStdin(f inputs.Input) bool { return f.Path == fromStdin }
@@ -44,7 +52,16 @@ func openInputs(ctx context.Context, files []inputs.Input) (*inputs.Opened, erro
 // openApart is openInputs for recordings that may be of several hosts.
 func openApart(ctx context.Context, files []inputs.Input) ([]inputs.Host, error) {
 	if len(files) != 1 || !isStdin(files[0]) {
-		return inputs.OpenApart(files...)
+		pipe := slices.IndexFunc(files, isPipe)
+		if pipe < 0 {
+			return inputs.OpenApart(files...)
+		}
+		var hosts []inputs.Host
+		var err error
+		if left := pipeline.Await(ctx, func() { hosts, err = inputs.OpenApart(files...) }); left != nil {
+			return nil, fmt.Errorf("open %s: interrupted while waiting for who writes to the pipe", render.Clean(files[pipe].Path))
+		}
+		return hosts, err
 	}
 	in, err := openInputs(ctx, files)
 	if err != nil {

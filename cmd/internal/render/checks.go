@@ -22,6 +22,9 @@ const (
 	FormatGitHub Format = "github"
 )
 
+// OfCases reports whether a format is one for what runs tests.
+func OfCases(f Format) bool { return f == FormatJUnit || f == FormatTAP || f == FormatGitHub }
+
 // mostCases bounds the requests that are held for such a format.
 const mostCases = 1 << 14
 
@@ -187,7 +190,7 @@ func writeGitHub(w io.Writer, d *correlate.Document, all []*correlate.Incident) 
 		}
 		fmt.Fprintf(w, "::%s title=%s::%s\n", level, title.Replace(caseName(i)+": "+outcomeOf(i)), text.Replace(strings.Join(details(i), "\n")))
 	}
-	_, err := fmt.Fprintf(w, "::notice title=dnatrace::%s\n", text.Replace(fmt.Sprintf("%d requests, the run is %s", len(all), d.Verdict)))
+	_, err := fmt.Fprintf(w, "::notice title=dnatrace::%s\n", text.Replace(fmt.Sprintf("%s, the run is %s", plural(len(all), "request", "requests"), d.Verdict)))
 	return err
 }
 
