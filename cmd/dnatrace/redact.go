@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -249,7 +250,7 @@ func redactionKey(path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read key: %w", err)
 	case len(key) < leastKey, len(key) > largestKey:
-		return nil, remedied{fmt.Errorf("read key: %s has %d bytes, a key has %d to %d", path, len(key), leastKey, largestKey), "head -c 32 /dev/urandom > " + path}
+		return nil, remedied{fmt.Errorf("read key: %s has %d bytes, a key has %d to %d", path, len(key), leastKey, largestKey), "make one beside it: head -c 32 /dev/urandom > " + filepath.Join(filepath.Dir(path), "new.key")}
 	}
 	return key, nil
 }
