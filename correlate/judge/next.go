@@ -41,7 +41,7 @@ func (j *Judge) arrived(d *correlate.Document) []string {
 	}
 	watched := d.Recording.Ended.Sub(d.Recording.Started)
 	switch {
-	case len(d.Recording.Points) == 0 || watched <= 0: // cut before it says so
+	case len(d.Recording.Points) == 0 || watched < 0: // cut before it says so
 		return nil
 	case len(cards) == 0:
 		return []string{"no network card of the host was watched: a request from outside would not have been seen; watch all interfaces, without -i"}
