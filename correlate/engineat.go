@@ -75,12 +75,8 @@ func (w *world) proxyAt(n known.Namespace, t decode.Tuple) known.Answer[host.Pro
 // proxyOf is what a process that holds a published port is to hand on to.
 func proxyOf(k *host.Socket, t decode.Tuple, c *engine.Container, b *engine.Binding) host.Proxy {
 	p := host.Proxy{PID: k.PID, Proto: t.Proto.String(), Host: k.Local}
-	for _, ep := range c.Endpoints {
-		for _, ip := range []netip.Addr{ep.IPv4, ep.IPv6} {
-			if ip.IsValid() && !p.Container.IsValid() {
-				p.Container = netip.AddrPortFrom(ip, b.Container)
-			}
-		}
+	if all := c.Addrs(); len(all) > 0 {
+		p.Container = netip.AddrPortFrom(all[0], b.Container)
 	}
 	return p
 }

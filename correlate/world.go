@@ -192,12 +192,11 @@ func (w *world) refresh() {
 	}
 	for i := range e.Containers {
 		c := &e.Containers[i]
-		for _, ep := range c.Endpoints {
-			for _, ip := range []netip.Addr{ep.IPv4, ep.IPv6} {
-				if ip.IsValid() && isUp(c) {
-					w.containers[ip.Unmap()] = c
-				}
-			}
+		if !isUp(c) {
+			continue
+		}
+		for _, ip := range c.Addrs() {
+			w.containers[ip.Unmap()] = c
 		}
 	}
 }

@@ -378,10 +378,8 @@ func (s *Set) mapped(k host.Socket) (netip.AddrPort, bool) {
 			if b.Proto != k.Proto || b.HostPort != k.Local.Port() || b.HostIP != k.Local.Addr() || len(c.Endpoints) == 0 {
 				continue
 			}
-			for _, ip := range []netip.Addr{c.Endpoints[0].IPv4, c.Endpoints[0].IPv6} {
-				if ip.IsValid() {
-					return netip.AddrPortFrom(ip, b.Container), true
-				}
+			if all := c.Endpoints[0].Addrs(); len(all) > 0 {
+				return netip.AddrPortFrom(all[0], b.Container), true
 			}
 		}
 	}

@@ -69,6 +69,26 @@ type Endpoint struct {
 	MAC     string     `json:"mac,omitempty"`
 }
 
+// Addrs are its addresses, the one of IPv4 first.
+func (e Endpoint) Addrs() []netip.Addr {
+	var out []netip.Addr
+	for _, ip := range []netip.Addr{e.IPv4, e.IPv6} {
+		if ip.IsValid() {
+			out = append(out, ip)
+		}
+	}
+	return out
+}
+
+// Addrs are its addresses in all its networks.
+func (c *Container) Addrs() []netip.Addr {
+	var out []netip.Addr
+	for _, e := range c.Endpoints {
+		out = append(out, e.Addrs()...)
+	}
+	return out
+}
+
 // Network is one network.
 type Network struct {
 	ID       string         `json:"id"`

@@ -253,12 +253,8 @@ func (b *builder) addContainer(c *engine.Container, behind bool) {
 
 func addresses(c *engine.Container) []netip.Addr {
 	var all []netip.Addr
-	for _, ep := range c.Endpoints {
-		for _, a := range [...]netip.Addr{ep.IPv4, ep.IPv6} {
-			if a.IsValid() {
-				all = append(all, a.Unmap())
-			}
-		}
+	for _, a := range c.Addrs() {
+		all = append(all, a.Unmap())
 	}
 	return all
 }

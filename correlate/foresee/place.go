@@ -260,8 +260,8 @@ func (a *asker) network(name string) *engine.Network {
 func (a *asker) peer(n *engine.Network, but *engine.Container, dst netip.Addr) netip.Addr {
 	for _, c := range a.s.Others(n.Name, but) {
 		for _, ep := range c.Endpoints {
-			for _, ip := range []netip.Addr{ep.IPv4, ep.IPv6} {
-				if ep.Network == n.Name && ip.IsValid() && ip.Is4() == dst.Is4() && ip != dst {
+			for _, ip := range ep.Addrs() {
+				if ep.Network == n.Name && ip.Is4() == dst.Is4() && ip != dst {
 					return ip
 				}
 			}

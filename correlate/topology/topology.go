@@ -197,10 +197,7 @@ func (b *builder) link(name string) *host.Link {
 func (b *builder) port(c *engine.Container, ep engine.Endpoint) Port {
 	p := Port{MAC: ep.MAC, Container: b.container(c), Addresses: []string{}}
 	first := netip.Addr{}
-	for _, ip := range []netip.Addr{ep.IPv4, ep.IPv6} {
-		if !ip.IsValid() {
-			continue
-		}
+	for _, ip := range ep.Addrs() {
 		p.Addresses = append(p.Addresses, ip.String())
 		if !first.IsValid() {
 			first = ip

@@ -127,11 +127,9 @@ func (e *Excerpt) portsWithin(first, last uint16) bool {
 
 // mean has the addresses of a container concern the requests.
 func (e *Excerpt) mean(c *engine.Container) {
-	for _, p := range c.Endpoints {
-		for _, a := range []netip.Addr{p.IPv4, p.IPv6} {
-			if a.IsValid() && !slices.Contains(e.addrs, a) {
-				e.addrs = append(e.addrs, a)
-			}
+	for _, a := range c.Addrs() {
+		if !slices.Contains(e.addrs, a) {
+			e.addrs = append(e.addrs, a)
 		}
 	}
 }

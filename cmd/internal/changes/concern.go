@@ -2,7 +2,6 @@ package changes
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -105,11 +104,9 @@ func (k *known) add(s *engine.Snapshot, id string) {
 		k.containers[it.Name] = true
 		for _, e := range it.Endpoints {
 			k.networks[e.Network] = true
-			for _, a := range []netip.Addr{e.IPv4, e.IPv6} {
-				if a.IsValid() {
-					k.addresses = append(k.addresses, a.String())
-				}
-			}
+		}
+		for _, a := range it.Addrs() {
+			k.addresses = append(k.addresses, a.String())
 		}
 	}
 }

@@ -172,13 +172,8 @@ func (w *world) names() []string {
 
 func addresses(c *engine.Container) []string {
 	var out []string
-	for _, e := range c.Endpoints {
-		if e.IPv4.IsValid() {
-			out = append(out, e.IPv4.String())
-		}
-		if e.IPv6.IsValid() {
-			out = append(out, e.IPv6.String())
-		}
+	for _, ip := range c.Addrs() {
+		out = append(out, ip.String())
 	}
 	return out
 }
