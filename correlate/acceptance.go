@@ -54,10 +54,7 @@ func (h *RuleHit) accepting(m match) string {
 	if h.Backend != ruleset.Iptables && h.Backend != ruleset.Legacy {
 		return fmt.Sprintf("nft insert rule %s %s %s %s accept", family, shell(table), shell(h.Chain), m.nft)
 	}
-	program := iptablesFor(family)
-	if h.Backend == ruleset.Legacy {
-		program += "-legacy"
-	}
+	program := h.program(family)
 	if table != "filter" {
 		program += " -t " + shell(table)
 	}

@@ -133,7 +133,6 @@ func (p *path) admission(f filtering) ([]string, bool) {
 	if f.to != (decode.Tuple{}) {
 		to = f.to
 	}
-	family, table, _ := strings.Cut(h.Table, " ")
 	c := p.containerAt(to.Dst)
 	if !f.engine || f.stage != stage.Forward || c == nil || to.Dst == p.tuple.Dst || !hasPorts(to.Proto) {
 		return nil, false
@@ -141,17 +140,14 @@ func (p *path) admission(f filtering) ([]string, bool) {
 	publish := fmt.Sprintf("recreate %s with -p %d:%d%s", c.Name, p.tuple.DstPort, to.DstPort, unlessTCP(to.Proto))
 	switch h.Backend {
 	case ruleset.Iptables, ruleset.Legacy:
-		program := iptablesFor(family)
-		if h.Backend == ruleset.Legacy {
-			program += "-legacy"
-		}
-		return []string{fmt.Sprintf("%s -I DOCKER-USER -p %s -d %s --dport %d -j ACCEPT", program, to.Proto, to.Dst.Addr(), to.DstPort), "or " + publish}, true
+		family, _, _ := strings.Cut(h.Table, " ")
+		user := RuleHit{Backend: h.Backend, Table: family + " filter", Chain: "DOCKER-USER"}
+		return []string{user.accepting(requestsTo(to)), "or " + publish}, true
 	case ruleset.NFT:
 	}
 	// No table of the administrator's own can take a drop back. The engine does not
 	// keep what others write into its own.
-	return []string{fmt.Sprintf("nft insert rule %s %s %s %s daddr %s %s dport %d accept", family, shell(table), shell(h.Chain), family, to.Dst.Addr(), to.Proto, to.DstPort),
-		"the engine forgets that rule when it starts anew; to last: " + publish}, true
+	return []string{h.accepting(requestsTo(to)), "the engine forgets that rule when it starts anew; to last: " + publish}, true
 }
 
 // hasPorts reports whether a tuple of the protocol has ports. That of an echo has

@@ -394,10 +394,7 @@ func (p *path) filterFix(f filtering) []string {
 func (h *RuleHit) removal() []string {
 	family, table, _ := strings.Cut(h.Table, " ")
 	where := fmt.Sprintf("%s %s %s", family, shell(table), shell(h.Chain))
-	program := iptablesFor(family)
-	if h.Backend == ruleset.Legacy {
-		program += "-legacy"
-	}
+	program := h.program(family)
 	iptables := h.Backend == ruleset.Iptables || h.Backend == ruleset.Legacy
 	asWritten := iptables && strings.HasPrefix(h.Text, "-A ") && !strings.ContainsAny(h.Text, "`$;&|<>(){}*?~#\\\n\"'")
 	switch {
@@ -422,6 +419,14 @@ func shell(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// program is the iptables that a rule of its is changed with.
+func (h *RuleHit) program(family string) string {
+	if h.Backend == ruleset.Legacy {
+		return iptablesFor(family) + "-legacy"
+	}
+	return iptablesFor(family)
 }
 
 func iptablesFor(family string) string {

@@ -41,11 +41,14 @@ func (v *View) cell(s string, w int, right bool) string {
 
 // count is a number with a word, which loses its plural for one: "1 234 packets",
 // "1 packet".
-func count(n int, word string) string {
+func count(n int, word string) string { return thousands(n) + " " + inflected(n, word) }
+
+// inflected is a word for so many: without its plural for one.
+func inflected[N int | uint64](n N, word string) string {
 	if n == 1 {
-		word = strings.TrimSuffix(word, "s")
+		return strings.TrimSuffix(word, "s")
 	}
-	return thousands(n) + " " + word
+	return word
 }
 
 func thousands(n int) string {

@@ -161,7 +161,7 @@ func (v *Interval) Line(zone *time.Location) string {
 	if v.Waiting > 0 {
 		parts = append(parts, fmt.Sprintf("%d waiting", v.Waiting))
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%s, %d lost", packets(v.Packets), v.Lost)), " · ")
+	return strings.Join(append(parts, fmt.Sprintf("%d %s, %d lost", v.Packets, inflected(v.Packets, "packets"), v.Lost)), " · ")
 }
 
 // failing names the ports where requests failed.
@@ -183,11 +183,4 @@ func (v *Interval) failing() string {
 		return ""
 	}
 	return "failing: " + strings.Join(said, ", ")
-}
-
-func packets(n uint64) string {
-	if n == 1 {
-		return "1 packet"
-	}
-	return fmt.Sprintf("%d packets", n)
 }
