@@ -14,12 +14,8 @@ import (
 	"dnatrace/decode/programs"
 )
 
-// Bounds of comparing: lists longer than this are told by their counts, and
-// after so many changes rulesets are no longer taken apart.
-const (
-	maxLines  = 6
-	maxParsed = 64
-)
+// maxLines bounds comparing: lists longer than this are told by their counts.
+const maxLines = 6
 
 // hostWas compares a sample with the one before it in its namespace.
 func (l *Log) hostWas(e *decode.HostSample) {
@@ -229,7 +225,7 @@ func (l *Log) rulesWere(e *decode.Ruleset) {
 	if e.Backend == rules.Legacy || e.Backend == rules.Legacy6 {
 		return // their counters are read again and again, and the same rules come as text
 	}
-	if l.parsed++; l.parsed > maxParsed {
+	if l.parsed++; l.most > 0 && l.parsed > l.most {
 		l.say(e.Time, LaneRules, e.Netns, "rules changed ("+e.Backend+")")
 		return
 	}

@@ -49,7 +49,7 @@ type known struct {
 // published.
 func NewConcern(targets []target.Target, tell func(Change)) *Concern {
 	c := &Concern{tell: tell, targets: targets}
-	c.log = New(c.take)
+	c.log = New(c.take, 0)
 	return c
 }
 

@@ -130,3 +130,22 @@ func TestWhatBecomesOfANamespaceIsNotTold(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestRulesAreToldHoweverOftenTheyChanged: a run beside containers that come and go
+// for days still says which rule somebody added.
+func TestRulesAreToldHoweverOftenTheyChanged(t *testing.T) {
+	const second = int64(1e9)
+	events := []decode.Event{published("web"), nftText(1, "-A FORWARD -j DOCKER\n")}
+	for n := range 100 {
+		other := ""
+		if n%2 == 0 {
+			other = "-A DOCKER -d 172.17.0.9/32 -p tcp -m tcp --dport 80 -j ACCEPT\n"
+		}
+		events = append(events, nftText(int64(n+1)*10*second, "-A FORWARD -j DOCKER\n"+other))
+	}
+	events = append(events, nftText(2000*second, "-A FORWARD -s 203.0.113.7/32 -j DROP\n-A FORWARD -j DOCKER\n"))
+	got := told(t, []string{"8080"}, events...)
+	if d := cmp.Diff([]string{"rule new: ip filter: -A FORWARD -s 203.0.113.7/32 -j DROP"}, got); d != "" {
+		t.Error(d)
+	}
+}

@@ -43,16 +43,19 @@ type Log struct {
 	engine *engine.Snapshot
 	hosts  map[string]*host.State
 	rules  map[RuleKey]*decode.Ruleset
-	parsed int // rulesets compared
+	most   int // rulesets that are compared; 0: any number
+	parsed int // of them, so far
 	rings  map[uint16][]string
 }
 
 // RuleKey is one back end in one namespace, or a table of it.
 type RuleKey struct{ Netns, Backend, Table string }
 
-// New tells each change as its event is taken.
-func New(tell func(Change)) *Log {
-	return &Log{tell: tell, hosts: map[string]*host.State{}, rules: map[RuleKey]*decode.Ruleset{}, rings: map[uint16][]string{}}
+// New tells each change as its event is taken. After so many changes rulesets are no
+// longer taken apart, which bounds what a long recording costs; 0 is for a stream
+// that comes at its own pace.
+func New(tell func(Change), most int) *Log {
+	return &Log{tell: tell, most: most, hosts: map[string]*host.State{}, rules: map[RuleKey]*decode.Ruleset{}, rings: map[uint16][]string{}}
 }
 
 func (l *Log) say(t int64, lane, where, text string) {

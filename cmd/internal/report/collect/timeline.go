@@ -15,6 +15,9 @@ import (
 // deciding request.
 const maxHappenings = 200
 
+// maxCompared is how many changes of rules a report tells rule by rule.
+const maxCompared = 64
+
 // timeline is what happened on the host, as far as a report tells it.
 type timeline struct {
 	near int64 // Unix ns of the deciding request
@@ -24,7 +27,7 @@ type timeline struct {
 }
 
 func (l *timeline) init(i *correlate.Incident) {
-	l.log = changes.New(l.add)
+	l.log = changes.New(l.add, maxCompared)
 	if i != nil {
 		l.near = i.First.UnixNano()
 	}
