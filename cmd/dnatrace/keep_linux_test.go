@@ -39,7 +39,7 @@ func TestALiveFailureIsSavedAndTheCommandRun(t *testing.T) {
 	c.Stdout = &json1
 	said := watching(t, c)
 	n := 0
-	askUntil(t, ns, func() bool { n++; return n > 5 })
+	askUntil(t, ns, func(uint16) bool { n++; return n > 5 })
 	code, took := endedBy(t, c, syscall.SIGTERM)
 	var d correlate.Document
 	if err := json.Unmarshal(json1.Bytes(), &d); err != nil || code != exitFailed || len(d.Requests) < 20 {
@@ -66,7 +66,7 @@ func TestACommandThatHangsDoesNotHoldUpTheRun(t *testing.T) {
 	c := process(t, "diagnose", "8080", "--netns", ns, "-H", "unix:///nonexistent", "-o", "json", "--save", filepath.Join(dir, "saved"), "--on-failure", "sleep 1000")
 	said := watching(t, c)
 	n := 0
-	askUntil(t, ns, func() bool { n++; return n > 2 })
+	askUntil(t, ns, func(uint16) bool { n++; return n > 2 })
 	if code, took := endedBy(t, c, syscall.SIGTERM); code != exitFailed || took > 18*time.Second {
 		t.Errorf("exit %d after %s: %s", code, took, said)
 	}
@@ -83,7 +83,7 @@ func TestADirectoryThatIsGoneIsToldOnceAndTheRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	askUntil(t, ns, func() bool { n++; return n > 5 })
+	askUntil(t, ns, func(uint16) bool { n++; return n > 5 })
 	code, _ := endedBy(t, c, syscall.SIGTERM)
 	if code != exitFailed || !strings.Contains(out.String(), `"verdict": "refused"`) {
 		t.Errorf("exit %d: %s", code, said)
@@ -128,7 +128,7 @@ func TestWatchSavesFailuresToo(t *testing.T) {
 	c := process(t, "watch", "8080", "--netns", ns, "-H", "unix:///nonexistent", "--save", saved)
 	said := watching(t, c)
 	n := 0
-	askUntil(t, ns, func() bool { n++; return n > 2 })
+	askUntil(t, ns, func(uint16) bool { n++; return n > 2 })
 	code, _ := endedBy(t, c, syscall.SIGHUP)
 	files, _ := filepath.Glob(filepath.Join(saved, "*"))
 	if code != exitFailed || len(files) != 1 || !strings.Contains(said.String(), "saved "+files[0]) {

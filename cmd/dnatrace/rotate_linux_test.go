@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -14,24 +15,43 @@ import (
 )
 
 // askUntil has requests made to a port of a namespace's loopback that nobody
-// listens at, until enough is true.
-func askUntil(t *testing.T, ns string, enough func() bool) {
+// listens at, until enough, told the client's port of the last one, is true.
+func askUntil(t *testing.T, ns string, enough func(client uint16) bool) {
 	t.Helper()
+	client := 20000
 	for range 500 {
 		netnstest.Do(t, ns, func() error {
 			for range 20 {
-				if c, err := net.DialTimeout("tcp", "127.0.0.1:8080", time.Second); err == nil {
+				client++
+				d := net.Dialer{Timeout: time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: client}}
+				if c, err := d.Dial("tcp", "127.0.0.1:8080"); err == nil {
 					c.Close()
 					return fmt.Errorf("somebody listens")
 				}
 			}
 			return nil
 		})
-		if enough() {
+		if enough(uint16(client)) {
 			return
 		}
 	}
 	t.Fatal("it never was enough")
+}
+
+// recorded waits until one of the files holds the refusal of a client's request. The
+// sources of a busy machine write one after the other: without that, a small file
+// is full of drops before the first packet comes.
+func recorded(t *testing.T, client uint16, names ...string) {
+	t.Helper()
+	refusal := []byte{8080 >> 8, 8080 & 0xff, byte(client >> 8), byte(client)}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		for _, n := range names {
+			if b, err := os.ReadFile(n); err == nil && bytes.Contains(b, refusal) {
+				return
+			}
+		}
+	}
+	t.Fatalf("the request from port %d was not recorded", client)
 }
 
 func exists(path string) bool {
@@ -45,7 +65,8 @@ func TestARunningRecordingRotates(t *testing.T) {
 	c := process(t, "record", "-w", name, "-C", "64k", "-W", "3", "--netns", ns, "-H", "unix:///nonexistent", "--target", "8080")
 	said := watching(t, c)
 	var first os.FileInfo
-	askUntil(t, ns, func() bool { // until the first file was written over
+	askUntil(t, ns, func(client uint16) bool { // until the first file was written over
+		recorded(t, client, name+"0", name+"1", name+"2")
 		st, err := os.Stat(name + "0")
 		if err == nil && first == nil && exists(name+"1") {
 			first = st
@@ -91,7 +112,7 @@ func TestALinkInTheWayIsNotFollowedAndToldOnce(t *testing.T) {
 	c := process(t, "record", "-w", name, "-C", "64k", "--netns", ns, "-H", "unix:///nonexistent", "--target", "8080")
 	said := watching(t, c)
 	n := 0
-	askUntil(t, ns, func() bool { n++; return n > 30 })
+	askUntil(t, ns, func(uint16) bool { n++; return n > 30 })
 	code, _ := endedBy(t, c, syscall.SIGTERM)
 	if code != exitTrouble || strings.Count(said.String(), "symbolic link") != 1 {
 		t.Errorf("exit %d: %s", code, said)
