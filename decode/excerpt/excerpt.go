@@ -74,6 +74,9 @@ type Excerpt struct {
 	entries []*decode.Conntrack // translated, not concerned so far
 	steps   []step
 	traced  map[traceID]bool
+	dropped map[decode.Tuple]bool // as they were where they were dropped, not concerned so far
+	asked   map[question]bool     // who was asked for, not known to be concerned so far
+	asking  map[uint16]bool       // points where somebody concerned was
 
 	learner decoder
 	keeper  decoder
@@ -94,6 +97,12 @@ type step struct {
 	tuple decode.Tuple
 }
 
+// question is one after a neighbour's address.
+type question struct {
+	point uint16
+	dst   decode.IP
+}
+
 // decoder is a decoder with its batch, once for each pass: it remembers
 // fragments.
 type decoder struct {
@@ -105,7 +114,7 @@ type decoder struct {
 func New(w Want, extent Extent) *Excerpt {
 	e := &Excerpt{
 		want: w, extent: extent,
-		tuples: map[decode.Tuple]bool{}, hosts: map[decode.IP]bool{}, ports: map[uint16]bool{}, points: map[uint16]uint16{}, traced: map[traceID]bool{},
+		tuples: map[decode.Tuple]bool{}, hosts: map[decode.IP]bool{}, ports: map[uint16]bool{}, points: map[uint16]uint16{}, traced: map[traceID]bool{}, dropped: map[decode.Tuple]bool{}, asked: map[question]bool{}, asking: map[uint16]bool{},
 		learner: decoder{Decoder: decode.NewDecoder()}, keeper: decoder{Decoder: decode.NewDecoder()},
 		state: map[string]*history{}, sampled: map[string]*host.State{},
 	}
@@ -135,6 +144,9 @@ func (e *Excerpt) Learn(b *capture.Batch) {
 	e.learner.Packets(b, &e.learner.batch)
 	for i := range e.learner.batch.Packets {
 		p := &e.learner.batch.Packets[i]
+		if p.Kind == decode.ARPRequest || p.Kind == decode.Solicit {
+			e.asked[question{p.Point, p.Dst}] = true
+		}
 		if !e.want.Frames[p.Frame] {
 			continue
 		}
@@ -168,13 +180,35 @@ func (e *Excerpt) learnRecord(r *capture.Record) {
 			if ev.Packet.Kind >= decode.Tail {
 				e.steps = append(e.steps, step{traceID{ev.Netns, ev.ID}, ev.Packet.Tuple})
 			}
+		case *decode.Drop:
+			if e.ofClient(ev.Tuple) {
+				e.dropped[ev.Tuple] = true
+			}
 		}
 	}
+}
+
+// ofClient reports whether one end is that of a request, either way. A packet that
+// was translated and then dropped has no other: no connection was made that
+// connection tracking could tell of, and nobody saw it as it was then.
+func (e *Excerpt) ofClient(t decode.Tuple) bool {
+	for _, w := range e.want.Tuples {
+		if w.Proto != t.Proto || w.SrcPort == 0 {
+			continue
+		}
+		if w.Src == t.Src && w.SrcPort == t.SrcPort || w.Src == t.Dst && w.SrcPort == t.DstPort {
+			return true
+		}
+	}
+	return false
 }
 
 // Seal ends the learning: what a translation joins to the requests concerns them
 // too, and so on.
 func (e *Excerpt) Seal() {
+	for t := range e.dropped {
+		e.concerns(t)
+	}
 	for grown := true; grown; {
 		grown = false
 		for _, c := range e.entries {
@@ -190,7 +224,12 @@ func (e *Excerpt) Seal() {
 			e.traced[s.traceID] = true
 		}
 	}
-	e.entries, e.steps = nil, nil
+	for q := range e.asked {
+		if e.hosts[q.dst] {
+			e.asking[q.point] = true
+		}
+	}
+	e.entries, e.steps, e.dropped, e.asked = nil, nil, nil, nil
 	for t := range e.tuples { // both directions
 		e.ports[t.DstPort] = true
 	}

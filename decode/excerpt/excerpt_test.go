@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"reflect"
 	"testing"
 
 	"dnatrace/capture"
@@ -18,7 +19,7 @@ import (
 // incidents are recordings of each kind of evidence that a judgement rests on.
 var incidents = []string{
 	"delivered", "firewall-drop", "firewall-drop-untraced", "no-listener", "listener-on-loopback", "reply-no-route", "reply-filtered",
-	"stale-translation", "host-loopback", "mtu-told", "backlog-full", "not-published",
+	"stale-translation", "host-loopback", "mtu-told", "backlog-full", "not-published", "forwarding-disabled", "no-route", "reverse-path-filter",
 }
 
 func open(t *testing.T, c fixtures.Case) capture.Source {
@@ -111,6 +112,9 @@ func TestAnExcerptIsJudgedAsTheWhole(t *testing.T) {
 			}
 			if len(d.Requests) != 1 || d.Requests[0].Verdict != i.Verdict || d.Requests[0].Cause != i.Cause || d.Requests[0].Stage != i.Stage || d.Requests[0].Proof != i.Proof {
 				t.Errorf("%s, of which is kept %s: %+v, and it was %s/%s/%s, %s", name, extent, d.Requests, i.Verdict, i.Stage, i.Cause, i.Proof)
+			}
+			if len(d.Requests) == 1 && !reflect.DeepEqual(d.Requests[0].Evidence, i.Evidence) {
+				t.Errorf("%s, of which is kept %s, rests on %+v, and rested on %+v", name, extent, d.Requests[0].Evidence, i.Evidence)
 			}
 			if last != nil && (k.packets < last.packets || k.records < last.records) {
 				t.Errorf("%s: %d packets and %d records are %s, and %d and %d less than that", name, k.packets, k.records, extent, last.packets, last.records)

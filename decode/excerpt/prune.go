@@ -273,7 +273,9 @@ func (e *Excerpt) concernsPoint(p *capture.Point) bool {
 	switch p.Role {
 	case capture.RoleVeth, capture.RoleOther, capture.RoleContainer:
 		return p.Container != "" && e.want.Netns[p.Container]
-	case capture.RoleBridge, capture.RoleLoopback:
+	case capture.RoleBridge:
+		return e.asking[p.ID] // and whether somebody answered
+	case capture.RoleLoopback:
 		return false
 	case capture.RoleNIC, capture.RoleOverlay:
 	}

@@ -2,6 +2,7 @@ package cut
 
 import (
 	"fmt"
+	"strings"
 
 	"dnatrace/correlate"
 )
@@ -52,6 +53,15 @@ func ruleOf(r *correlate.Incident) string {
 	return fmt.Sprintf("%s %d of %s, of %s", r.Rule.Kind, r.Rule.Handle, r.Rule.Backend, r.Rule.Owner)
 }
 
+// sources are the origins of what a judgement rests on, one for each observation.
+func sources(r *correlate.Incident) string {
+	var all []string
+	for _, e := range r.Evidence {
+		all = append(all, e.Source)
+	}
+	return strings.Join(all, ", ")
+}
+
 // differs says where two judgements of one request part.
 func differs(a, b *correlate.Incident, samePoint func(a, b string) bool) string {
 	switch {
@@ -69,6 +79,8 @@ func differs(a, b *correlate.Incident, samePoint func(a, b string) bool) string 
 		return fmt.Sprintf("%d hops are now %d", len(a.Hops), len(b.Hops))
 	case ruleOf(a) != ruleOf(b):
 		return fmt.Sprintf("decided by %s is now decided by %s", ruleOf(a), ruleOf(b))
+	case sources(a) != sources(b):
+		return fmt.Sprintf("what it rests on, %s, is now %s", sources(a), sources(b))
 	case len(a.Fix) != len(b.Fix):
 		return fmt.Sprintf("%d lines of what to do about it are now %d", len(a.Fix), len(b.Fix))
 	}
