@@ -13,18 +13,23 @@ import (
 
 // evaluated asks the recorded rules what they do with a request's packet, where
 // the kernel's own trace is not in evidence. Only a rule that decides with
-// certainty, and was there before the request as it is now, counts; it is
-// inferred all the same.
+// certainty, and was there when the packet came, counts; it is inferred all the same.
 func (p *path) evaluated(w way, inner bool) (filtering, bool) {
-	out, ok := p.evaluate(w, inner, p.now)
-	if !ok || out.Rule == nil || out.Verdict != ruleset.Dropped && out.Verdict != ruleset.Rejected {
-		return filtering{}, false
+	f := filtering{at: p.r.opened, way: w}
+	was, out, ok := p.ruledThroughout(w, inner)
+	until := p.now
+	if !ok {
+		d := p.lastDrop(w, inner)
+		if d == nil || d.Reason != netfilterDrop {
+			return filtering{}, false
+		}
+		f.at, until = d.At, p.rulesReadAfter(d.At, inner)
+		if out, ok = p.ruledAbout(w, inner, d.At, until); !ok {
+			return filtering{}, false
+		}
+		was = out
 	}
-	was, ok := p.evaluate(w, inner, p.r.opened)
-	if !ok || was.Rule == nil || was.Rule.Text != out.Rule.Text || was.Rule.Chain != out.Rule.Chain || was.Rule.Table != out.Rule.Table {
-		return filtering{}, false
-	}
-	f := filtering{at: p.r.opened, way: w, stage: out.Stage, to: out.Tuple}
+	f.stage, f.to = out.Stage, out.Tuple
 	f.hit = RuleHit{Kind: "rule", Table: out.Rule.Table, Chain: out.Rule.Chain}
 	if out.Rule.Policy {
 		f.hit.Kind = "policy"
@@ -36,15 +41,68 @@ func (p *path) evaluated(w way, inner bool) (filtering, bool) {
 	}
 	f.lookups = out.Lookups()
 	f.reject = out.Verdict == ruleset.Rejected
-	if r := p.unheard(out, p.now); r != nil && !inner {
+	if r := p.unheard(out, until); r != nil && !inner {
 		f.unheard = HitOf(*r)
 	}
 	f.moved = p.counted(was.Rule, out.Rule)
 	f.proven = f.moved != nil
-	if set := p.t.world.ruleset(p.netns(inner), p.now); set != nil {
+	if set := p.t.world.ruleset(p.netns(inner), until); set != nil {
 		f.mixed = set.Mixed()
 	}
 	return f, true
+}
+
+// ruledThroughout is what the rules do with a packet, as they were when the request
+// came and as they are now: the same one has to stop it.
+func (p *path) ruledThroughout(w way, inner bool) (was, is ruleset.Outcome, ok bool) {
+	if is, ok = p.evaluate(w, inner, p.now); !ok || !stops(is) {
+		return was, is, false
+	}
+	was, ok = p.evaluate(w, inner, p.r.opened)
+	return was, is, ok && stops(was) && sameRule(was.Rule, is.Rule)
+}
+
+// ruledAbout is what stopped a packet of which the kernel says that a rule dropped it:
+// by the rules as they were read before, or as they were read next. If both have one
+// that does, it has to be the same. A rule that only one of them has came in between,
+// or went: no other was there.
+func (p *path) ruledAbout(w way, inner bool, at, next int64) (ruleset.Outcome, bool) {
+	before, ok := p.evaluate(w, inner, at)
+	if !ok {
+		return before, false
+	}
+	after, ok := p.evaluate(w, inner, next)
+	if !ok || stops(before) && stops(after) && !sameRule(before.Rule, after.Rule) {
+		return after, false
+	}
+	if stops(before) {
+		return before, before.Verdict == ruleset.Dropped
+	}
+	return after, stops(after) && after.Verdict == ruleset.Dropped
+}
+
+// stops reports whether it is a rule, or a policy, that ends a packet's way.
+func stops(out ruleset.Outcome) bool {
+	return out.Rule != nil && (out.Verdict == ruleset.Dropped || out.Verdict == ruleset.Rejected)
+}
+
+func sameRule(a, b *ruleset.Rule) bool {
+	return a.Text == b.Text && a.Chain == b.Chain && a.Table == b.Table
+}
+
+// rulesReadAfter is when the rules of a namespace were read next after a time, and had
+// changed: Unix ns; now if they were not.
+func (p *path) rulesReadAfter(at int64, inner bool) int64 {
+	next := p.now
+	for k, versions := range p.t.world.rules {
+		if k.netns != p.netns(inner) {
+			continue
+		}
+		if v := after(versions, at); v != nil {
+			next = min(next, v.time)
+		}
+	}
+	return next
 }
 
 // counted is the counter of a rule of iptables-legacy, which cannot be traced,
