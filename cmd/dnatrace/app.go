@@ -171,9 +171,9 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 		trouble = err
 	}
 	if !a.together || f.format != formatFlag(render.FormatTable) {
-		fmt.Fprintln(a.err, render.Packets(d))
+		fmt.Fprintln(a.err, a.look.Lang.Sentence(render.Packets(d)))
 		for _, s := range untold(d, &f) {
-			fmt.Fprintln(a.err, s)
+			fmt.Fprintln(a.err, a.look.Lang.Sentence(s))
 		}
 	}
 	a.code = exitCode(d, f.expect)

@@ -23,6 +23,7 @@ const completesIn = time.Second
 
 // completing gives the words that a shell completes: arguments and the values of flags.
 func completing(root *cobra.Command) {
+	_ = root.RegisterFlagCompletionFunc("lang", ofWords([]string{"en", "zh"}))
 	_ = root.RegisterFlagCompletionFunc("color", ofWords([]string{"auto", "always", "never"}))
 	for _, c := range root.Commands() {
 		switch c.Name() {

@@ -11,6 +11,7 @@ import (
 	"dnatrace/capture/filter"
 	"dnatrace/capture/inputs"
 	"dnatrace/capture/target"
+	"dnatrace/cmd/internal/lang"
 )
 
 // first is what dnatrace alone says: what to do first.
@@ -30,11 +31,13 @@ dnatrace --help lists all commands, dnatrace COMMAND --help tells of one.
 type lookOfAll struct {
 	quiet bool
 	color string // auto, always, never
+	lang  string // of sentences; "": that of the locale
 }
 
 func (f *lookOfAll) add(c *cobra.Command) {
 	fl := c.PersistentFlags()
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print the result and errors alone")
+	fl.StringVar(&f.lang, "lang", "", "the language of sentences: en, zh (default: as LC_ALL, LC_MESSAGES or LANG say); what programs read is in English")
 	fl.StringVar(&f.color, "color", "auto", "colours: auto (on a terminal), always, never")
 }
 
@@ -48,6 +51,13 @@ func (f *lookOfAll) apply(c *cobra.Command, a *app) error {
 		a.look.Color = false
 	default:
 		return usagef(c, "--color %q: is none of auto, always, never", f.color)
+	}
+	if f.lang != "" {
+		l, err := lang.Parse(f.lang)
+		if err != nil {
+			return usagef(c, "--lang %q: is none of en, zh", f.lang)
+		}
+		a.look.Lang, a.look.UTF8 = l, a.look.UTF8 || l != lang.English
 	}
 	if f.quiet {
 		a.loud, a.err, a.status = a.err, io.Discard, nil

@@ -151,6 +151,28 @@ func TestQuietAndColor(t *testing.T) {
 	}
 }
 
+func TestInChinese(t *testing.T) {
+	file := "../../fixtures/testdata/firewall-drop/recording.pcapng.gz"
+	out, errs, code := dnatrace("replay", "--lang", "zh", file)
+	for _, want := range []string{"✗ DROPPED", "您的一条规则丢弃了它", "修复   iptables -t filter -D DOCKER-USER", "1 个请求：1 dropped"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if code != exitFailed || !strings.Contains(errs, "已抓取") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	for _, format := range []string{"json", "jsonl", "junit", "tap", "github"} {
+		chinese, _, _ := dnatrace("replay", "--lang", "zh", "-o", format, file)
+		if english, _, _ := dnatrace("replay", "--lang", "en", "-o", format, file); chinese != english || english == "" {
+			t.Errorf("-o %s, which programs read, is in another language", format)
+		}
+	}
+	if _, errs, code := dnatrace("replay", "--lang", "klingon", file); code != exitTrouble || !strings.Contains(errs, "none of en, zh") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
 func TestNearMatchesOfScenarios(t *testing.T) {
 	if _, errs, code := dnatrace("demo", "forward-dorp"); code != exitTrouble || !strings.Contains(errs, "did you mean forward-drop?") {
 		t.Errorf("exit %d, %q", code, errs)

@@ -114,7 +114,7 @@ func (l *intervals) print(s correlate.Status) {
 	})
 	switch l.format {
 	case render.FormatTable:
-		fmt.Fprintln(l.out, l.look.Text(v.Line(time.Local)))
+		fmt.Fprintln(l.out, l.look.Text(v.LineIn(time.Local, l.look.Lang)))
 	case render.FormatJSONL:
 		_ = render.WriteLine(l.out, v) // a closed pipe shows at the end
 	case render.FormatJSON, render.FormatMarkdown, render.FormatJUnit, render.FormatTAP, render.FormatGitHub:

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 )
 
@@ -14,12 +15,12 @@ import (
 func (t *table) deliveredLine(i *correlate.Incident) string {
 	word := t.g.good + " " + i.Verdict.String()
 	head := strings.TrimSuffix(word+"  "+t.clock(i.First), "  ") + "  " + clientOf(i, t.o.Numeric) + " " + t.g.to + " " + t.serverOf(i)
-	parts := []string{head, timing(i.Timing), t.way(i.Hops)}
+	parts := []string{head, t.timing(i.Timing), t.way(i.Hops)}
 	if i.Proof == correlate.Inferred {
-		parts[1] = strings.TrimPrefix(parts[1]+", inferred", ", ")
+		parts[1] = strings.TrimPrefix(parts[1]+t.comma()+t.tell("inferred"), t.comma())
 	}
 	if i.Revised {
-		parts = append(parts, "judged again")
+		parts = append(parts, t.tell("judged again"))
 	}
 	line := flow(parts, t.o.Width, "    ")
 	return t.paint.verdict(i.Verdict, word) + strings.TrimPrefix(line, word)
@@ -36,9 +37,9 @@ func (t *table) serverOf(i *correlate.Incident) string {
 		name = i.Container + " "
 	}
 	if i.Translated == "" {
-		return name + i.Requested + proto + viaWord(i.Via)
+		return name + i.Requested + proto + t.tell(viaWord(i.Via))
 	}
-	s := name + i.Translated + proto + " via " + i.Requested
+	s := t.say("%s via %s", name+i.Translated+proto, i.Requested)
 	if i.Via == correlate.ViaProxy {
 		s += " (docker-proxy)"
 	}
@@ -60,15 +61,23 @@ func viaWord(via correlate.Via) string {
 	return ""
 }
 
-func timing(m correlate.Timing) string {
+func (t *table) timing(m correlate.Timing) string {
 	var said []string
 	if m.Connect > 0 {
-		said = append(said, "connect "+millis(m.Connect))
+		said = append(said, t.say("connect %s", millis(m.Connect)))
 	}
 	if m.FirstByte > 0 {
-		said = append(said, "first byte "+millis(m.FirstByte))
+		said = append(said, t.say("first byte %s", millis(m.FirstByte)))
 	}
-	return strings.Join(said, ", ")
+	return strings.Join(said, t.comma())
+}
+
+// comma is what stands between the parts of a list.
+func (t *table) comma() string {
+	if t.o.Lang == lang.Chinese {
+		return "，"
+	}
+	return ", "
 }
 
 func millis(s float64) string { return fmt.Sprintf("%.1f ms", s*1e3) }

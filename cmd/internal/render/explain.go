@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -29,7 +28,7 @@ func WriteExplanation(w io.Writer, e *foresee.Explanation, f Format, o Options) 
 	} else if err := t.paths(&b, &c); err != nil {
 		return err
 	}
-	b.WriteString(missingText(c.Missing))
+	b.WriteString(missingText(c.Missing, o.Lang))
 	text := b.String()
 	if f == markdown {
 		text = "```text\n" + strings.TrimLeft(text, "\n") + "```\n"
@@ -55,7 +54,7 @@ func (t *table) paths(b *strings.Builder, e *foresee.Explanation) error {
 		}
 	}
 	for _, s := range e.Skipped {
-		b.WriteString("\n" + strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
+		b.WriteString("\n" + strings.Join(wrap(t.tell(s), t.proseWidth()), "\n  ") + "\n")
 	}
 	return nil
 }
@@ -73,10 +72,10 @@ func byTarget(all []foresee.Path) (sections [][]foresee.Path) {
 // section writes a line for each path, and the whole story of those that end
 // differently.
 func (t *table) section(b *strings.Builder, paths []foresee.Path) error {
-	g := &grid{head: []string{"from", "asks", "would be", ""}}
+	g := &grid{head: t.o.Lang.Sentences([]string{"from", "asks", "would be", ""})}
 	for i := range paths {
 		p := &paths[i]
-		g.add(t.mark(p.Verdict)+" "+fromWords(p), p.Requested+"/"+p.Protocol, p.Verdict.String(), t.answer(p))
+		g.add(t.mark(p.Verdict)+" "+t.tell(fromWords(p)), p.Requested+"/"+p.Protocol, p.Verdict.String(), t.answer(p))
 	}
 	lines, err := g.lines(t.o.Width)
 	if err != nil {
@@ -118,9 +117,9 @@ func fromWords(p *foresee.Path) string {
 func (t *table) answer(p *foresee.Path) string {
 	if p.Verdict == correlate.Delivered {
 		s := strings.TrimSpace(p.Container + " " + p.Translated)
-		return strings.TrimSpace(strings.Join([]string{s, viaWords[p.Via]}, " "))
+		return strings.TrimSpace(strings.Join([]string{s, t.tell(viaWords[p.Via])}, " "))
 	}
-	return strings.TrimSuffix(string(p.Cause)+", "+where(incidentOf(p)), ", ")
+	return strings.TrimSuffix(string(p.Cause)+t.comma()+t.tell(where(incidentOf(p))), t.comma())
 }
 
 var viaWords = map[correlate.Via]string{correlate.ViaDNAT: "through DNAT", correlate.ViaIPVS: "through IPVS", correlate.ViaProxy: "through docker-proxy", correlate.ViaDirect: "directly", correlate.ViaHost: "on the host itself"}
@@ -155,12 +154,12 @@ func (t *table) telling(paths []foresee.Path) []*foresee.Path {
 func (t *table) story(b *strings.Builder, p *foresee.Path) error {
 	head := t.mark(p.Verdict) + " " + strings.ToUpper(p.Verdict.String())
 	i := incidentOf(p)
-	parts := []string{head, "from " + fromWords(p) + ", " + p.Client + " " + t.g.to + " " + requestedOf(i), where(i)}
+	parts := []string{head, t.say("from %s, %s", t.tell(fromWords(p)), p.Client+" "+t.g.to+" "+requestedOf(i)), t.tell(where(i))}
 	b.WriteString("\n" + t.paint.verdict(p.Verdict, head) + strings.TrimPrefix(flow(parts, t.o.Width, "  "), head) + "\n\n")
-	g := &grid{head: []string{"  ", "stage", "what", "by"}}
+	g := &grid{head: []string{"  ", t.tell("stage"), t.tell("what"), t.tell("by")}}
 	for n := range p.Stages {
 		mark, stage, what, by := t.step(p, &p.Stages[n])
-		g.add(mark, stage, what, by)
+		g.add(mark, stage, t.tell(what), by)
 	}
 	lines, err := g.lines(0)
 	if err != nil {
@@ -172,10 +171,10 @@ func (t *table) story(b *strings.Builder, p *foresee.Path) error {
 	b.WriteByte('\n')
 	t.prose(b, "why", p.Why)
 	if p.Rule != nil {
-		t.verbatim(b, "rule", ruleLine(p.Rule))
+		t.verbatim(b, "rule", t.tell(ruleLine(p.Rule)))
 	}
 	for n, f := range p.Fix {
-		t.verbatim(b, once(n, "fix"), f)
+		t.verbatim(b, once(n, "fix"), t.tell(f))
 	}
 	for n, s := range p.Blind {
 		t.prose(b, once(n, "blind"), s)
@@ -204,7 +203,7 @@ func (t *table) step(p *foresee.Path, s *foresee.Stage) (mark, stage, what, by s
 		}
 	}
 	if s.Rule != nil {
-		by = strings.TrimSpace(ownerWord(s.Rule.Owner) + "  " + s.Rule.Text)
+		by = strings.TrimSpace(t.tell(ownerWord(s.Rule.Owner)) + "  " + s.Rule.Text)
 	}
 	return mark, string(s.Stage), what, by
 }
@@ -219,28 +218,28 @@ func ownerWord(owner programs.Owner) string {
 // problems writes what is wrong, the worst first.
 func (t *table) problems(b *strings.Builder, e *foresee.Explanation) {
 	if e.Checked == 0 {
-		b.WriteString("no published port is known: name a port, or add docker inspect\n")
+		b.WriteString(t.tell("no published port is known: name a port, or add docker inspect") + "\n")
 		return
 	}
 	if len(e.Problems) == 0 {
-		fmt.Fprintf(b, "%s nothing is wrong with %s that state could show\n", t.paint.verdict(correlate.Delivered, t.g.good), plural(e.Checked, "port", "ports"))
+		b.WriteString(t.paint.verdict(correlate.Delivered, t.g.good) + " " + t.say("nothing is wrong with %s that state could show", plural(e.Checked, "port", "ports")) + "\n")
 		return
 	}
-	fmt.Fprintf(b, "%s, %s asked for\n", plural(len(e.Problems), "problem", "problems"), plural(e.Checked, "port", "ports"))
+	b.WriteString(t.say("%s, %s asked for", plural(len(e.Problems), "problem", "problems"), plural(e.Checked, "port", "ports")) + "\n")
 	for n := range e.Problems {
 		q := &e.Problems[n]
 		i := &correlate.Incident{Verdict: q.Verdict, Stage: q.Stage, Rule: q.Rule}
 		head := t.mark(q.Verdict) + " " + strings.ToUpper(q.Verdict.String())
-		b.WriteString("\n" + t.paint.verdict(q.Verdict, head) + strings.TrimPrefix(flow([]string{head, string(q.Cause), where(i)}, t.o.Width, "  "), head) + "\n")
+		b.WriteString("\n" + t.paint.verdict(q.Verdict, head) + strings.TrimPrefix(flow([]string{head, string(q.Cause), t.tell(where(i))}, t.o.Width, "  "), head) + "\n")
 		for k, p := range q.Ports {
-			t.verbatim(b, once(k, "port"), p)
+			t.verbatim(b, once(k, "port"), t.tell(p))
 		}
 		t.prose(b, "why", q.Why)
 		if q.Rule != nil {
-			t.verbatim(b, "rule", ruleLine(q.Rule))
+			t.verbatim(b, "rule", t.tell(ruleLine(q.Rule)))
 		}
 		for k, f := range q.Fix {
-			t.verbatim(b, once(k, "fix"), f)
+			t.verbatim(b, once(k, "fix"), t.tell(f))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 	"dnatrace/decode/programs"
 )
@@ -21,12 +22,12 @@ const (
 func (t *table) facts(b *strings.Builder, i *correlate.Incident) {
 	t.prose(b, "why", i.Why)
 	if i.Rule != nil {
-		t.verbatim(b, "rule", ruleLine(i.Rule))
+		t.verbatim(b, "rule", t.tell(ruleLine(i.Rule)))
 	}
 	for n, f := range i.Fix {
-		t.verbatim(b, once(n, "fix"), f)
+		t.verbatim(b, once(n, "fix"), t.tell(f))
 	}
-	t.prose(b, "proof", proof(i))
+	t.prose(b, "proof", proof(i, t.o.Lang))
 	for n, s := range i.Blind {
 		t.prose(b, once(n, "blind"), s)
 	}
@@ -48,7 +49,7 @@ func (t *table) prose(b *strings.Builder, name, s string) {
 	if s == "" {
 		return
 	}
-	for n, line := range wrap(s, max(20, t.proseWidth()-len(factIndent)-nameWidth)) {
+	for n, line := range wrap(t.tell(s), max(20, t.proseWidth()-len(factIndent)-nameWidth)) {
 		t.line(b, once(n, name), line)
 	}
 }
@@ -57,7 +58,8 @@ func (t *table) prose(b *strings.Builder, name, s string) {
 func (t *table) verbatim(b *strings.Builder, name, s string) { t.line(b, name, s) }
 
 func (t *table) line(b *strings.Builder, name, s string) {
-	b.WriteString(factIndent + t.paint.dim(name) + pad("", nameWidth-len(name)) + s + "\n")
+	name = t.tell(name)
+	b.WriteString(factIndent + t.paint.dim(name) + pad("", nameWidth-columns(name)) + s + "\n")
 }
 
 // ruleLine is the deciding rule: where it stands, whose it is, what it says.
@@ -80,22 +82,27 @@ func ruleLine(r *correlate.RuleHit) string {
 }
 
 // proof says how sure the verdict is and what it rests on.
-func proof(i *correlate.Incident) string {
+func proof(i *correlate.Incident, l lang.Language) string {
 	if i.Proof == "" && len(i.Evidence) == 0 {
 		return ""
 	}
 	var said []string
 	for n, e := range i.Evidence {
 		if n == maxEvidence {
-			said = append(said, fmt.Sprintf("%d more in -o json", len(i.Evidence)-n))
+			said = append(said, l.Say("%d more in -o json", len(i.Evidence)-n))
 			break
 		}
 		if r := i.Rule; r != nil && r.Text != "" {
 			e.Text = strings.TrimSuffix(e.Text, ": "+r.Text) // it stands above
 		}
+		e.Text = l.Sentence(e.Text)
 		said = append(said, withSource(e))
 	}
-	return strings.TrimPrefix(strings.TrimSuffix(string(i.Proof)+": "+strings.Join(said, "; "), ": "), ": ")
+	colon, semicolon := ": ", "; "
+	if l == lang.Chinese {
+		colon, semicolon = "：", "；"
+	}
+	return strings.TrimPrefix(strings.TrimSuffix(l.Sentence(string(i.Proof))+colon+strings.Join(said, semicolon), colon), colon)
 }
 
 func withSource(e correlate.Evidence) string {

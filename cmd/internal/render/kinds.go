@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 	"dnatrace/correlate/stage"
 )
@@ -39,9 +40,9 @@ type tally struct {
 }
 
 // newTally is that of a kind of which one failure is known, which is clean.
-func newTally(k kind, i *correlate.Incident) *tally {
+func newTally(k kind, i *correlate.Incident, l lang.Language) *tally {
 	n := &tally{kind: k, count: 1, first: i.First, last: i.First, why: i.Why, fix: i.Fix}
-	n.line = flow([]string{requestedOf(i), where(i), string(i.Cause)}, 0, "")
+	n.line = flow([]string{requestedOf(i), l.Sentence(where(i)), string(i.Cause)}, 0, "")
 	if i.Rule != nil {
 		n.rule = ruleLine(i.Rule)
 	}
@@ -102,7 +103,7 @@ func (t *table) failures(b *strings.Builder) {
 			t.verbatim(b, "rule", n.rule)
 		}
 		for k, f := range n.fix {
-			t.verbatim(b, once(k, "fix"), f)
+			t.verbatim(b, once(k, "fix"), t.tell(f))
 		}
 		b.WriteByte('\n')
 	}
@@ -110,7 +111,7 @@ func (t *table) failures(b *strings.Builder) {
 		for _, n := range left {
 			others += n.count
 		}
-		fmt.Fprintf(b, "  and %s of other kinds: -o json lists them all\n", plural(others, "request", "requests"))
+		b.WriteString("  " + t.say("and %s of other kinds: -o json lists them all", plural(others, "request", "requests")) + "\n")
 	}
 	if len(all) > kindsShown || others > 0 {
 		b.WriteByte('\n')
@@ -138,7 +139,7 @@ func (t *table) between(first, last time.Time) string {
 	case first.Equal(last):
 		return s
 	case first.Format(day) == last.Format(day):
-		return s + " to " + last.Format("15:04:05.000")
+		return t.say("%s to %s", s, last.Format("15:04:05.000"))
 	}
-	return s + " to " + last.Format(day+" 15:04:05.000")
+	return t.say("%s to %s", s, last.Format(day+" 15:04:05.000"))
 }

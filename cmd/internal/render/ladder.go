@@ -11,6 +11,7 @@ import (
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 	"dnatrace/decode/programs"
 )
@@ -28,7 +29,7 @@ func (r rung) cells() []string { return []string{r.mark, r.time, r.point, r.what
 
 // ladder lays out the hops of i from top to bottom, the place where it ended
 // marked, in lines of at most width columns where that is possible.
-func ladder(i *correlate.Incident, g glyphs, width int) ([]string, error) {
+func ladder(i *correlate.Incident, g glyphs, width int, l lang.Language) ([]string, error) {
 	hops := withUnseen(i)
 	if len(hops) == 0 {
 		return nil, nil
@@ -42,6 +43,10 @@ func ladder(i *correlate.Incident, g glyphs, width int) ([]string, error) {
 		}
 		rungs = append(rungs, r)
 	}
+	for n := range rungs {
+		rungs[n].what = l.Sentence(rungs[n].what)
+	}
+	rungs[0].time, rungs[0].point, rungs[0].address = l.Sentence("time"), l.Sentence("point"), l.Sentence("address")
 	fit(rungs, g, width)
 	return drawn(rungs)
 }

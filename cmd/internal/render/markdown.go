@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 )
 
@@ -12,6 +13,7 @@ import (
 // of a kind in full, all others and what went well counted.
 type markdownPrinter struct {
 	out   *output
+	lang  lang.Language
 	kinds map[kind]*tally
 	order []*tally
 }
@@ -38,35 +40,35 @@ func (p *markdownPrinter) Incident(raw *correlate.Incident) {
 	if len(p.kinds) >= maxKinds {
 		return
 	}
-	n := newTally(k, &i)
+	n := newTally(k, &i, p.lang)
 	n.line = i.Verdict.String() + " " + requestedOf(&i) + ", " + string(i.Cause)
 	p.kinds[k] = n
 	p.order = append(p.order, n)
 	if len(p.order) <= mostInFull {
-		p.out.write([]byte(markdownIncident(&i)))
+		p.out.write([]byte(markdownIncident(&i, p.lang)))
 	}
 }
 
 // markdownIncident is the whole story of a failure.
-func markdownIncident(i *correlate.Incident) string {
+func markdownIncident(i *correlate.Incident, l lang.Language) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s %s\n\n", strings.ToUpper(i.Verdict.String()), MarkdownText(where(i)))
-	fmt.Fprintf(&b, "%s → %s, %s\n\n", MarkdownCode(clientOf(i, false)), MarkdownCode(requestedOf(i)), tries(i))
+	fmt.Fprintf(&b, "### %s %s\n\n", strings.ToUpper(i.Verdict.String()), MarkdownText(l.Sentence(where(i))))
+	fmt.Fprintf(&b, "%s → %s, %s\n\n", MarkdownCode(clientOf(i, false)), MarkdownCode(requestedOf(i)), l.Sentence(tries(i)))
 	if i.Why != "" {
-		b.WriteString(MarkdownText(i.Why) + "\n\n")
+		b.WriteString(MarkdownText(l.Sentence(i.Why)) + "\n\n")
 	}
 	for _, f := range i.Fix {
-		b.WriteString(MarkdownBlock("sh", f) + "\n")
+		b.WriteString(MarkdownBlock("sh", l.Sentence(f)) + "\n")
 	}
-	b.WriteString(MarkdownHops(i))
-	if s := proof(i); s != "" {
-		b.WriteString("Proof: " + MarkdownText(s) + "\n\n")
+	b.WriteString(MarkdownHops(i, l))
+	if s := proof(i, l); s != "" {
+		b.WriteString(l.Say("Proof: %s", MarkdownText(s)) + "\n\n")
 	}
 	for _, s := range i.Blind {
-		b.WriteString("- Not known: " + MarkdownText(s) + "\n")
+		b.WriteString("- " + l.Say("Not known: %s", MarkdownText(l.Sentence(s))) + "\n")
 	}
 	for _, s := range i.Notes {
-		b.WriteString("- Note: " + MarkdownText(s) + "\n")
+		b.WriteString("- " + l.Say("Note: %s", MarkdownText(l.Sentence(s))) + "\n")
 	}
 	if len(i.Blind)+len(i.Notes) > 0 {
 		b.WriteByte('\n')
@@ -76,20 +78,20 @@ func markdownIncident(i *correlate.Incident) string {
 
 // MarkdownHops is the way of a request as a table of Markdown, the points that
 // did not see it included. The incident's texts must be clean.
-func MarkdownHops(i *correlate.Incident) string {
+func MarkdownHops(i *correlate.Incident, l lang.Language) string {
 	hops := withUnseen(i)
 	if len(hops) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("| | time | point | what | address |\n|---|--:|---|---|---|\n")
+	fmt.Fprintf(&b, "| | %s | %s | %s | %s |\n|---|--:|---|---|---|\n", l.Sentence("time"), l.Sentence("point"), l.Sentence("what"), l.Sentence("address"))
 	end, start := ending(i.Verdict, hops), firstTime(hops)
 	for n := range hops {
 		r := rungOf(&hops[n], start, utf8Glyphs)
 		if n == end {
 			r = marked(r, i.Verdict, hops[n].Kind, utf8Glyphs)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.mark, r.time, MarkdownCode(r.point), MarkdownText(r.what), MarkdownCode(r.address))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.mark, r.time, MarkdownCode(r.point), MarkdownText(l.Sentence(r.what)), MarkdownCode(r.address))
 	}
 	return b.String() + "\n"
 }
@@ -100,7 +102,7 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 	var b strings.Builder
 	for at, n := range worstFirst(p.order) {
 		if at >= mostInFull {
-			fmt.Fprintf(&b, "- and %d more kinds of failures\n", len(p.order)-at)
+			b.WriteString("- " + p.lang.Say("and %d more kinds of failures", len(p.order)-at) + "\n")
 			break
 		}
 		if n.count > 1 || len(p.order) > mostInFull {
@@ -109,33 +111,33 @@ func (p *markdownPrinter) End(raw *correlate.Document) error {
 	}
 	for i := range d.Open {
 		o := &d.Open[i]
-		b.WriteString("- still open: " + MarkdownCode(o.Client) + " → " + MarkdownCode(o.Requested+"/"+o.Protocol) + ", " + MarkdownText(openWords(o)) + "\n")
+		b.WriteString("- " + p.lang.Say("still open: %s → %s, %s", MarkdownCode(o.Client), MarkdownCode(o.Requested+"/"+o.Protocol), MarkdownText(p.lang.Sentence(openWords(o)))) + "\n")
 	}
 	for _, s := range without(d.Recording.Sources) {
-		b.WriteString("- " + MarkdownText(s) + "\n")
+		b.WriteString("- " + MarkdownText(p.lang.Sentence(s)) + "\n")
 	}
 	for i := range d.Recording.Floods {
-		b.WriteString("- " + MarkdownText(Flood(&d.Recording.Floods[i])) + "\n")
+		b.WriteString("- " + MarkdownText(p.lang.Sentence(Flood(&d.Recording.Floods[i]))) + "\n")
 	}
 	for _, s := range d.Recording.Damage {
-		b.WriteString("- " + MarkdownText(Damaged(s)) + "\n")
+		b.WriteString("- " + MarkdownText(p.lang.Sentence(Damaged(s))) + "\n")
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
-	if s := selectedWords(&d); s != "" {
+	if s := p.lang.Sentence(selectedWords(&d)); s != "" {
 		b.WriteString(MarkdownText(s) + "\n\n")
 	}
-	said := Counts(d.Summary)
+	said := CountsIn(d.Summary, p.lang)
 	if requests(&d.Summary) == 0 {
-		said = Nothing(&d)
+		said = Nothing(&d, p.lang)
 	}
-	b.WriteString(MarkdownText(said) + " · " + Packets(&d) + "\n")
+	b.WriteString(MarkdownText(said) + " · " + p.lang.Sentence(Packets(&d)) + "\n")
 	if len(d.Next) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, s := range d.Next {
-		b.WriteString("- " + MarkdownText(s) + "\n")
+		b.WriteString("- " + MarkdownText(p.lang.Sentence(s)) + "\n")
 	}
 	p.out.write([]byte(b.String()))
 	return p.out.result()

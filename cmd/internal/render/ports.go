@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 	"dnatrace/correlate/foresee"
 )
@@ -19,9 +20,9 @@ func WritePorts(w io.Writer, p *foresee.Ports, f Format, o Options) error {
 		return out.result()
 	}
 	list := cleaned(*p, o.text())
-	g := portGrid(&list, o.glyphs(), false)
+	g := portGrid(&list, o, false)
 	if o.Width > 0 && !g.fits(o.Width) {
-		g = portGrid(&list, o.glyphs(), true)
+		g = portGrid(&list, o, true)
 	}
 	if f == markdown {
 		text, err := g.markdown()
@@ -32,7 +33,7 @@ func WritePorts(w io.Writer, p *foresee.Ports, f Format, o Options) error {
 		return out.result()
 	}
 	if len(list.Ports) > 0 && o.Width > 0 && !g.fits(o.Width) {
-		out.write([]byte(stacked(g, o.Width) + missingText(list.Missing)))
+		out.write([]byte(stacked(g, o.Width, o.Lang) + missingText(list.Missing, o.Lang)))
 		return out.result()
 	}
 	lines, err := g.lines(o.Width)
@@ -41,20 +42,20 @@ func WritePorts(w io.Writer, p *foresee.Ports, f Format, o Options) error {
 	}
 	text := strings.Join(lines, "\n") + "\n"
 	if len(list.Ports) == 0 {
-		text = "no container declares or publishes a port\n"
+		text = o.Lang.Sentence("no container declares or publishes a port") + "\n"
 	}
-	out.write([]byte(text + missingText(list.Missing)))
+	out.write([]byte(text + missingText(list.Missing, o.Lang)))
 	return out.result()
 }
 
 // stacked lays out ports where the table has no room: of each what it is, from where it
 // is reached, and why, on lines of their own.
-func stacked(g *grid, width int) string {
+func stacked(g *grid, width int, l lang.Language) string {
 	const indent = "  "
 	var b strings.Builder
 	for _, r := range g.rows {
 		b.WriteString(flow(r[:4], width, indent) + "\n")
-		reach := []string{"outside " + r[4], "host " + r[5], "containers " + r[6]}
+		reach := []string{l.Say("outside %s", r[4]), l.Say("host %s", r[5]), l.Say("containers %s", r[6])}
 		b.WriteString(indent + flow(reach, width-len(indent), indent) + "\n")
 		for _, line := range wrap(r[7], width-len(indent)) {
 			if line != "" {
@@ -72,26 +73,27 @@ func indentOf(f Format) string {
 	return "  "
 }
 
-func missingText(missing []string) string {
+func missingText(missing []string, l lang.Language) string {
 	var b strings.Builder
 	for _, m := range missing {
-		b.WriteString("not in evidence: " + m + "\n")
+		b.WriteString(l.Say("not in evidence: %s", m) + "\n")
 	}
 	return b.String()
 }
 
 // portGrid lays out ports, one line for the addresses that a port is published
 // on alike. Short, every address of both families is a star.
-func portGrid(p *foresee.Ports, glyphs glyphs, short bool) *grid {
-	g := &grid{head: []string{"container", "mode", "port", "published as", "outside", "host", "containers", "why"}}
+func portGrid(p *foresee.Ports, o Options, short bool) *grid {
+	l, glyphs := o.Lang, o.glyphs()
+	g := &grid{head: l.Sentences([]string{"container", "mode", "port", "published as", "outside", "host", "containers", "why"})}
 	for i := 0; i < len(p.Ports); {
 		n := i + 1
 		for n < len(p.Ports) && alike(&p.Ports[i], &p.Ports[n]) {
 			n++
 		}
 		q := &p.Ports[i]
-		g.add(containerCell(q), q.Mode, fmt.Sprintf("%d/%s", q.ContainerPort, q.Protocol), publishedCell(p.Ports[i:n], glyphs, short),
-			reachWord(q.Reachable.Outside), reachWord(q.Reachable.Host), reachWord(q.Reachable.Container), whyCell(q))
+		g.add(containerCell(q), q.Mode, fmt.Sprintf("%d/%s", q.ContainerPort, q.Protocol), l.Sentence(publishedCell(p.Ports[i:n], glyphs, short)),
+			l.Sentence(reachWord(q.Reachable.Outside)), l.Sentence(reachWord(q.Reachable.Host)), l.Sentence(reachWord(q.Reachable.Container)), l.Sentence(whyCell(q)))
 		i = n
 	}
 	return g

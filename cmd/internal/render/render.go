@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 )
 
@@ -75,6 +76,9 @@ type Options struct {
 	UTF8    bool // glyphs and arrows; otherwise plain ASCII
 	Numeric bool // leave container names out where an address says the same
 
+	// Lang is that of sentences; formats that programs read are in English whatever it is.
+	Lang lang.Language
+
 	// Zone is that of times of day; nil leaves them out.
 	Zone *time.Location
 
@@ -102,7 +106,7 @@ func New(w io.Writer, f Format, o Options) Printer {
 	case FormatJSONL:
 		return &jsonlPrinter{out: out}
 	case FormatMarkdown:
-		return &markdownPrinter{out: out, kinds: map[kind]*tally{}}
+		return &markdownPrinter{out: out, lang: o.Lang, kinds: map[kind]*tally{}}
 	case FormatTable, FormatJUnit, FormatTAP, FormatGitHub:
 	}
 	return newTable(out, o)

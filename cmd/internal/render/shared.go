@@ -1,6 +1,9 @@
 package render
 
-import "dnatrace/correlate"
+import (
+	"dnatrace/cmd/internal/lang"
+	"dnatrace/correlate"
+)
 
 // What other writers of documents share with the table: one wording for all.
 
@@ -20,7 +23,7 @@ func Tries(i *correlate.Incident) string { return tries(i) }
 func Without(sources []correlate.SourceReport) []string { return without(sources) }
 
 // Nothing says what was watched in vain.
-func Nothing(d *correlate.Document) string {
-	t := table{}
+func Nothing(d *correlate.Document, l lang.Language) string {
+	t := table{o: Options{Lang: l}}
 	return t.nothing(d)
 }

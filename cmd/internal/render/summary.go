@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 )
 
@@ -19,12 +20,12 @@ func (t *table) End(raw *correlate.Document) error {
 	t.opened(&b, &d)
 	t.floods(&b, &d)
 	t.shortcomings(&b, &d)
-	if s := selectedWords(&d); s != "" {
+	if s := t.tell(selectedWords(&d)); s != "" {
 		b.WriteString(strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
 	}
 	b.WriteString(t.totals(&d) + "\n")
 	if n := d.Summary.Open; n > 0 && n == requests(&d.Summary) {
-		b.WriteString(strings.Join(wrap(StillOpen(n), t.proseWidth()), "\n  ") + "\n")
+		b.WriteString(strings.Join(wrap(t.tell(StillOpen(n)), t.proseWidth()), "\n  ") + "\n")
 	}
 	if len(d.Next) > 0 {
 		b.WriteByte('\n')
@@ -47,12 +48,12 @@ func firstOpen(open []correlate.OpenRequest) []correlate.OpenRequest {
 func (t *table) opened(b *strings.Builder, d *correlate.Document) {
 	for i := range d.Open {
 		o := &d.Open[i]
-		head := strings.TrimSuffix("? still open  "+t.clock(o.First), "  ")
+		head := strings.TrimSuffix("? "+t.tell("still open")+"  "+t.clock(o.First), "  ")
 		way := o.Client + " " + t.g.to + " " + o.Requested + "/" + o.Protocol
-		b.WriteString(flow([]string{head, way, openWords(o)}, t.o.Width, "    ") + "\n")
+		b.WriteString(flow([]string{head, way, t.tell(openWords(o))}, t.o.Width, "    ") + "\n")
 	}
 	if more := d.Summary.Open - len(d.Open); more > 0 && len(d.Open) > 0 {
-		fmt.Fprintf(b, "  and %d more\n", more)
+		b.WriteString("  " + t.say("and %d more", more) + "\n")
 	}
 	if len(d.Open) > 0 {
 		b.WriteByte('\n')
@@ -62,7 +63,7 @@ func (t *table) opened(b *strings.Builder, d *correlate.Document) {
 // floods tells each flood in a line.
 func (t *table) floods(b *strings.Builder, d *correlate.Document) {
 	for i := range d.Recording.Floods {
-		b.WriteString(strings.Join(wrap(Flood(&d.Recording.Floods[i]), t.proseWidth()), "\n  ") + "\n")
+		b.WriteString(strings.Join(wrap(t.tell(Flood(&d.Recording.Floods[i])), t.proseWidth()), "\n  ") + "\n")
 	}
 	if len(d.Recording.Floods) > 0 {
 		b.WriteByte('\n')
@@ -108,7 +109,7 @@ func (t *table) shortcomings(b *strings.Builder, d *correlate.Document) {
 		said = append(said, Damaged(s))
 	}
 	for _, s := range said {
-		b.WriteString(strings.Join(wrap(s, t.proseWidth()), "\n  ") + "\n")
+		b.WriteString(strings.Join(wrap(t.tell(s), t.proseWidth()), "\n  ") + "\n")
 	}
 	if len(said) > 0 {
 		b.WriteByte('\n')
@@ -137,25 +138,25 @@ func without(sources []correlate.SourceReport) []string {
 }
 
 func (t *table) totals(d *correlate.Document) string {
-	captured := Packets(d)
+	captured := t.tell(Packets(d))
 	if requests(&d.Summary) == 0 {
 		return t.nothing(d) + " " + t.g.dot + " " + captured
 	}
-	return Counts(d.Summary) + " " + t.g.dot + " " + captured
+	return CountsIn(d.Summary, t.o.Lang) + " " + t.g.dot + " " + captured
 }
 
 // nothing says what was watched in vain.
 func (t *table) nothing(d *correlate.Document) string {
-	s := "no request seen"
+	s := t.tell("no request seen")
 	if d.Target != "" {
-		s = "no request to " + d.Target + " seen"
+		s = t.say("no request to %s seen", d.Target)
 	}
 	var at []string
 	for _, p := range d.Recording.Points {
 		at = append(at, p.Name)
 	}
 	if len(at) > 0 {
-		s += " at " + strings.Join(at, ", ")
+		s = t.say("%s at %s", s, strings.Join(at, ", "))
 	}
 	return s
 }
@@ -197,18 +198,28 @@ func Packets(d *correlate.Document) string {
 
 // Counts says how many requests there were and what became of them: "3
 // requests: 2 delivered, 1 dropped".
-func Counts(s correlate.Summary) string {
+func Counts(s correlate.Summary) string { return CountsIn(s, lang.English) }
+
+// CountsIn is Counts in a language.
+func CountsIn(s correlate.Summary, l lang.Language) string {
 	var said []string
 	for _, c := range counted(&s) {
 		if c.n > 0 {
+			if _, err := correlate.ParseVerdict(c.name); err != nil { // a verdict is the same word everywhere
+				c.name = l.Sentence(c.name)
+			}
 			said = append(said, fmt.Sprintf("%d %s", c.n, c.name))
 		}
 	}
-	total := plural(requests(&s), "request", "requests")
+	total := l.Sentence(plural(requests(&s), "request", "requests"))
 	if len(said) == 0 {
 		return total
 	}
-	return total + ": " + strings.Join(said, ", ")
+	colon, comma := ": ", ", "
+	if l == lang.Chinese {
+		colon, comma = "：", "，"
+	}
+	return total + colon + strings.Join(said, comma)
 }
 
 type count struct {

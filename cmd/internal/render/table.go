@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -49,19 +48,20 @@ func (t *table) Start(*correlate.Document) {}
 // end.
 func (t *table) Flood(f *correlate.FloodReport) {
 	what, _, to := floodWords(f)
-	line := t.mark(correlate.Undetermined) + " flood of " + what + " to " + to
+	line := t.say("flood of %s to %s", what, to)
 	if at := t.clock(f.First); at != "" {
-		line += " since " + at
+		line = t.say("flood of %s to %s since %s", what, to, at)
 	}
-	t.out.write([]byte(line + ": told as one, at the end\n"))
+	t.out.write([]byte(t.mark(correlate.Undetermined) + " " + line + t.say(": told as one, at the end") + "\n"))
 	t.said = true
 }
 
 // Changed is a line between requests.
 func (t *table) Changed(at time.Time, what string) {
-	line := t.g.dot + " " + t.text(what)
+	what = t.tell(t.text(what))
+	line := t.g.dot + " " + what
 	if clock := t.clock(at); clock != "" {
-		line = t.g.dot + " " + clock + "  " + t.text(what)
+		line = t.g.dot + " " + clock + "  " + what
 	}
 	t.out.write([]byte(t.paint.dim(line) + "\n"))
 	t.said = true
@@ -109,7 +109,7 @@ func (t *table) wait(n *tally, i *correlate.Incident) {
 // remember tells of the first failure of a kind.
 func (t *table) remember(k kind, raw *correlate.Incident) *tally {
 	i := cleaned(*raw, t.text)
-	n := newTally(k, &i)
+	n := newTally(k, &i, t.o.Lang)
 	n.said = 1
 	t.kinds[k] = n
 	t.order = append(t.order, n)
@@ -130,7 +130,7 @@ func (t *table) full(i *correlate.Incident) {
 	}
 	b.WriteString(t.headline(i))
 	b.WriteByte('\n')
-	lines, err := ladder(i, t.g, t.inner(4))
+	lines, err := ladder(i, t.g, t.inner(4), t.o.Lang)
 	if err != nil {
 		t.out.fail(err)
 	}
@@ -146,6 +146,11 @@ func (t *table) full(i *correlate.Incident) {
 	t.out.write([]byte(b.String()))
 	t.said = false
 }
+
+// tell is a sentence of ours in the reader's language, say what is formatted.
+func (t *table) tell(s string) string { return t.o.Lang.Sentence(s) }
+
+func (t *table) say(format string, args ...any) string { return t.o.Lang.Say(format, args...) }
 
 // inner is the width left beside an indent; 0 stays unbounded.
 func (t *table) inner(indent int) int {
@@ -172,9 +177,9 @@ func (t *table) ladderLine(l string, v correlate.Verdict) string {
 
 func (t *table) headline(i *correlate.Incident) string {
 	word := t.mark(i.Verdict) + " " + strings.ToUpper(i.Verdict.String())
-	parts := []string{word, t.clock(i.First), clientOf(i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(i), where(i), tries(i)}
+	parts := []string{word, t.clock(i.First), clientOf(i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(i), t.tell(where(i)), t.tell(tries(i))}
 	if i.Revised {
-		parts = append(parts, fmt.Sprintf("judged again, revision %d of %s", i.Rev, i.ID))
+		parts = append(parts, t.say("judged again, revision %d of %s", i.Rev, i.ID))
 	}
 	line := flow(parts, t.o.Width, "  ")
 	return t.paint.verdict(i.Verdict, word) + strings.TrimPrefix(line, word)
@@ -200,8 +205,8 @@ func (t *table) again(n *tally, raw *correlate.Incident) {
 	}
 	n.said = n.count
 	i := cleaned(*raw, t.text)
-	word := fmt.Sprintf("%s again %s%d", t.mark(i.Verdict), t.g.times, n.count)
-	parts := []string{word, t.clock(i.First), i.Verdict.String() + " " + clientOf(&i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(&i), where(&i)}
+	word := t.mark(i.Verdict) + " " + t.say("again %s%d", t.g.times, n.count)
+	parts := []string{word, t.clock(i.First), i.Verdict.String() + " " + clientOf(&i, t.o.Numeric) + " " + t.g.to + " " + requestedOf(&i), t.tell(where(&i))}
 	t.out.write([]byte(t.paint.verdict(i.Verdict, word) + strings.TrimPrefix(flow(parts, t.o.Width, "  "), word) + "\n"))
 	t.said = true
 }

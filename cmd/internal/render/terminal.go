@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"dnatrace/cmd/internal/lang"
 )
 
 // DefaultWidth is assumed where a terminal does not tell its width, and is where
@@ -22,9 +24,9 @@ const (
 // Detect returns the options that suit f, read from the terminal and from the
 // environment: COLUMNS, NO_COLOR (no-color.org), TERM, and the locale (LC_ALL, LC_CTYPE,
 // LANG in the order of POSIX.1 §8.2). A locale that does not name UTF-8 gets
-// plain ASCII.
+// plain ASCII. The language of sentences is that of the locale.
 func Detect(f *os.File, getenv func(string) string) Options {
-	o := Options{UTF8: isUTF8(getenv)}
+	o := Options{UTF8: isUTF8(getenv), Lang: lang.Detect(getenv)}
 	asked, err := strconv.Atoi(getenv("COLUMNS"))
 	isAsked := err == nil && asked >= leastColumns && asked <= mostColumns
 	if isAsked {

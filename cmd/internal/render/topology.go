@@ -30,7 +30,7 @@ func WriteTopology(w io.Writer, m *topology.Map, f Format, o Options) error {
 	}
 	b.WriteString(root.text + "\n")
 	root.write(&b, "", branches(o.UTF8), t.width)
-	b.WriteString(missingText(m.Missing))
+	b.WriteString(missingText(m.Missing, o.Lang))
 	if f == markdown {
 		b.WriteString("```\n")
 	}

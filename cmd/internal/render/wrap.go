@@ -1,6 +1,7 @@
 package render
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
@@ -9,25 +10,57 @@ import (
 // columns is the number of terminal columns s takes.
 func columns(s string) int { return twwidth.Width(s) }
 
-// wrap breaks s at spaces into lines of at most width columns. A word that is
-// longer stays whole: a cut address or path is worse than a long line.
+// wrap breaks s at spaces, and between Chinese characters, into lines of at most width
+// columns. A word that is longer stays whole: a cut address or path is worse than a long
+// line.
 func wrap(s string, width int) []string {
 	var lines []string
 	line, used := "", 0
-	for _, word := range strings.Fields(s) {
-		n := columns(word)
-		switch {
-		case used == 0:
-			line, used = word, n
-		case used+1+n <= width:
-			line, used = line+" "+word, used+1+n
-		default:
-			lines = append(lines, line)
-			line, used = word, n
+	for _, field := range strings.Fields(s) {
+		space := used > 0
+		for word := range pieces(field) {
+			n := columns(word)
+			gap := 0
+			if space {
+				gap = 1
+			}
+			switch {
+			case used == 0:
+				line, used = word, n
+			case used+gap+n <= width:
+				line, used = line+" "[:gap]+word, used+gap+n
+			default:
+				lines = append(lines, line)
+				line, used = word, n
+			}
+			space = false
 		}
 	}
 	return append(lines, line)
 }
+
+// pieces are what a line may break between in a text without spaces: before and behind a
+// wide character, but not before a mark that ends something, nor behind one that opens
+// it.
+func pieces(field string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		from, last := 0, rune(0)
+		for at, r := range field {
+			breaks := at > 0 && (isWide(r) || isWide(last)) && !strings.ContainsRune("，。：；、）》”！？…", r) && !strings.ContainsRune("（《“", last)
+			if breaks {
+				if !yield(field[from:at]) {
+					return
+				}
+				from = at
+			}
+			last = r
+		}
+		yield(field[from:])
+	}
+}
+
+// isWide reports whether a character takes two columns, as Chinese ones do.
+func isWide(r rune) bool { return r >= 0x1100 && twwidth.Width(string(r)) == 2 }
 
 // flow joins parts by three spaces, on as many lines as width asks for; lines
 // after the first start with indent.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 )
@@ -35,7 +36,7 @@ type tally struct {
 func answerOf(d *correlate.Document, first *correlate.Incident) answer {
 	a := answer{Verdict: d.Verdict, Tone: tone(d.Verdict), Counts: render.Counts(d.Summary), Tally: tallies(d.Summary)}
 	if first == nil {
-		a.Headline, a.Sentence = "No request seen", sentence(render.Nothing(d))
+		a.Headline, a.Sentence = "No request seen", sentence(render.Nothing(d, lang.English))
 		if n := d.Summary.Open; n > 0 {
 			a.Headline, a.Sentence = "Still open", sentence(render.StillOpen(n))
 		}

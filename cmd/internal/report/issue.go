@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/cmd/internal/render"
 )
 
@@ -58,7 +59,7 @@ func (m *markdown) expected() {
 	if server != "" {
 		m.say(" by %s", code(server))
 	}
-	m.say(".\n\n### Actual behavior\n\nVerdict %s. %s.\n\n%s", code(verdictOf(m.Document)), text(m.Answer.Counts), render.MarkdownHops(m.First))
+	m.say(".\n\n### Actual behavior\n\nVerdict %s. %s.\n\n%s", code(verdictOf(m.Document)), text(m.Answer.Counts), render.MarkdownHops(m.First, lang.English))
 }
 
 // environment has the lines that docker version, docker info and uname would

@@ -92,7 +92,7 @@ func (m *markdown) path() {
 	if w.ReplyText != "" {
 		m.say("%s\n\n", text(w.ReplyText))
 	}
-	m.b.WriteString(render.MarkdownHops(m.First))
+	m.b.WriteString(render.MarkdownHops(m.First, m.Lang))
 }
 
 // mermaid draws the path as a flowchart.
@@ -225,7 +225,7 @@ func (m *markdown) requests() {
 		if c.Alike > 1 {
 			m.say(", %d alike", c.Alike)
 		}
-		m.say("\n\n%s\n\n%s", text(c.Incident.Why), render.MarkdownHops(&c.Incident))
+		m.say("\n\n%s\n\n%s", text(c.Incident.Why), render.MarkdownHops(&c.Incident, m.Lang))
 	}
 }
 

@@ -15,6 +15,7 @@ package report
 import (
 	"time"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/correlate"
 	"dnatrace/decode/programs"
 )
@@ -28,6 +29,7 @@ type Report struct {
 	Document *correlate.Document
 	Files    []File
 	Command  string // that judges the same recording again
+	Lang     lang.Language
 	Findings
 }
 

@@ -107,7 +107,7 @@ func cleanReport(raw *Report) Report {
 		f.Data = nil
 		files[n] = f
 	}
-	return render.Cleaned(Report{Document: raw.Document, Files: files, Command: raw.Command, Findings: raw.Findings})
+	return render.Cleaned(Report{Document: raw.Document, Files: files, Command: raw.Command, Lang: raw.Lang, Findings: raw.Findings})
 }
 
 func caseOf(n int, c *Case, points []correlate.PointReport) caseView {

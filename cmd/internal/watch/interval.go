@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dnatrace/cmd/internal/lang"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
 )
@@ -139,8 +140,11 @@ func (l *latency) whole() Quantile { return Quantile{quantile(l.all, 50), quanti
 
 // Line tells an interval in one line, with times of day in a zone; nil leaves them
 // out.
-func (v *Interval) Line(zone *time.Location) string {
-	parts := []string{fmt.Sprintf("%.1f s: %s", v.To.Sub(v.From).Seconds(), render.Counts(v.Summary))}
+func (v *Interval) Line(zone *time.Location) string { return v.LineIn(zone, lang.English) }
+
+// LineIn is Line in a language.
+func (v *Interval) LineIn(zone *time.Location, l lang.Language) string {
+	parts := []string{l.Say("%.1f s: %s", v.To.Sub(v.From).Seconds(), render.CountsIn(v.Summary, l))}
 	if zone != nil && !v.To.IsZero() {
 		parts[0] = v.To.In(zone).Format("15:04:05") + "  " + parts[0]
 	}
@@ -152,16 +156,16 @@ func (v *Interval) Line(zone *time.Location) string {
 		Quantile
 	}{{"connect", v.Timing.Connect}, {"first byte", v.Timing.FirstByte}} {
 		if t.P50 > 0 {
-			parts = append(parts, fmt.Sprintf("%s p50 %s p99 %s", t.name, render.Millis(t.P50), render.Millis(t.P99)))
+			parts = append(parts, l.Say("%s p50 %s p99 %s", t.name, render.Millis(t.P50), render.Millis(t.P99)))
 		}
 	}
 	if s := v.failing(); s != "" {
-		parts = append(parts, s)
+		parts = append(parts, l.Sentence(s))
 	}
 	if v.Waiting > 0 {
-		parts = append(parts, fmt.Sprintf("%d waiting", v.Waiting))
+		parts = append(parts, l.Say("%d waiting", v.Waiting))
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%d %s, %d lost", v.Packets, inflected(v.Packets, "packets"), v.Lost)), " · ")
+	return strings.Join(append(parts, l.Sentence(fmt.Sprintf("%d %s, %d lost", v.Packets, inflected(v.Packets, "packets"), v.Lost))), " · ")
 }
 
 // failing names the ports where requests failed.
