@@ -30,8 +30,8 @@ type Config struct {
 	// BlockSize in bytes, a power of two of at least 64 KiB (the ring's own
 	// limit for a super-packet); 0 means 128 KiB, room for two of them.
 	BlockSize int
-	// Blocks is the number of blocks; 0 means 192 (24 MiB) for the host and 32
-	// (4 MiB) inside a container. When the kernel has no memory for that many,
+	// Blocks is the number of blocks; 0 means 192 (24 MiB) for the host and 96
+	// (12 MiB) inside a container. When the kernel has no memory for that many,
 	// half of them are tried, and so on down to two. However little is captured,
 	// each Retire can take a block: a reader that is stopped for longer than all
 	// of them loses packets.
@@ -56,7 +56,7 @@ const (
 	minBlockSize   = 1 << 16
 	blockSize      = 128 << 10
 	hostBlocks     = 192
-	innerBlocks    = 32
+	innerBlocks    = 96 // about a second: a busy host lets its watcher wait for longer than a third of one
 	fewestBlocks   = 2
 	defaultRetire  = 10 * time.Millisecond
 	blockRetireMax = time.Second
