@@ -41,9 +41,13 @@ func (p *path) detour(f *filtering) known.Answer[detour] {
 	if d.bridge == "" || !n.InEvidence() || n.Link(d.bridge).None() {
 		return known.None[detour]() // the way there is not known, or it is not of this namespace
 	}
-	if f != nil && f.leaves != "" {
+	switch out, ok := p.ruled(); {
+	case f != nil && f.leaves != "":
 		d.link, d.told = f.leaves, f.proven
 		d.query.Mark, d.query.AnyMark = f.mark, false
+	case f == nil && ok && out.OIF != "" && out.Tuple.Dst == to.Dst: // nothing stopped it: rules may have marked it for another table
+		d.link = out.OIF
+		d.query.Mark, d.query.AnyMark = out.Mark, false
 	}
 	return p.along(d)
 }
@@ -244,6 +248,19 @@ func (p *path) ledAstray(j *judgement, f *filtering) bool {
 	j.stage, j.cause, j.why, j.fix, j.proof = stage.Route, CauseRoutedElsewhere, p.detourWords(d)+".", p.detourFix(d), Inferred
 	j.fact("host", p.now, "the way to %s is %s", d.to, d.link)
 	return true
+}
+
+// droppedElsewhere reports whether the kernel dropped the request where it came in once
+// more, at another interface than the one it was seen at: it had been sent on, and why
+// it was not taken there is not why it got there.
+func (p *path) droppedElsewhere(d *decode.Drop) bool {
+	if d == nil {
+		return false
+	}
+	in := p.furthest().at
+	at := p.siteOf(d, in).link
+	next := p.next()
+	return at != "" && at != in.Name && (next == nil || at != next.Name)
 }
 
 // astrayOut: the request went on elsewhere than to its container, at whose bridge it

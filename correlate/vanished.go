@@ -30,7 +30,7 @@ func vanished(p *path, j *judgement) bool {
 	if dropped != nil && dropped.Reason == socketFilter && p.keptUntranslated(j) {
 		return true // an engine since 29 holds its ports by sockets that take nothing
 	}
-	if p.stoppedAtPort(j) || p.kernelDropped(j, dropped) {
+	if p.stoppedAtPort(j) || p.droppedElsewhere(dropped) && p.astrayOut(j) || p.kernelDropped(j, dropped) {
 		return true
 	}
 	if p.notForThisMAC(j) {
