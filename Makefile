@@ -24,7 +24,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e fixes cross readme examples screens dist install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e kernels fixes cross readme examples screens dist install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -129,6 +129,9 @@ e2e: ## the whole program beside a real engine in a namespace of its own (root; 
 	@[ "$$(id -u)" = 0 ] || { echo "e2e needs root: sudo make e2e"; exit 1; }
 	@command -v "$${DNATRACE_DOCKERD:-dockerd}" >/dev/null || { echo "e2e needs dockerd: install docker.io, or name one in DNATRACE_DOCKERD"; exit 1; }
 	$(GO) test -tags e2e ./fixtures/enginelab/... -count=1 $(E2EFLAGS)
+
+kernels: ## the selftest on Debian's kernels 6.1 and 6.12 (amd64, arm64) in QEMU; what cannot be booted here is skipped
+	$(GO) test -tags e2e ./fixtures/kernels -count=1 -v -timeout 60m
 
 examples: ## write docs/EXAMPLES.md: what is printed beside a real engine (root, dockerd, script)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestExamples$$' -count=1 $(E2EFLAGS) -args -examples $(CURDIR)/docs/EXAMPLES.md
