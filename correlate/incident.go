@@ -88,6 +88,8 @@ type Incident struct {
 
 	Revised bool `json:"-"` // an earlier judgement of it said something else
 
+	Openings []Opening `json:"-"` // its own, and that of each leg that is another connection, or has another client end
+
 	Protocol        string `json:"protocol"`
 	Client          string `json:"client"`
 	ClientContainer string `json:"client_container"`

@@ -56,7 +56,7 @@ func (t *Tracker) open(p *decode.Packet, hash uint32, pt *point) {
 	g.ipid = p.IPID
 	switch {
 	case question:
-		g.isn[request] = p.Seq
+		g.isn[request], g.stamp = p.Seq, stampOf(p)
 		g.flags |= legISN
 		t.place(n, p, pt, false)
 	case w == reply: // what the client says next may make it a request

@@ -32,6 +32,7 @@ type leg struct {
 	next  uint32    // next leg of the request, number + 1
 	more  uint32    // further sightings, number + 1
 	isn   [2]uint32 // initial sequence numbers by way; valid as flags say. UDP, ICMP echo: what the latest packet carries, of the request direction
+	stamp uint32    // what its first packet carries beside: TCP, the time stamp of the SYN; UDP, ICMP echo, SCTP, as isn. 0 unknown
 	seen  [4]sighting
 }
 

@@ -37,6 +37,7 @@ func (p *path) incident(j *judgement) *Incident {
 	if g := p.served(); g != p.client && (g.tuple.Src != p.tuple.Src || g.tuple.SrcPort != p.tuple.SrcPort) {
 		i.ClientSeen = g.tuple.SrcEnd()
 	}
+	i.Openings = p.openings()
 	i.Hops = p.hops(j)
 	i.Unseen = p.unseen(j)
 	if j.verdict == Delivered && i.Why == "" {

@@ -114,7 +114,7 @@ func (t *Tracker) reused(n uint32, w way, p *decode.Packet) bool {
 		return false // simultaneous open: one connection (RFC 9293 §3.5)
 	}
 	if w == request && g.req != 0 && t.challenged(g.req-1) {
-		g.isn[request] = p.Seq // the older connection is gone: the same request once more
+		g.isn[request], g.stamp = p.Seq, stampOf(p) // the older connection is gone: the same request once more
 		if r := t.requests.at(g.req - 1); r.marks&markBare != 0 {
 			r.lastNew = p.Time // nothing of it but other SYNs: that is no client that waits for its second
 		}
