@@ -87,6 +87,7 @@ Summary, verdict and exit code stay those of all requests.`,
 	c.Flags().StringVar(&expr, "filter", "", "capture only what this tcpdump expression passes, such as 'host 198.51.100.100'; what it hides is not judged")
 	f.addKeep(c)
 	f.addTrace(c, true)
+	f.traceFlags.addTo(c)
 	f.outputFlags.add(c)
 	f.addJudgement(c)
 	return c
@@ -97,8 +98,8 @@ func (a *app) diagnoseFiles(c *cobra.Command, f *diagnoseFlags, expr string) err
 	switch {
 	case len(f.command) > 0:
 		return usagef(c, "-r reads files: no command is run beside them")
-	case f.file != "" || f.interfaces != nil || f.netns != "" || f.host != "" || f.save != "" || expr != "":
-		return usagef(c, "-r reads files: -w, -i, -H, --netns, --filter and --save are for this host")
+	case f.file != "" || f.interfaces != nil || f.netns != "" || f.host != "" || f.save != "" || f.endpoint != "" || expr != "":
+		return usagef(c, "-r reads files: -w, -i, -H, --netns, --filter, --save and --otlp are for this host")
 	}
 	r := replayFlags{outputFlags: f.outputFlags, files: inputsOf(f.read), targets: f.targets, verbose: f.verbose}
 	if c.Flags().Changed("window") {
@@ -126,6 +127,12 @@ func splitCommand(args []string, dash int) (targets, command []string) {
 
 // diagnose watches a live host until ctx ends and judges what it sees.
 func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (*correlate.Document, error) {
+	out, err := a.export(ctx, &f.traceFlags, false)
+	if err != nil {
+		return nil, err
+	}
+	defer out.close()
+	f.onSaved = out.saved()
 	s, err := a.open(ctx, &f.captureFlags, f.targets, len(f.command) > 0)
 	if err != nil {
 		return nil, err
@@ -137,11 +144,11 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 	changed(&o, f.targets, p)
 	o.OnTrouble = s.unwritten(a)
 	if len(f.command) > 0 {
-		out := a.err
+		to := a.err
 		if a.raw != nil {
-			out = a.raw
+			to = a.raw
 		}
-		if o.Drain, err = pipeline.Start(ctx, f.command, out); err != nil {
+		if o.Drain, err = pipeline.Start(ctx, f.command, to); err != nil {
 			s.close()
 			return nil, err
 		}
@@ -151,6 +158,7 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 		defer t.end()
 	}
 	s.flight.beside(&o)
-	d, err := pipeline.Run(ctx, s.Source(), o)
+	out.beside(&o)
+	d, err := pipeline.Run(ctx, out.listen(s.Source()), o)
 	return d, errors.Join(err, s.close())
 }

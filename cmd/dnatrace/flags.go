@@ -77,6 +77,9 @@ type captureFlags struct {
 	keepFlags                // what is saved of failures, where the command has that
 	turns      *flight.Turns // files that take turns, instead of file alone; nil: they do not
 	sink       *os.File      // gets the recording, instead of file; the session closes it
+
+	traceFlags                    // who is told of requests, where the command has that
+	onSaved    func(flight.Saved) // is told of recordings of failures; may be nil
 }
 
 func (f *captureFlags) add(c *cobra.Command, counted string) {
@@ -118,7 +121,10 @@ func (f *captureFlags) check(c *cobra.Command) error {
 	case f.window == 0:
 		return usagef(c, "--window 0: must be more than nothing")
 	}
-	return f.keepFlags.check(c)
+	if err := f.keepFlags.check(c); err != nil {
+		return err
+	}
+	return f.traceFlags.check(c)
 }
 
 // formatFlag is the value of -o.

@@ -106,8 +106,9 @@ type flightRecorder struct {
 	saver *flight.Saver
 	hook  *hook.Runner
 	jobs  chan flight.Saved
-	ended <-chan struct{} // the last command did
-	told  sync.Once       // that commands fail
+	ended <-chan struct{}    // the last command did
+	told  sync.Once          // that commands fail
+	also  func(flight.Saved) // is told of recordings; may be nil
 }
 
 // mostHooks is how many commands may wait for their turn, and hookEnd how long the
@@ -123,7 +124,7 @@ func (r *flightRecorder) prepare(n *notices, f *captureFlags, targets []string) 
 	if f.save == "" {
 		return nil
 	}
-	r.say = n.say
+	r.say, r.also = n.say, f.onSaved
 	path, err := filepath.Abs(f.save)
 	if err != nil {
 		return fmt.Errorf("find directory for recordings: %w", err)
@@ -171,6 +172,9 @@ func (r *flightRecorder) beside(o *pipeline.Options) {
 // saved tells of a recording, and has the command run.
 func (r *flightRecorder) saved(s flight.Saved) {
 	r.say("saved %s", render.Clean(s.Path))
+	if r.also != nil {
+		r.also(s)
+	}
 	if r.hook == nil {
 		return
 	}

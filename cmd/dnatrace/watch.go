@@ -63,12 +63,17 @@ diagnose does; json lists the worst 100 requests.
 by port, container, verdict and cause, how long they took, packets and losses. A port
 alone, or :9469, is one of the loopback.
 
+--otlp sends traces and logs to an OpenTelemetry receiver: each failure, and one in
+--trace-sample of what was delivered. Hosts that share --trace-secret show the same
+request in the same trace.
+
 --replay watches recordings, or anyone's captures and dumps, at the pace at which
 they were taken, without privilege and on any OS.`,
 		Example: `  sudo dnatrace watch
   sudo dnatrace watch shop/web 9000 --interval 1m >> watch.log
   sudo dnatrace watch -o jsonl | jq -c 'select(.type == "interval")'
   sudo dnatrace watch --lines --metrics 127.0.0.1:9469
+  sudo dnatrace watch --lines --otlp grpc://collector.example:4317 --trace-secret /etc/dnatrace/secret
   dnatrace watch --replay incident.pcapng --speed 10`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.targets, f.onScreen = append(args, more...), a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
@@ -88,6 +93,7 @@ they were taken, without privilege and on any OS.`,
 	f.outputFlags.add(c)
 	c.Flags().Var(&f.interval, "interval", "print a line this often, where the output is no terminal")
 	c.Flags().BoolVar(&f.lines, "lines", false, "print lines on a terminal, too")
+	f.traceFlags.addTo(c)
 	c.Flags().Var(&f.metrics, "metrics", "serve metrics to Prometheus at this address (127.0.0.1:9469)")
 	targetFlag(c, &more)
 	c.Flags().StringArrayVarP(&f.replay, "read", "r", nil, "the same as --replay")
@@ -128,6 +134,12 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		return err
 	}
 	defer told.close()
+	out, err := a.export(ctx, &f.traceFlags, len(f.replay) > 0)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	f.onSaved = out.saved()
 	var g *guard
 	if f.onScreen {
 		if g, err = standGuard(); err != nil {
@@ -143,6 +155,8 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	defer cancel()
 	w := &watcher{model: watch.New(target.Shown(f.targets), 0)}
 	told.feed(&src, w)
+	out.counted(told)
+	out.feed(&src)
 	var d *correlate.Document
 	if f.onScreen {
 		d, err = a.watchScreen(ctx, f, w, src)

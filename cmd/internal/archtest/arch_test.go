@@ -165,6 +165,19 @@ var rules = []rule{
 		forbidden: []string{"os/...", "net", "net/http", "syscall", "golang.org/x/sys/...", module + "/..."},
 	},
 	{
+		name:      "traces are told in one place",
+		packages:  []string{"..."},
+		except:    []string{"cmd/internal/otlp"},
+		forbidden: []string{"go.opentelemetry.io/...", "google.golang.org/grpc/..."},
+		tests:     true,
+	},
+	{
+		name:      "what tells of traces decides nothing, and knows packets by their types alone",
+		packages:  []string{"cmd/internal/otlp"},
+		forbidden: []string{module + "/capture/...", module + "/cmd/..."},
+		allowed:   []string{module + "/cmd/internal/render", module + "/cmd/internal/traceid"},
+	},
+	{
 		name:      "metrics are written in one place",
 		packages:  []string{"..."},
 		except:    []string{"cmd/internal/metrics"},

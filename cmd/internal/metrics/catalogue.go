@@ -49,6 +49,14 @@ var (
 		"Settled requests that were counted with port=\"others\", as there was no room for a label set of their own."}
 	releasedSets = Metric{"dnatrace_label_sets_released_total", "counter", nil,
 		"Targets that were forgotten to make room: published no more, and not asked for an hour."}
+	otlpSent = Metric{"dnatrace_otlp_sent_total", "counter", []string{"signal"},
+		"Spans and log records that the receiver of --otlp took."}
+	otlpDropped = Metric{"dnatrace_otlp_dropped_total", "counter", []string{"reason"},
+		"Requests that were to be sent there and were not: full, there was no room for them; refused, the receiver would not have them; end, the run was over."}
+	otlpFailures = Metric{"dnatrace_otlp_failures_total", "counter", nil,
+		"Tries to send that failed; what was to be sent is tried again, unless it is refused."}
+	otlpWaiting = Metric{"dnatrace_otlp_waiting", "gauge", nil,
+		"Requests that wait to be sent."}
 	buildInfo = Metric{"dnatrace_build_info", "gauge", []string{"version", "goversion"},
 		"1, with the version of dnatrace and of the Go it was built with."}
 )
@@ -58,7 +66,7 @@ var (
 var Catalogue = []Metric{
 	requestsTotal, failuresTotal, revisedTotal, connectSeconds, firstByteSeconds, hopSeconds, openRequests,
 	floodsTotal, floodedTotal, packetsTotal, lostTotal, sourceState, streamTime, streamEnded,
-	labelSets, withoutRoom, releasedSets, buildInfo,
+	labelSets, withoutRoom, releasedSets, otlpSent, otlpDropped, otlpFailures, otlpWaiting, buildInfo,
 }
 
 // with are the target's labels and some more.

@@ -67,6 +67,8 @@ type Metrics struct {
 	roles    map[string]string // of points, by name
 	told     int               // flooded requests that were counted
 	health   health
+	export   func() Export                    // may be nil
+	trace    func(*correlate.Incident) string // likewise
 }
 
 // New makes the metrics of a run of a version. The sources are those of evidence
@@ -87,6 +89,7 @@ func New(version string, sources []string) *Metrics {
 	m.registry.MustRegister(m.requests, m.failures, m.revised, m.lost, m.connect, m.first, m.hops, m.states, m.sets, m.open, m.streamTime, m.ended,
 		m.packets, m.floods, m.flooded, m.roomless, m.released, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.exported()...)
 	for _, s := range sources {
 		m.Source(s, capture.SourceAbsent, "")
 	}
@@ -107,7 +110,7 @@ func (m *Metrics) settled(s watch.Settled) {
 	t := m.targetOf(s.Port)
 	t.last = m.now
 	o := outcome{s.Verdict, s.Cause}
-	id := t.leads(s.Incident, o)
+	id := m.leads(t, s.Incident, o)
 	if s.Failed {
 		add(t.failures, id)
 	}
@@ -132,7 +135,7 @@ const leadEvery = 500 * time.Millisecond
 
 // leads is what leads to a request from the samples it is counted in; nil for
 // nothing. The first of an outcome has it always.
-func (t *target) leads(i *correlate.Incident, o outcome) prometheus.Labels {
+func (m *Metrics) leads(t *target, i *correlate.Incident, o outcome) prometheus.Labels {
 	kind := 0
 	if o != delivered {
 		kind = 1
@@ -141,12 +144,19 @@ func (t *target) leads(i *correlate.Incident, o outcome) prometheus.Labels {
 		return nil
 	}
 	t.led[kind] = i.Last
-	return exemplar(i)
+	return m.exemplar(i)
 }
 
-// exemplar is what leads from a sample to a request.
-func exemplar(i *correlate.Incident) prometheus.Labels {
-	return prometheus.Labels{"request_id": clipped(i.ID)}
+// exemplar is what leads from a sample to a request, and to its trace where that is
+// sent.
+func (m *Metrics) exemplar(i *correlate.Incident) prometheus.Labels {
+	l := prometheus.Labels{"request_id": clipped(i.ID)}
+	if m.trace != nil {
+		if id := m.trace(i); id != "" {
+			l["trace_id"] = id
+		}
+	}
+	return l
 }
 
 // add counts one, with what leads to it.
