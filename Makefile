@@ -133,6 +133,10 @@ e2e: ## the whole program beside a real engine in a namespace of its own (root; 
 kernels: ## the selftest on Debian's kernels 6.1 and 6.12 (amd64, arm64) in QEMU; what cannot be booted here is skipped
 	$(GO) test -tags e2e ./fixtures/kernels -count=1 -v -timeout 60m
 
+collector: ## build the OpenTelemetry Collector that the end-to-end tests send to, bin/collector (some minutes)
+	@dir=$$(mktemp -d) && cp fixtures/collector/go.mod fixtures/collector/go.sum $$dir && cp fixtures/collector/main.go.txt $$dir/main.go \
+		&& mkdir -p bin && (cd $$dir && CGO_ENABLED=0 $(GO) build -o $(CURDIR)/bin/collector .); code=$$?; rm -rf $$dir; exit $$code
+
 examples: ## write docs/EXAMPLES.md: what is printed beside a real engine (root, dockerd, script)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestExamples$$' -count=1 $(E2EFLAGS) -args -examples $(CURDIR)/docs/EXAMPLES.md
 

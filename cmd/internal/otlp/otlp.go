@@ -27,7 +27,7 @@ import (
 type Config struct {
 	Endpoint string       // as ParseEndpoint takes it
 	Key      *traceid.Key // names traces; hosts that share its secret name them alike
-	OneIn    int          // of requests that were delivered, one in so many; 0 none
+	OneIn    int          // of requests that were delivered, one in so many; 0 none. All others are told
 	Host     string       // this one's name
 	Version  string       // of dnatrace
 	Waits    bool         // a queue that is full has the stream wait for a receiver that takes: files do not run away
@@ -48,7 +48,7 @@ type Exporter struct {
 	naming sync.Mutex // Key is not safe for concurrent use
 
 	pending recent.Map[string, *correlate.Incident] // told, and not final
-	told    recent.Map[string, correlate.Verdict]   // exported as
+	told    recent.Map[string, sentAs]
 	parents parents
 
 	telling sync.Mutex
@@ -102,7 +102,7 @@ func (e *Exporter) Wants(o correlate.Opening) bool {
 
 // Sends reports whether a request is told, as it is judged.
 func (e *Exporter) Sends(i *correlate.Incident) bool {
-	return failed(i.Verdict) || e.Wants(openingOf(i))
+	return i.Verdict != correlate.Delivered || e.Wants(openingOf(i))
 }
 
 // Take takes a judgement: of each request the first that is final, and each later one
@@ -118,20 +118,21 @@ func (e *Exporter) Take(i *correlate.Incident) {
 
 // settle tells of a request.
 func (e *Exporter) settle(i *correlate.Incident) {
-	was, known := e.was(i.ID)
+	was := e.told.Get(i.ID)
 	switch {
-	case known && was == i.Verdict:
+	case was.sent && was.verdict == i.Verdict:
 		return
-	case !known && !e.Sends(i):
+	case !was.sent && !e.Sends(i):
 		return
 	}
-	e.told.Put(i.ID, i.Verdict)
-	e.put(&item{incident: i, parent: e.parents.of(i), revised: known, was: was})
+	e.told.Put(i.ID, sentAs{i.Verdict, true})
+	e.put(&item{incident: i, parent: e.parents.of(i), revised: was.sent, was: was.verdict})
 }
 
-func (e *Exporter) was(id string) (v correlate.Verdict, known bool) {
-	v = e.told.Get(id)
-	return v, v != correlate.Undetermined // which is told once at most, by chance
+// sentAs is how a request was told last; the zero value was not.
+type sentAs struct {
+	verdict correlate.Verdict
+	sent    bool
 }
 
 // Saved tells where the recording of a failure is.
