@@ -66,6 +66,8 @@ type app struct {
 
 	loud io.Writer // err, where -q silences it; nil: it does not
 
+	temporary []string // directories that are gone with the run
+
 	unwritten bool // a recording that was asked for is not whole, which was told
 }
 
@@ -85,7 +87,12 @@ func (a *app) root() *cobra.Command {
 	}
 	var look lookOfAll
 	look.add(root)
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return look.apply(c, a) }
+	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
+		if err := look.apply(c, a); err != nil {
+			return err
+		}
+		return a.fetch(c, args)
+	}
 	root.Version = buildVersion()
 	root.SetVersionTemplate(versionText())
 	cobra.AddTemplateFunc("tells", strings.Contains)

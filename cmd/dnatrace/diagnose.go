@@ -40,7 +40,7 @@ container restarted, a rule added or gone, a route, an address, a setting.
 
 --save keeps the last of what was seen on disk, and writes a recording of each new
 kind of failure to a directory, with a minute before and after; --on-failure runs a
-command for each.
+command for each, and --upload sends it to a store that speaks S3.
 
 --verdict, --cause, --not-delivered, --since and --last say which requests are
 printed, or listed with -o json; those that take the end to know are printed then.
@@ -132,7 +132,11 @@ func (a *app) diagnose(ctx context.Context, f diagnoseFlags, p render.Printer) (
 		return nil, err
 	}
 	defer out.close()
-	f.onSaved = out.saved()
+	up, err := a.upload(ctx, &f.captureFlags, out.saved())
+	if err != nil {
+		return nil, err
+	}
+	defer up.close()
 	s, err := a.open(ctx, &f.captureFlags, f.targets, len(f.command) > 0)
 	if err != nil {
 		return nil, err

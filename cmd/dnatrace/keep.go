@@ -15,6 +15,7 @@ import (
 	"dnatrace/cmd/internal/hook"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
+	"dnatrace/cmd/internal/store"
 	"dnatrace/correlate"
 )
 
@@ -25,6 +26,7 @@ type keepFlags struct {
 	save      string
 	most      sizeFlag
 	onFailure string
+	uploadTo  string
 }
 
 // Defaults of --keep and --save-limit.
@@ -44,14 +46,20 @@ func (f *keepFlags) addTo(c *cobra.Command) {
 	fl.StringVar(&f.save, "save", "", "write a recording of each new kind of failure to this directory, with a minute before and after")
 	fl.Var(&f.keep, "keep", "with --save: how much of the past is kept for that, in files without a name")
 	fl.Var(&f.most, "save-limit", "with --save: bytes of recordings in the directory at most; the oldest make room")
+	fl.StringVar(&f.uploadTo, "upload", "", "with --save: send each recording to this place, too (s3://BUCKET/PREFIX)")
 	fl.StringVar(&f.onFailure, "on-failure", "", "with --save: run this command for each, as an unprivileged user, for 30 s at most; DNATRACE_FILE, DNATRACE_VERDICT, DNATRACE_CAUSE, DNATRACE_TARGET and others tell of it")
 }
 
 // check refuses what has no meaning.
 func (f *keepFlags) check(c *cobra.Command) error {
-	for _, name := range []string{"keep", "save-limit", "on-failure"} {
+	for _, name := range []string{"keep", "save-limit", "on-failure", "upload"} {
 		if f.save == "" && c.Flags().Changed(name) {
 			return usagef(c, "--%s: say with --save where recordings go", name)
+		}
+	}
+	if f.uploadTo != "" {
+		if _, err := store.Parse(f.uploadTo); err != nil {
+			return usagef(c, "--upload: %v", err)
 		}
 	}
 	if f.save != "" && f.keep.bytes < flight.LeastBytes {

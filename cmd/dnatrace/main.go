@@ -44,6 +44,7 @@ func ending() []os.Signal {
 // exit code.
 func run(ctx context.Context, args []string, s streams) int {
 	a := &app{streams: s}
+	defer a.tidy()
 	root := a.root()
 	root.SetArgs(append([]string{}, asExtcap(args)...)) // nil would be this process's own
 	root.SetOut(s.out)

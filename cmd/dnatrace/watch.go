@@ -32,6 +32,7 @@ type watchFlags struct {
 	replay   []string // files to watch instead of this host
 	speed    float64  // of it; 0 is as fast as it can be read
 	metrics  listenFlag
+	config   configFlags
 }
 
 func (a *app) watchCommand() *cobra.Command {
@@ -57,7 +58,8 @@ failure of a kind in full, as diagnose prints it; equal ones are counted. -o jso
 and an "interval" object each --interval. -o json and markdown print at the end, as
 diagnose does; json lists the worst 100 requests.
 
---save writes a recording of each new kind of failure, as diagnose does.
+--save writes a recording of each new kind of failure, as diagnose does; --upload sends
+it to a store that speaks S3, where replay and report read it by its s3://… name.
 
 --metrics serves Prometheus at /metrics as long as the run lasts, and /healthz: requests
 by port, container, verdict and cause, how long they took, packets and losses. A port
@@ -66,6 +68,9 @@ alone, or :9469, is one of the loopback.
 --otlp sends traces and logs to an OpenTelemetry receiver: each failure, and one in
 --trace-sample of what was delivered. Hosts that share --trace-secret show the same
 request in the same trace.
+
+--config takes flags from a file, DNATRACE_WATCH_… from the environment; --check-config
+says which hold, and ends.
 
 --replay watches recordings, or anyone's captures and dumps, at the pace at which
 they were taken, without privilege and on any OS.`,
@@ -76,12 +81,19 @@ they were taken, without privilege and on any OS.`,
   sudo dnatrace watch --lines --otlp grpc://collector.example:4317 --trace-secret /etc/dnatrace/secret
   dnatrace watch --replay incident.pcapng --speed 10`,
 		RunE: func(c *cobra.Command, args []string) error {
-			f.targets, f.onScreen = append(args, more...), a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
+			targets, err := f.config.apply(c, append(args, more...))
+			if err != nil {
+				return err
+			}
+			f.targets, f.onScreen = targets, a.hasScreen() && !f.lines && f.format == formatFlag(render.FormatTable)
 			if err := checkTargets(c, f.targets); err != nil {
 				return err
 			}
 			if err := f.check(c, expr); err != nil {
 				return err
+			}
+			if f.config.check {
+				return a.checkConfig(c, &f)
 			}
 			return a.watch(c.Context(), &f)
 		},
@@ -94,6 +106,7 @@ they were taken, without privilege and on any OS.`,
 	c.Flags().Var(&f.interval, "interval", "print a line this often, where the output is no terminal")
 	c.Flags().BoolVar(&f.lines, "lines", false, "print lines on a terminal, too")
 	f.traceFlags.addTo(c)
+	f.config.addTo(c)
 	c.Flags().Var(&f.metrics, "metrics", "serve metrics to Prometheus at this address (127.0.0.1:9469)")
 	targetFlag(c, &more)
 	c.Flags().StringArrayVarP(&f.replay, "read", "r", nil, "the same as --replay")
@@ -139,7 +152,11 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		return err
 	}
 	defer out.close()
-	f.onSaved = out.saved()
+	up, err := a.upload(ctx, &f.captureFlags, out.saved())
+	if err != nil {
+		return err
+	}
+	defer up.close()
 	var g *guard
 	if f.onScreen {
 		if g, err = standGuard(); err != nil {

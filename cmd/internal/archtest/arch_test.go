@@ -178,6 +178,19 @@ var rules = []rule{
 		allowed:   []string{module + "/cmd/internal/render", module + "/cmd/internal/traceid"},
 	},
 	{
+		name:      "stores are asked in one place",
+		packages:  []string{"..."},
+		except:    []string{"cmd/internal/store"},
+		forbidden: []string{"github.com/minio/..."},
+		tests:     true,
+	},
+	{
+		name:      "what asks a store knows nothing of what it keeps there",
+		packages:  []string{"cmd/internal/store"},
+		forbidden: []string{module + "/..."},
+		allowed:   []string{module + "/cmd/internal/render"},
+	},
+	{
 		name:      "metrics are written in one place",
 		packages:  []string{"..."},
 		except:    []string{"cmd/internal/metrics"},
