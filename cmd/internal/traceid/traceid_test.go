@@ -1,12 +1,17 @@
 package traceid
 
 import (
+	"bufio"
 	"encoding/binary"
 	"flag"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -118,15 +123,69 @@ func TestAShortSecretIsRefused(t *testing.T) {
 	}
 }
 
-// equals counts pairs of ids that are the same in their first bits.
-func equals(ids []uint64, bits int) (pairs int) {
-	heads := make([]uint64, len(ids))
-	for i, d := range ids {
-		heads[i] = d >> (64 - bits)
+// heads are the first halves of ids, on disk, apart by their first bits: of any number
+// of them one part is in memory at a time.
+type heads struct {
+	t     *testing.T
+	files []*os.File
+	parts []*bufio.Writer
+}
+
+// partBits tell parts apart.
+const partBits = 7
+
+func newHeads(t *testing.T) *heads {
+	h := &heads{t: t}
+	dir := t.TempDir()
+	for n := range 1 << partBits {
+		f, err := os.Create(filepath.Join(dir, strconv.Itoa(n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		h.files, h.parts = append(h.files, f), append(h.parts, bufio.NewWriter(f))
 	}
-	slices.Sort(heads)
-	for i, run := 1, 1; i < len(heads); i++ {
-		if heads[i] != heads[i-1] {
+	return h
+}
+
+func (h *heads) add(d ID) {
+	if _, err := h.parts[d[0]>>(8-partBits)].Write(d[:8]); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// equals counts pairs that are the same in their first bits, of one number of bits or
+// another.
+func (h *heads) equals(bits ...int) []int {
+	pairs := make([]int, len(bits))
+	for n, f := range h.files {
+		if err := h.parts[n].Flush(); err != nil {
+			h.t.Fatal(err)
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			h.t.Fatal(err)
+		}
+		b, err := io.ReadAll(f)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		part := make([]uint64, len(b)/8)
+		for i := range part {
+			part[i] = binary.BigEndian.Uint64(b[8*i:])
+		}
+		slices.Sort(part)
+		for k, of := range bits {
+			pairs[k] += equals(part, of)
+		}
+	}
+	return pairs
+}
+
+// equals counts pairs of what is sorted that are the same in their first bits.
+func equals(sorted []uint64, bits int) (pairs int) {
+	run := 1
+	for i := 1; i < len(sorted); i++ {
+		if (sorted[i]^sorted[i-1])>>(64-bits) != 0 {
 			run = 1
 			continue
 		}
@@ -136,7 +195,15 @@ func equals(ids []uint64, bits int) (pairs int) {
 	return pairs
 }
 
-func head(d ID) uint64 { return binary.BigEndian.Uint64(d[:8]) }
+func TestEqualsAreFound(t *testing.T) {
+	h := newHeads(t)
+	for _, d := range []ID{{1, 2}, {200}, {1, 2}, {1, 2, 1}, {1, 2}, {200, 0, 0, 0, 0, 0, 0, 1}} {
+		h.add(d)
+	}
+	if got := h.equals(64, 16); !slices.Equal(got, []int{3, 7}) {
+		t.Errorf("pairs are %v", got)
+	}
+}
 
 // TestCollisions holds the bound of docs/TRACEID.md against ids. What is compared is
 // the first half of each: had whole ids collided, halves would.
@@ -146,27 +213,28 @@ func TestCollisions(t *testing.T) {
 		n = min(n, 1_000_000)
 	}
 	k := key(t, secret)
-	ids := make([]uint64, n)
 	t.Run("clients everywhere", func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
-		for i := range ids {
+		ids := newHeads(t)
+		for range n {
 			d, _ := k.Connection(Connection{ISN: r.Uint32(), Stamp: r.Uint32(), Stamped: true})
-			ids[i] = head(d)
+			ids.add(d)
 		}
 		pairs := float64(n) * float64(n-1) / 2
 		// So few bits that there must be some: that they are found, and as many as
 		// there would be of numbers drawn at random.
 		const few = 36
+		got := ids.equals(64, few)
 		want := pairs / (1 << few)
-		if got := float64(equals(ids, few)); math.Abs(got-want) > 6*math.Sqrt(want)+1 {
-			t.Errorf("%.0f of %d ids collide in %d bits, want about %.0f", got, n, few, want)
+		if math.Abs(float64(got[1])-want) > 6*math.Sqrt(want)+1 {
+			t.Errorf("%d of %d ids collide in %d bits, want about %.0f", got[1], n, few, want)
 		} else {
-			t.Logf("%d ids: %.0f pairs are equal in their first %d bits, where %.1f were to be expected", n, got, few, want)
+			t.Logf("%d ids: %d pairs are equal in their first %d bits, where %.1f were to be expected", n, got[1], few, want)
 		}
-		got, most := equals(ids, 64), pairs/(1<<63)
-		t.Logf("%d ids: %d collide; expected are %.1e", n, got, most)
-		if got > 0 && most < 0.01 {
-			t.Errorf("%d of %d ids collide, expected are %.1e", got, n, most)
+		most := pairs / (1 << 63)
+		t.Logf("%d ids: %d collide; expected are %.1e", n, got[0], most)
+		if got[0] > 0 && most < 0.01 {
+			t.Errorf("%d of %d ids collide, expected are %.1e", got[0], n, most)
 		}
 	})
 	t.Run("one client asks one server, 100,000 times a second", func(t *testing.T) {
@@ -174,13 +242,14 @@ func TestCollisions(t *testing.T) {
 		// 64 ns; the time stamp is one offset of both addresses, plus milliseconds.
 		r := rand.New(rand.NewPCG(5, 6))
 		offset := r.Uint32()
-		for i := range ids {
+		ids := newHeads(t)
+		for i := range n {
 			ns := uint64(i) * 10_000
 			d, _ := k.Connection(Connection{ISN: r.Uint32() + uint32(ns>>6), Stamp: offset + uint32(ns/1_000_000), Stamped: true})
-			ids[i] = head(d)
+			ids.add(d)
 		}
 		want := float64(n) * 99 / 2 / (1 << 32) // each with the others of its millisecond
-		got := equals(ids, 64)
+		got := ids.equals(64)[0]
 		t.Logf("%d ids: %d collide; expected are %.2f", n, got, want)
 		if float64(got) > want+6*math.Sqrt(want)+1 {
 			t.Errorf("%d of %d ids collide, expected are %.2f", got, n, want)
