@@ -24,9 +24,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e kernels fixes cross readme examples screens dist install clean
-
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e collector fixes cross readme examples screens dist install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e kernels collector fixes cross readme examples screens dist install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
