@@ -17,6 +17,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
+	"dnatrace/capture/tcpdump"
 )
 
 // Kind is the command that prints such a dump.
@@ -50,6 +52,7 @@ const (
 	ConntrackXML    Kind = "conntrack -o xml"
 	Sysctl          Kind = "sysctl"
 	Sockets         Kind = "ss -lnp"
+	TCPDump         Kind = "tcpdump"
 )
 
 // MaxSize is the most bytes a dump may have.
@@ -63,6 +66,7 @@ var textKinds = []struct {
 	kind Kind
 	is   func(line []byte) bool
 }{
+	{TCPDump, tcpdump.IsLine},
 	{IPTables, isIPTables},
 	{IPSet, isIPSet},
 	{NFTText, isNFT},
@@ -205,6 +209,8 @@ func (s *Set) read(netns string, part section) (err error) {
 		return s.neighLines(netns, command, b)
 	case IPRule:
 		return s.policyLines(netns, command, b)
+	case TCPDump:
+		s.Printed = append(s.Printed, Printed{Command: command, Netns: netns, Line: part.line, Text: b})
 	case RouteTable:
 		return s.routeTable(netns, b)
 	case IPRoute:

@@ -15,7 +15,8 @@ import (
 // Set gathers dumps, which may tell of several namespaces. The zero value is
 // empty.
 type Set struct {
-	Passed []string // the parts of transcripts that are not known, one sentence each
+	Passed  []string  // the parts of transcripts that are not known, one sentence each
+	Printed []Printed // packets, as tcpdump prints them
 
 	containers []engine.Container
 	members    []engine.Container // as networks list them: a name and addresses
@@ -24,6 +25,15 @@ type Set struct {
 	named      []engine.Container // as lists and compose files tell of them, without networks
 	torn       bool               // not all of what the engine said could be read
 	places     map[string]*place
+}
+
+// Printed is what tcpdump printed of packets: no dump, but a capture that package
+// tcpdump makes of it.
+type Printed struct {
+	Command string // as it was typed; "" where it is not in the file
+	Netns   string // the container in which it was run; "" where it does not say
+	Line    int    // of the file, from 1
+	Text    []byte
 }
 
 // place is what was dumped of one namespace.

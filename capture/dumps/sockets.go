@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dnatrace/capture/host"
+	"dnatrace/capture/services"
 )
 
 // notation is how ss writes sockets that are bound to every address. Up to
@@ -183,7 +184,7 @@ func (l *socketText) socket(how notation) (namedSocket, bool) {
 // an interface. A port is a number or the name of a service.
 func (k *namedSocket) bind(s string, how notation) bool {
 	ip, name := cutPort(s)
-	port, ok := portOf(name, k.Proto)
+	port, ok := services.Port(name, k.Proto)
 	if !ok {
 		return false
 	}
@@ -216,39 +217,4 @@ func (k *namedSocket) star(port uint16, how notation) {
 		k.V6 = true
 		k.Local = netip.AddrPortFrom(netip.IPv6Unspecified(), port)
 	}
-}
-
-// portOf is a port by its number or, without -n, by the name of its service.
-func portOf(name, proto string) (uint16, bool) {
-	if n, err := strconv.ParseUint(name, 10, 16); err == nil {
-		return uint16(n), true
-	}
-	n, ok := services[name]
-	if !ok {
-		n, ok = services[name+"/"+proto]
-	}
-	return n, ok
-}
-
-// services are ports by the names that /etc/services of the distributions has
-// for them (IANA's registry). One that has a name for one protocol only, or
-// another port for each, is here with its protocol.
-var services = map[string]uint16{
-	"echo": 7, "discard": 9, "systat/tcp": 11, "daytime": 13, "qotd/tcp": 17, "chargen": 19, "ftp-data/tcp": 20, "ftp": 21,
-	"ssh": 22, "telnet/tcp": 23, "smtp/tcp": 25, "time": 37, "whois/tcp": 43, "tacacs": 49, "domain": 53, "bootps": 67,
-	"bootpc": 68, "tftp/udp": 69, "gopher/tcp": 70, "finger/tcp": 79, "http": 80, "kerberos": 88, "pop3": 110, "sunrpc": 111,
-	"auth/tcp": 113, "ident/tcp": 113, "nntp/tcp": 119, "ntp": 123, "epmap": 135, "netbios-ns": 137, "netbios-dgm": 138,
-	"netbios-ssn": 139, "imap2": 143, "imap": 143, "snmp": 161, "snmp-trap": 162, "snmptrap": 162, "cmip-man": 163,
-	"xdmcp": 177, "bgp": 179, "irc": 194, "smux/tcp": 199, "ldap": 389, "https": 443, "snpp": 444, "microsoft-ds": 445,
-	"kpasswd": 464, "submissions/tcp": 465, "urd/tcp": 465, "isakmp": 500, "exec/tcp": 512, "biff/udp": 512, "login/tcp": 513,
-	"who/udp": 513, "shell/tcp": 514, "syslog/udp": 514, "printer/tcp": 515, "route/udp": 520, "rtsp": 554, "submission/tcp": 587,
-	"nntps/tcp": 563, "ipp": 631, "ldaps": 636, "kerberos-adm": 749, "domain-s": 853, "rsync": 873, "ftps-data": 989, "ftps": 990,
-	"telnets": 992, "imaps": 993, "ircs": 994, "pop3s": 995, "socks": 1080, "openvpn": 1194, "ms-sql-s": 1433, "ms-sql-m": 1434,
-	"l2f": 1701, "radius": 1812, "radius-acct": 1813, "nfs": 2049, "gnunet": 2086, "docker/tcp": 2375, "docker-s/tcp": 2376,
-	"etcd-client/tcp": 2379, "etcd-server/tcp": 2380, "iscsi-target/tcp": 3260, "mysql": 3306, "ms-wbt-server": 3389, "nut": 3493,
-	"svn": 3690, "epmd": 4369, "ipsec-nat-t/udp": 4500, "rfe": 5002, "commplex-main": 5000, "mmcc": 5050, "sip": 5060, "sip-tls": 5061,
-	"xmpp-client/tcp": 5222, "xmpp-server/tcp": 5269, "mdns": 5353, "hostmon": 5355, "llmnr": 5355, "postgresql": 5432, "amqps/tcp": 5671,
-	"amqp": 5672, "rfb": 5900, "x11": 6000, "redis/tcp": 6379, "ircd/tcp": 6667, "gnutella-svc": 6346, "gnutella-rtr": 6347,
-	"afs3-fileserver": 7000, "http-alt": 8080, "webcache": 8080, "puppet/tcp": 8140, "https-alt": 8443, "bacula-dir": 9101, "bacula-fd": 9102,
-	"bacula-sd": 9103, "git": 9418, "zabbix-agent": 10050, "zabbix-trapper": 10051, "amanda": 10080, "memcache": 11211,
 }

@@ -92,6 +92,9 @@ func (f *files) open(inputs []Input) (*Opened, error) {
 	o := &Opened{Unknown: f.unknown}
 	set := f.merged(o)
 	if len(f.captures)+len(f.dumps) == 0 {
+		if len(f.printed) > 0 {
+			return nil, fmt.Errorf("read %s: %s", f.printed[0].path, f.printed[0].unread())
+		}
 		return nil, fmt.Errorf("read %s: %w", inputs[0].Path, ErrNothing)
 	}
 	if len(f.captures) == 0 && set.Empty() {
@@ -106,7 +109,7 @@ func (f *files) open(inputs []Input) (*Opened, error) {
 		return nil, err
 	}
 	o.Info = info
-	o.Source = with(src, known(set, f.captures), o.damage(), set)
+	o.Source = with(src, known(set, f.captures), append(o.damage(), f.shortened()...), set)
 	return o, nil
 }
 
@@ -114,6 +117,7 @@ func (f *files) open(inputs []Input) (*Opened, error) {
 type files struct {
 	fsys     fs.FS
 	captures []recording.Named
+	printed  []printed
 	dumps    []dumped
 	unknown  []string
 	bytes    int
@@ -129,7 +133,16 @@ type dumped struct {
 	err          error
 }
 
+// find sorts out what the inputs stand for.
 func (f *files) find(inputs []Input) error {
+	if err := f.each(inputs); err != nil {
+		return err
+	}
+	f.join()
+	return nil
+}
+
+func (f *files) each(inputs []Input) error {
 	named := map[string]string{}
 	for _, in := range inputs {
 		if in.Point != "" {
@@ -300,7 +313,10 @@ func (f *files) dump(s source, u *unpacked) error {
 	for _, what := range d.set.Passed {
 		f.unknown = append(f.unknown, s.path+": "+what)
 	}
-	f.dumps = append(f.dumps, d)
+	f.print(s, d.set.Printed)
+	if d.kind != dumps.TCPDump || d.err != nil || !d.set.Empty() {
+		f.dumps = append(f.dumps, d)
+	}
 	return nil
 }
 

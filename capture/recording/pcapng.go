@@ -266,11 +266,13 @@ func (n *ng) statistics(s *stream, b []byte) bool {
 		}
 		return true
 	})
-	if lost == 0 || !f.seen {
+	switch {
+	case lost == 0:
 		return true
-	}
-	if len(s.pkts) > 0 {
+	case len(s.pkts) > 0:
 		return false
+	case !f.seen && s.last == 0:
+		return true // nothing was seen anywhere: it has no time
 	}
 	n.announce(s, s.last)
 	s.meta(s.last, capture.OriginPackets, capture.KindLoss, capture.Loss{Ring: f.point.Ring, From: s.first, To: s.last, Lost: lost})

@@ -41,6 +41,7 @@ and no Docker, on any OS. Files are known by their content; a folder stands for 
 files, and so does an archive (tar, zip). gzip, zstd, xz, lz4 and bzip2 are undone:
 
   recordings of dnatrace, pcapng, pcap (tcpdump -i any, or one for each interface)
+  what tcpdump printed (-n)                   headers, where no capture is left
   docker inspect, docker network inspect      containers, networks, mappings
   docker ps, docker port, compose files       containers and mappings, no addresses
   iptables-save, nft list ruleset (also -j)   rules; iptables -S, iptables -L -n -v

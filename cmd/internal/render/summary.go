@@ -162,15 +162,19 @@ func (t *table) nothing(d *correlate.Document) string {
 }
 
 // Damaged is a line of correlate.Recording.Damage for people. What was not decoded
-// is no damage.
+// is no damage, nor is what a text never had.
 func Damaged(s string) string {
-	if strings.HasPrefix(s, undecoded) {
+	if strings.HasPrefix(s, undecoded) || strings.HasPrefix(s, asText) {
 		return s
 	}
 	return "damaged: " + s
 }
 
-const undecoded = "not decoded: "
+// How lines begin that are no damage.
+const (
+	undecoded = "not decoded: "
+	asText    = "text of tcpdump: "
+)
 
 // Undecoded are the packets that were not decoded, a line for each kind.
 func Undecoded(d *correlate.Document) []string {
