@@ -19,18 +19,28 @@ const maxLink = 256
 
 // Link types that gopacket is asked about, beside those in link.go.
 const (
+	linkSLIP     = 8
 	linkPPP      = 9
+	linkFDDI     = 10
 	linkPPPHDLC  = 50 // PPP in HDLC-like framing: begins with ff 03
 	linkPPPoE    = 51
 	linkRFC1483  = 100 // LLC on ATM
 	link80211    = 105
 	linkRadiotap = 127
 	linkCHDLC    = 104 // Cisco's PPP in HDLC-like framing: ends with an EtherType
+	linkENC      = 109 // OpenBSD's, of IPsec
+	linkPFLOG    = 117 // OpenBSD's, of its packet filter
+	linkPrism    = 119
+	linkFC       = 138 // IP over Fibre Channel
+	linkAVS      = 163
+	linkPPPD     = 166 // PPP with a direction in place of its address
 	linkPKTAPOld = 149 // what Darwin's tcpdump wrote before
 	linkPPI      = 192
+	linkPPPDir   = 204 // PPP with a direction in front
 	linkMPLS     = 219
 	linkIPoIB    = 242
 	linkPKTAP    = 258
+	linkMPacket  = 274 // Ethernet with its preamble
 )
 
 // EtherTypes that gopacket is asked about. Below etherLeast is no type but the
@@ -69,7 +79,9 @@ func (d *Decoder) rareLink(p *Packet, link uint16, b []byte, wire uint32) {
 	case linkPKTAP, linkPKTAPOld:
 		d.pktap(p, b, wire)
 	default:
-		d.skip(p, linkName(link))
+		if !d.olderLink(p, link, b, wire) {
+			d.skip(p, linkName(link))
+		}
 	}
 }
 

@@ -54,6 +54,19 @@ func qosFrame() []byte {
 	return append(changed(dataFrame(), 0, 0x88), 0, 0)
 }
 
+// sent is a packet that its frame says was sent.
+func sent(p decode.Packet) decode.Packet {
+	p.Dir = capture.DirOut
+	return p
+}
+
+// prismHeader is one without values: message code, length, name of the device.
+func prismHeader() []byte {
+	h := make([]byte, 144)
+	h[0], h[4] = 0x44, 144
+	return h
+}
+
 var radiotapHeader = []byte{0, 0, 8, 0, 0, 0, 0, 0}
 
 // rareStories are frames in which link layers that gopacket knows come before
@@ -110,6 +123,18 @@ func rareStories(t testing.TB) []story {
 			frame: slices.Concat(changed(dataFrame(), 1, 0x41), snapped)},
 		{name: "a frame cut within the header about its reception tells nothing", link: radiotapLink, cut: 6, want: decode.Packet{Truncated: true},
 			frame: slices.Concat(radiotapHeader, dataFrame(), snapped)},
+		{name: "FDDI", link: 10, frame: slices.Concat([]byte{0x50}, serverMAC[:], clientMAC[:], snapped), want: synPacket(tcp4())},
+		{name: "a frame from the air with Prism's header", link: 119, want: synPacket(tcp4()), frame: slices.Concat(prismHeader(), dataFrame(), snapped)},
+		{name: "a frame from the air with the header of AVS", link: 163, want: synPacket(tcp4()),
+			frame: slices.Concat([]byte{0x80, 0x21, 0x10, 0x01, 0, 0, 0, 64}, make([]byte, 56), dataFrame(), snapped)},
+		{name: "a packet that OpenBSD's filter logged", link: 117, want: synPacket(tcp4()), frame: slices.Concat([]byte{61}, make([]byte, 63), frame(ip4))},
+		{name: "a packet out of IPsec on OpenBSD", link: 109, want: synPacket(tcp6()), frame: slices.Concat(make([]byte, 12), frame(ip6))},
+		{name: "a packet sent over a serial line", link: 8, want: sent(synPacket(tcp4())), frame: slices.Concat([]byte{1}, make([]byte, 15), frame(ip4))},
+		{name: "IP over Fibre Channel", link: 138, want: synPacket(tcp4()), frame: slices.Concat(make([]byte, 16), snapped)},
+		{name: "a packet that pppd sent", link: 166, want: sent(synPacket(tcp4())), frame: slices.Concat([]byte{1, 3, 0, 0x21}, frame(ip4))},
+		{name: "PPP with its direction in front", link: 204, want: sent(synPacket(tcp4())), frame: slices.Concat([]byte{1, 0xff, 3, 0, 0x21}, frame(ip4))},
+		{name: "Ethernet with its preamble", link: 274, want: synPacket(tcp4()), frame: slices.Concat(make([]byte, 8), frame(eth(ether(layers.EthernetTypeIPv4)), ip4))},
+		{name: "a header longer than the frame tells nothing", link: 163, want: decode.Packet{Truncated: true}, frame: []byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1}},
 		{name: "a PPP frame that ends at its type tells nothing", link: pppLink, frame: []byte{0x21}, want: decode.Packet{Truncated: true}},
 	}
 }

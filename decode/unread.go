@@ -47,11 +47,11 @@ func (d *Decoder) Unread() []Unread {
 
 // linkNames are link types that are not decoded, as tcpdump names them.
 var linkNames = map[uint16]string{
-	3: "AX25", 6: "IEEE802", 7: "ARCNET", 8: "SLIP", 10: "FDDI", 107: "FRELAY", 109: "ENC", 117: "PFLOG", 119: "PRISM_HEADER",
-	138: "IP_OVER_FC", 143: "DOCSIS", 163: "IEEE802_11_RADIO_AVS", 166: "PPP_PPPD", 187: "BLUETOOTH_HCI_H4", 189: "USB_LINUX",
-	195: "IEEE802_15_4", 201: "BLUETOOTH_HCI_H4_WITH_PHDR", 204: "PPP_WITH_DIR", 220: "USB_LINUX_MMAPPED", 226: "IPNET",
+	3: "AX25", 6: "IEEE802", 7: "ARCNET", 107: "FRELAY",
+	143: "DOCSIS", 187: "BLUETOOTH_HCI_H4", 189: "USB_LINUX",
+	195: "IEEE802_15_4", 201: "BLUETOOTH_HCI_H4_WITH_PHDR", 220: "USB_LINUX_MMAPPED", 226: "IPNET",
 	227: "CAN_SOCKETCAN", 247: "INFINIBAND", 249: "USBPCAP", 252: "WIRESHARK_UPPER_PDU", 253: "NETLINK", 271: "VSOCK",
-	274: "ETHERNET_MPACKET", 285: "DSA_TAG_DSA",
+	285: "DSA_TAG_DSA",
 }
 
 func linkName(link uint16) string {
