@@ -274,10 +274,12 @@ func (g *journal) recording(t *Tracker) Recording {
 	var order []uint16
 	for i := range t.points {
 		pt := &t.points[i]
-		if pt.same != pt.ID {
-			r.Points[pt.same].Packets += pt.packets
+		packets := pt.packets
+		if pt.same != pt.ID { // of another file: they are the point's, and count once
+			r.Points[pt.same].Packets += packets
+			packets = 0
 		}
-		r.Points = append(r.Points, PointReport{Name: pt.Name, Netns: pt.Netns, Role: pt.Role.String(), Container: t.containerOf(pt), Packets: pt.packets})
+		r.Points = append(r.Points, PointReport{Name: pt.Name, Netns: pt.Netns, Role: pt.Role.String(), Container: t.containerOf(pt), Packets: packets})
 		if rings[pt.Ring] == nil {
 			rings[pt.Ring] = &RingReport{Netns: pt.Netns, Points: []string{}, Intervals: []IntervalReport{}}
 			order = append(order, pt.Ring)

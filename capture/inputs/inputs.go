@@ -120,6 +120,7 @@ type files struct {
 	printed  []printed
 	dumps    []dumped
 	unknown  []string
+	read     []fs.FileInfo // files that were taken in
 	bytes    int
 	members  int // of archives
 }
@@ -237,6 +238,11 @@ func (f *files) add(in Input, folder string) error {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", in.Path, cause(err))
 	}
+	if slices.ContainsFunc(f.read, func(o fs.FileInfo) bool { return os.SameFile(o, st) }) {
+		f.unknown = append(f.unknown, in.Path+" was given already: it is read once")
+		return nil
+	}
+	f.read = append(f.read, st)
 	if !st.Mode().IsRegular() { // a pipe is read once: it has to be a capture
 		f.captures = append(f.captures, f.named(in))
 		return nil
@@ -309,6 +315,9 @@ func (f *files) dump(s source, u *unpacked) error {
 	d.kind, d.err = d.set.Add("", b)
 	if errors.Is(d.err, dumps.ErrUnknown) {
 		return fmt.Errorf("read %s: %w", s.path, d.err)
+	}
+	if d.kind == dumps.Empty && s.folder == "" { // in folders they are common: of tables without rules
+		f.unknown = append(f.unknown, s.path+" is empty")
 	}
 	for _, what := range d.set.Passed {
 		f.unknown = append(f.unknown, s.path+": "+what)

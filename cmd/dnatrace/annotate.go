@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ system and needs no privilege.`,
 				return usagef(c, "no file to write: name one with -w")
 			}
 			if f.window == 0 {
-				return usagef(c, "--window 0: must be more than nothing")
+				return usagef(c, "--window 0: must be longer than 0")
 			}
 			if !c.Flags().Changed("window") {
 				f.window = 0 // the recording's own
@@ -109,12 +110,23 @@ func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
 	}
 	o := annotate.Options{Targets: f.targets, Window: time.Duration(f.window), Point: f.point, Program: "dnatrace " + buildVersion()}
 	defer a.progress(f.verbose, "annotate", in.Info)()
-	d, err := written(f.out, a.out, func(w io.Writer) (*correlate.Document, error) { return annotate.Write(ctx, in.Source, w, o) })
+	d, err := written(f.out, a.out, func(w io.Writer) (*correlate.Document, error) {
+		d, err := annotate.Write(ctx, in.Source, w, o)
+		if err == nil && f.point != "" && !hasPackets(d, f.point) {
+			err = fmt.Errorf("write %s: no packet was seen at %s", f.out, f.point)
+		}
+		return d, err
+	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "wrote %s: %s, %s\n", render.Clean(f.out), plural(len(d.Requests), "request"), outcome(d))
 	return nil
+}
+
+// hasPackets reports whether anything was seen at a point.
+func hasPackets(d *correlate.Document, point string) bool {
+	return slices.ContainsFunc(d.Recording.Points, func(p correlate.PointReport) bool { return p.Name == point && p.Packets > 0 })
 }
 
 // written has a file written that appears when it is whole; "-" is out.

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"dnatrace/capture/target"
 	"dnatrace/cmd/internal/pipeline"
 	"dnatrace/cmd/internal/render"
 	"dnatrace/correlate"
@@ -99,7 +101,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpTemplate(root.HelpTemplate() + `{{if and (or (not .HasParent) (.Flags.Lookup "verdict")) (not (tells .Long "Exit codes:"))}}` + exitCodes + `{{end}}`)
 	root.SetHelpCommand(helpCommand(root))
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v%s", err, nearFlag(c, err)) })
 	root.AddCommand(
 		a.diagnoseCommand(),
 		a.watchCommand(),
@@ -137,6 +139,25 @@ func knownCommand(c *cobra.Command, args []string) error {
 		return usagef(c, "unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
 	}
 	return usagef(c, "unknown command %q", args[0])
+}
+
+// nearFlag names the flags that look like one that is not known.
+func nearFlag(c *cobra.Command, err error) string {
+	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !ok {
+		return ""
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	near := target.Nearest(name, names)
+	if len(near) == 0 {
+		return ""
+	}
+	return ": did you mean --" + strings.Join(near, " or --") + "?"
 }
 
 // mostInSummary is how many requests --summary lists.
@@ -184,6 +205,15 @@ func (a *app) conclude(p render.Printer, d *correlate.Document, f outputFlags, t
 		}
 	}
 	a.code = exitCode(d, f.expect)
+	if f.each != nil {
+		if !f.expect.set {
+			a.code = exitOK // each target says what counts, not the run
+		}
+		for _, s := range f.each.unmet() {
+			a.code = exitFailed
+			fmt.Fprintln(cmp.Or(a.loud, a.err), render.Clean(s))
+		}
+	}
 	defer func() {
 		if a.unwritten {
 			a.code = exitTrouble

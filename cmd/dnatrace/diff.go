@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,11 +71,27 @@ func (a *app) diff(ctx context.Context, files []string, f *diffFlags) error {
 	case len(files) == 1 && good.Incident.ID == bad.Incident.ID:
 		return a.nothingToCompare("one request alone: name two with --good and --bad, or give a second file")
 	}
+	if good.File == bad.File && len(files) == 2 {
+		good.File, bad.File = apartNames(files[0], files[1])
+	}
 	r := compare.Compare(*good, *bad)
 	if !r.Same {
 		a.code = exitFailed
 	}
 	return render.WriteDiff(a.out, r, render.Format(f.format), a.look)
+}
+
+// apartNames are the names of two files of the same name: with as much of their paths
+// as tells them apart.
+func apartNames(a, b string) (string, string) {
+	x, y := strings.Split(filepath.ToSlash(filepath.Clean(a)), "/"), strings.Split(filepath.ToSlash(filepath.Clean(b)), "/")
+	for n := 2; n <= min(len(x), len(y)); n++ {
+		s, t := strings.Join(x[len(x)-n:], "/"), strings.Join(y[len(y)-n:], "/")
+		if s != t {
+			return s, t
+		}
+	}
+	return a, b
 }
 
 func (a *app) nothingToCompare(why string) error {

@@ -26,6 +26,8 @@ type outputFlags struct {
 	numeric bool
 	summary bool
 	expect  expectation
+	from    string        // a file of expectations; "" none
+	each    *expectations // what is in it; nil for none
 	selectionFlags
 	selected render.Selection
 }
@@ -39,12 +41,18 @@ func (f *outputFlags) add(c *cobra.Command) {
 func (f *outputFlags) addJudgement(c *cobra.Command) {
 	c.Flags().StringVar(&f.byWords, "format", "", "print each request by a template of Go's, such as '{{.Client}} {{.Verdict}} {{.Why}}'")
 	c.Flags().Var(&f.expect, "expect", "exit 0 if this is the verdict of the run, else 1")
+	c.Flags().StringVar(&f.from, "expect-from", "", "exit 0 if requests fared as this file says, else 1: TARGET VERDICT[:CAUSE] lines")
 	c.Flags().BoolVar(&f.summary, "summary", false, "with -o json: only the worst 100 requests")
 	f.selectionFlags.add(c)
 }
 
 // choose settles which requests are printed.
 func (f *outputFlags) choose(c *cobra.Command) (err error) {
+	if f.from != "" {
+		if f.each, err = readExpectations(f.from); err != nil {
+			return err
+		}
+	}
 	if f.selected, err = f.selection(c); err != nil || f.byWords == "" {
 		return err
 	}
@@ -119,7 +127,7 @@ func (f *captureFlags) check(c *cobra.Command) error {
 	case f.snap < 0:
 		return usagef(c, "-s %d: must not be negative", f.snap)
 	case f.window == 0:
-		return usagef(c, "--window 0: must be more than nothing")
+		return usagef(c, "--window 0: must be longer than 0")
 	}
 	if err := f.keepFlags.check(c); err != nil {
 		return err

@@ -65,6 +65,7 @@ requests.`,
 		Example: `  dnatrace replay incident.pcapng
   dnatrace replay incident.pcapng -o json | jq '.requests[].why'
   dnatrace replay incident.pcapng --expect dropped:firewall-drop
+  dnatrace replay incident.pcapng --expect-from expected.txt
   dnatrace replay eth0.pcap docker0.pcap --point web:eth0=inside.pcap
   dnatrace replay incident/ --target 8080,7000-7010/udp
   dnatrace replay incident.pcapng --verdict dropped,refused --since 14:05
@@ -75,7 +76,7 @@ requests.`,
 				return usagef(c, "no file to replay")
 			}
 			if f.window == 0 {
-				return usagef(c, "--window 0: must be more than nothing")
+				return usagef(c, "--window 0: must be longer than 0")
 			}
 			if f.files, err = namedFiles(c, args, points); err != nil {
 				return err
@@ -234,6 +235,7 @@ func (a *app) passedOver(in *inputs.Opened) {
 
 // tell makes a run report to a printer as it goes, where its format does.
 func (f *outputFlags) tell(o *pipeline.Options, p render.Printer) {
+	defer f.watch(o)
 	o.Keep, o.OnStart, o.OnFlood = mostInSummary, p.Start, p.Flood
 	if f.summary && f.selected.All() && f.format == formatFlag(render.FormatJSON) {
 		return // those that are kept, and no others
@@ -241,5 +243,19 @@ func (f *outputFlags) tell(o *pipeline.Options, p render.Printer) {
 	o.OnIncident = p.Incident // told as they came; the document only has to name the worst
 	if f.format == formatFlag(render.FormatJSON) {
 		o.Keep, o.Updates = 0, true // the printer holds them
+	}
+}
+
+// watch has what became of each request noted for --expect-from, beside what is told.
+func (f *outputFlags) watch(o *pipeline.Options) {
+	told := o.OnIncident
+	if f.each == nil {
+		return
+	}
+	o.OnIncident = func(i *correlate.Incident) {
+		f.each.take(i)
+		if told != nil {
+			told(i)
+		}
 	}
 }

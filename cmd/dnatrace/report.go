@@ -106,7 +106,7 @@ func (f *reportFlags) check(c *cobra.Command, args, points []string) error {
 		return usagef(c, "no file to report on")
 	}
 	if f.window == 0 {
-		return usagef(c, "--window 0: must be more than nothing")
+		return usagef(c, "--window 0: must be longer than 0")
 	}
 	if f.forIssue && f.out == "" {
 		f.out = "-"
@@ -122,17 +122,30 @@ func (f *reportFlags) check(c *cobra.Command, args, points []string) error {
 	}
 	switch {
 	case !slices.Contains([]string{"html", "markdown", "json"}, f.format) && f.format != "":
-		return usagef(c, "--format %q: is none of html, markdown, json", f.format)
+		return usagef(c, "--format %q: is none of html, markdown, json%s", f.format, meant(f.format))
 	case f.format == "" && f.out == "-":
-		return usagef(c, "-o -: say with --format what to write")
+		return usagef(c, "-o -: standard output has no name that says what to write: add --format html, markdown or json")
 	case f.format == "":
-		return usagef(c, "-o %q: the ending says the format, and it is none of .html, .md, .json", f.out)
+		return usagef(c, "-o %q: -o names the file, whose ending says the format (.html, .md, .json): give it one, or add --format%s", f.out, meant(f.out))
 	case f.forIssue && f.format != "markdown":
 		return usagef(c, "--for-issue writes Markdown, not %s", f.format)
 	case f.embed && f.format != "html":
 		return usagef(c, "--embed: only a page (.html) can hold a recording")
 	}
 	return nil
+}
+
+// meant shows how a format is asked for that was given in another's place.
+func meant(word string) string {
+	switch word = strings.ToLower(strings.TrimPrefix(word, ".")); word {
+	case "html", "htm", "page":
+		return " (as in -o incident.html)"
+	case "md", "markdown":
+		return " (as in -o incident.md)"
+	case "json", "jsonl":
+		return " (as in -o incident.json)"
+	}
+	return ""
 }
 
 var endings = map[string]string{".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown", ".json": "json"}
@@ -303,7 +316,7 @@ func writeWhole(path string, b []byte) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".dnatrace-report-*")
 	if err != nil {
-		return err
+		return named(err, path)
 	}
 	_, err = f.Write(b)
 	err = errors.Join(err, f.Close())
@@ -313,5 +326,5 @@ func writeWhole(path string, b []byte) error {
 	if err != nil {
 		os.Remove(f.Name())
 	}
-	return err
+	return named(err, path)
 }

@@ -18,9 +18,9 @@ func TestReportIsToldWhatToWrite(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"report", "no file to report on"},
 		{"report f.pcapng", "no file to write: name one with -o"},
-		{"report f.pcapng -o incident.pdf", "none of .html, .md, .json"},
-		{"report f.pcapng -o incident", "none of .html, .md, .json"},
-		{"report f.pcapng -o -", "say with --format what to write"},
+		{"report f.pcapng -o incident.pdf", "whose ending says the format (.html, .md, .json)"},
+		{"report f.pcapng -o incident", "whose ending says the format (.html, .md, .json)"},
+		{"report f.pcapng -o -", "add --format html, markdown or json"},
 		{"report f.pcapng -o x.html --format pdf", `--format "pdf"`},
 		{"report f.pcapng -o x.html --for-issue --format html", "--for-issue writes Markdown"},
 		{"report f.pcapng -o x.md --embed", "--embed: only a page"},

@@ -34,9 +34,9 @@ func (f *rotateFlags) take(c *cobra.Command, to *captureFlags) error {
 	changed := c.Flags().Changed
 	switch {
 	case changed("rotate-time") && f.every == 0:
-		return usagef(c, "-G 0: must be more than nothing")
+		return usagef(c, "-G 0: must be longer than 0")
 	case changed("rotate-files") && f.files <= 0:
-		return usagef(c, "-W %d: must be more than nothing", f.files)
+		return usagef(c, "-W %d: must be at least 1", f.files)
 	case f.size == 0 && f.every == 0 && f.files > 0:
 		return usagef(c, "-W: bounds the files of -C or -G; give one of them")
 	case f.size == 0 && f.every == 0:

@@ -142,11 +142,11 @@ func TestRotationThatMakesNoSenseIsRefused(t *testing.T) {
 		"-w f -W 3":       "-W: bounds the files of -C or -G",
 		"-w f -C 0":       "is none",
 		"-w f -C many":    "is none",
-		"-w f -C 1 -W 0":  "-W 0: must be more",
-		"-w f -G 0":       "-G 0: must be more",
+		"-w f -C 1 -W 0":  "-W 0: must be at least 1",
+		"-w f -G 0":       "-G 0: must be longer than 0",
 		"-w f%Q -G 60":    "%Q is not known in a name",
 		"-w - -C 1":       "standard output is one file",
-		"-w f -C 1 -W -2": "-W -2: must be more",
+		"-w f -C 1 -W -2": "-W -2: must be at least 1",
 	})
 }
 

@@ -124,7 +124,7 @@ func (f *watchFlags) check(c *cobra.Command, expr string) error {
 	case f.file == "-":
 		return usagef(c, "-w -: standard output gets the result; record -w - writes a recording to it")
 	case f.interval == 0:
-		return usagef(c, "--interval 0: must be more than nothing")
+		return usagef(c, "--interval 0: must be longer than 0")
 	case f.speed < 0:
 		return usagef(c, "--speed %g: must not be negative", f.speed)
 	case len(f.replay) == 0 && c.Flags().Changed("speed"):

@@ -79,7 +79,7 @@ func TestWatchStreamsJSON(t *testing.T) {
 
 func TestWatchRefusesWhatHasNoMeaning(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"watch --interval 0", "--interval 0: must be more than nothing"},
+		{"watch --interval 0", "--interval 0: must be longer than 0"},
 		{"watch --speed 2", "--speed is for --replay"},
 		{"watch --replay x --speed -1", "must not be negative"},
 		{"watch --replay x -w y", "--replay reads files"},

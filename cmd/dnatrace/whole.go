@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,21 +31,35 @@ func createWhole(path string) (*wholeFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".dnatrace-*")
 	if err != nil {
-		return nil, fmt.Errorf("create recording: %w", err)
+		return nil, fmt.Errorf("create recording: %w", named(err, path))
 	}
 	return &wholeFile{f, path}, nil
+}
+
+// named is an error about a file under the name that was asked for. The one that it
+// has until it is whole tells nobody anything.
+func named(err error, path string) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return &fs.PathError{Op: p.Op, Path: path, Err: p.Err}
+	case errors.As(err, &l):
+		return &fs.PathError{Op: "create", Path: path, Err: l.Err}
+	}
+	return err
 }
 
 // finish gives the file its name, unless something went wrong before: then it
 // is removed.
 func (w *wholeFile) finish(trouble error) error {
-	err := errors.Join(trouble, w.Close())
+	err := errors.Join(trouble, named(w.Close(), w.path))
 	if w.path == "" {
 		return err
 	}
 	if err == nil {
 		if err = os.Rename(w.Name(), w.path); err != nil {
-			err = fmt.Errorf("create recording: %w", err)
+			err = fmt.Errorf("create recording: %w", named(err, w.path))
 		}
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"dnatrace/correlate/known"
 	"dnatrace/correlate/stage"
 	"dnatrace/decode"
+	"dnatrace/decode/programs"
 )
 
 // mostNamed bounds how many differences of one kind are listed one by one.
@@ -320,7 +321,7 @@ func lines(w *World, family int) (map[string]line, string) {
 	out := map[string]line{}
 	for _, r := range set.Rules() {
 		_, table, _ := strings.Cut(r.Table, " ")
-		l := line{cmp.Or(set.Stage(r.Family, table, r.Chain), stageOf(r.Table, r.Chain)), r.Table + " " + r.Chain + ", " + string(r.Owner) + "'s", r.Text}
+		l := line{cmp.Or(set.Stage(r.Family, table, r.Chain), stageOf(r.Table, r.Chain)), r.Table + " " + r.Chain + ", " + ownedBy(r.Owner), r.Text}
 		out[l.name+" "+l.text] = l
 	}
 	return out, ""
@@ -363,4 +364,12 @@ func Choose(d *correlate.Document, id string, good bool) *correlate.Incident {
 		return &d.Requests[0]
 	}
 	return nil
+}
+
+// ownedBy names the owner of a rule as the rest of the output does.
+func ownedBy(owner programs.Owner) string {
+	if owner == programs.User {
+		return "yours"
+	}
+	return string(owner) + "'s"
 }
