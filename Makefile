@@ -151,6 +151,7 @@ readme: build ## put the demo's real output into README.md (root)
 
 dist: ## build what is handed out into dist/: tar.gz, .deb and .rpm for amd64, arm64, riscv64, with manual, completions, licences, checksums
 	packaging/dist.sh $(VERSION) $(COMMIT)
+	@command -v dpkg >/dev/null || { echo "no dpkg here: the .deb was not tried"; exit 0; }; packaging/try-deb.sh dist/*-linux-$$($(GO) env GOHOSTARCH).deb
 
 install: build ## install into PREFIX (/usr/local)
 	install -D -m 0755 bin/dnatrace $(DESTDIR)$(PREFIX)/bin/dnatrace
