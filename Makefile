@@ -24,7 +24,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz truth accuse less soak leftovers e2e kernels collector fixes cross readme examples screens dist install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz fuzzed truth accuse less soak leftovers e2e kernels collector fixes cross readme examples screens dist install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -97,15 +97,13 @@ cross: ## build every package for every platform
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build ./...
 
-check: lint generated cross vuln ## everything that looks at the code without running it
+check: lint generated cross vuln fuzzed ## everything that looks at the code without running it, and a minute of fuzzing
 
-fuzz: ## every fuzz target for FUZZTIME each
-	@for pkg in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "$$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; \
-		done; \
-	done
+fuzz: ## every fuzz target for FUZZTIME each, with the number of executions (FUZZFLAGS="-only decode -parallel 1")
+	$(GO) run ./fixtures/fuzz -each $(FUZZTIME) $(FUZZFLAGS)
+
+fuzzed: ## every fuzz target, a minute for all
+	$(GO) run ./fixtures/fuzz -all 1m $(FUZZFLAGS)
 
 truth: ## over a million drawn requests with known truth, in views of any points and dumps: no judgement may contradict it (TRUTHFLAGS="-shrink 3 -keep DIR")
 	$(GO) test ./fixtures/truth -run '^TestTruth$$' -count=1 -v -timeout 120m -args -requests 1000000 $(TRUTHFLAGS)

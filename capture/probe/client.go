@@ -178,7 +178,7 @@ func (f *framer) add(e Event) {
 	}
 	frame := Frame(f.to, f.from, e.IP)
 	f.batch.Packets = append(f.batch.Packets, capture.Packet{
-		Time: e.Time, Off: uint32(len(f.batch.Arena)), Len: uint32(len(frame)), Orig: uint32(ethernetSize + e.Full), Point: at.ID, Dir: capture.DirOut,
+		Time: e.Time, Off: uint32(len(f.batch.Arena)), Len: uint32(len(frame)), Orig: uint32(ethernetSize + max(e.Full, len(e.IP))), Point: at.ID, Dir: capture.DirOut,
 	})
 	f.batch.Arena = append(f.batch.Arena, frame...)
 }

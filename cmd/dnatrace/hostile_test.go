@@ -88,7 +88,7 @@ func TestDamagedRecordingsAreReplayedInOrder(t *testing.T) {
 	}
 }
 
-func recordingOf(t *testing.T, name string) []byte {
+func recordingOf(t testing.TB, name string) []byte {
 	t.Helper()
 	c, err := fixtures.Load(name)
 	if err != nil {

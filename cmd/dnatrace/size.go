@@ -25,7 +25,7 @@ func (s *sizeFlag) Set(text string) error {
 	number := strings.TrimRight(text, "bBiIkKmMgG")
 	unit, known := sizeUnits[strings.ToLower(text[len(number):])]
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !known || n <= 0 || n*unit > math.MaxInt64/2 {
+	if err != nil || !known || !(n > 0) || n*unit > math.MaxInt64/2 { // not "nan" either
 		return fmt.Errorf("parse size: %q is none (such as 100 for millions of bytes, 500k or 64MiB)", text)
 	}
 	*s = sizeFlag(n * unit)
