@@ -24,7 +24,7 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz fuzzed truth accuse less soak leftovers e2e kernels collector fixes cross readme examples screens dist install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz fuzzed mutate corpora truth accuse less soak leftovers e2e kernels collector fixes cross readme examples screens dist install clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -104,6 +104,13 @@ fuzz: ## every fuzz target for FUZZTIME each, with the number of executions (FUZ
 
 fuzzed: ## every fuzz target, a minute for all
 	$(GO) run ./fixtures/fuzz -all 1m $(FUZZFLAGS)
+
+mutate: build ## the program over damaged and hostile copies of all fixtures, every command that reads files (MUTATEFLAGS="-seed 1 -runs 20000")
+	$(GO) run ./fixtures/mutate $(MUTATEFLAGS)
+
+corpora: build ## every command that reads files, over folders of anyone's captures: make corpora FOLDERS=DIR,DIR
+	@[ -n "$(FOLDERS)" ] || { echo "name the folders: make corpora FOLDERS=DIR,DIR"; exit 1; }
+	$(GO) run ./fixtures/mutate -corpora "$(FOLDERS)" $(MUTATEFLAGS)
 
 truth: ## over a million drawn requests with known truth, in views of any points and dumps: no judgement may contradict it (TRUTHFLAGS="-shrink 3 -keep DIR")
 	$(GO) test ./fixtures/truth -run '^TestTruth$$' -count=1 -v -timeout 120m -args -requests 1000000 $(TRUTHFLAGS)
