@@ -24,10 +24,10 @@ SOURCES := $(shell find . -name '*.go' -not -path './.git/*') go.mod go.sum
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz fuzzed mutate corpora truth accuse less soak leftovers e2e kernels collector fixes cross readme examples screens dist install clean
+.PHONY: help build test race words demo fixtures bench lint vuln generated check fuzz fuzzed mutate corpora truth accuse less soak leftovers e2e kernels collector fixes cross dependencies readme examples screens dist install clean
 
 help: ## show this
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: bin/dnatrace ## build bin/dnatrace, one static binary
 
@@ -151,10 +151,13 @@ screens: ## write docs/WATCH.md: what watch shows beside a real engine (root, do
 fixes: ## paste the fix of every situation on a real engine, and ask again (root)
 	$(GO) test -tags e2e ./fixtures/enginelab -run '^TestFixes$$' -count=1 $(E2EFLAGS) -args -fixes
 
+dependencies: ## write docs/DEPENDENCIES.md: each direct dependency, why, and what it costs
+	$(GO) run ./cmd/internal/supply dependencies >docs/DEPENDENCIES.md.new && mv docs/DEPENDENCIES.md.new docs/DEPENDENCIES.md
+
 readme: build ## put the demo's real output into README.md (root)
 	docs/update-readme.sh
 
-dist: ## build what is handed out into dist/: tar.gz, .deb and .rpm for amd64, arm64, riscv64, with manual, completions, licences, checksums
+dist: ## build what is handed out into dist/: tar.gz, .deb and .rpm for amd64, arm64, riscv64, with manual, completions, licences, bill of materials, checksums
 	packaging/dist.sh $(VERSION) $(COMMIT)
 	@command -v dpkg >/dev/null || { echo "no dpkg here: the .deb was not tried"; exit 0; }; packaging/try-deb.sh dist/*-linux-$$($(GO) env GOHOSTARCH).deb
 

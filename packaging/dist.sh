@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds into dist/ what is handed out: a tar.gz, a .deb and an .rpm for each
-# architecture, with manual pages, completions, licences and checksums. It needs Go and
-# nothing else; nfpm is run at the version below.
+# architecture, with manual pages, completions, licences, bill of materials and
+# checksums. It needs Go and nothing else; nfpm is run at the version below.
 #
 #     packaging/dist.sh VERSION COMMIT [ARCH…]
 set -eu
@@ -27,7 +27,8 @@ dist/dnatrace completion zsh >dist/completions/_dnatrace
 dist/dnatrace completion fish >dist/completions/dnatrace.fish
 dist/dnatrace completion powershell >dist/completions/dnatrace.ps1
 rm dist/dnatrace
-packaging/licences.sh >dist/LICENSES.txt
+"$GO" run ./cmd/internal/supply licences >dist/LICENSES.txt
+"$GO" run ./cmd/internal/supply sbom "$version" >dist/dnatrace.cdx.json
 
 # a version that packages may have: it begins with a number, and has no hyphen
 PACKAGE_VERSION=$(echo "${version#v}" | sed 's/-/~/g')
@@ -43,7 +44,7 @@ for ARCH in "$@"; do
     for format in deb rpm; do
         "$GO" run "$NFPM" package -f packaging/nfpm.yaml -p "$format" -t "dist/$name.$format"
     done
-    cp -r dist/man dist/completions dist/LICENSES.txt LICENSE README.md CHANGELOG.md "$STAGE/"
+    cp -r dist/man dist/completions dist/LICENSES.txt dist/dnatrace.cdx.json LICENSE README.md CHANGELOG.md "$STAGE/"
     tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
     rm -r "$STAGE"
 done
