@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"net/netip"
 	"slices"
@@ -162,17 +163,17 @@ func (s *State) Listener(netns string, t decode.Tuple) known.Answer[host.Socket]
 }
 
 // Others are the running containers on a network, but for one.
-func (s *State) Others(network string, but *engine.Container) []*engine.Container {
-	var out []*engine.Container
-	e := s.Engine()
-	for i := range e.Containers {
-		c := &e.Containers[i]
-		on := slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return ep.Network == network })
-		if on && isUp(c) && c.ID != but.ID {
-			out = append(out, c)
+func (s *State) Others(network string, but *engine.Container) iter.Seq[*engine.Container] {
+	return func(yield func(*engine.Container) bool) {
+		e := s.Engine()
+		for i := range e.Containers {
+			c := &e.Containers[i]
+			on := slices.ContainsFunc(c.Endpoints, func(ep engine.Endpoint) bool { return ep.Network == network })
+			if on && isUp(c) && c.ID != but.ID && !yield(c) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // Up reports whether a container's network exists.

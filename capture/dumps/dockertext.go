@@ -199,6 +199,10 @@ func (s *Set) composeListed(raw json.RawMessage) error {
 // settleNamed adds the containers that only lists and files tell of to those that
 // docker inspect does, and to what is told of those what only lists tell.
 func (s *Set) settleNamed(e *engine.Snapshot) {
+	inspected := map[string]bool{} // docker inspect told of it
+	for i := range s.containers {
+		inspected[s.containers[i].ID] = true
+	}
 	for _, c := range s.named {
 		same := func(o engine.Container) bool {
 			return c.ID != "" && strings.HasPrefix(o.ID, c.ID) || c.Name != "" && o.Name == c.Name ||
@@ -216,16 +220,11 @@ func (s *Set) settleNamed(e *engine.Snapshot) {
 		if o.Project == "" && o.Service == "" {
 			o.Project, o.Service = c.Project, c.Service
 		}
-		if len(o.Mappings)+len(o.Bindings) == 0 && !s.inspected(o.ID) {
+		if len(o.Mappings)+len(o.Bindings) == 0 && !inspected[o.ID] {
 			o.Mappings, o.Bindings = c.Mappings, c.Bindings
 		}
-		if len(o.Exposed) == 0 && !s.inspected(o.ID) {
+		if len(o.Exposed) == 0 && !inspected[o.ID] {
 			o.Exposed = c.Exposed
 		}
 	}
-}
-
-// inspected reports whether docker inspect told of a container.
-func (s *Set) inspected(id string) bool {
-	return slices.ContainsFunc(s.containers, func(c engine.Container) bool { return c.ID == id })
 }

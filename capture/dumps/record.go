@@ -47,7 +47,7 @@ func (s *Set) Records(at int64) []capture.Record {
 // sources are the sources of which there is a dump.
 func (s *Set) sources() []string {
 	var out []string
-	if s.Engine() != nil {
+	if s.ofEngine() {
 		out = append(out, capture.OriginEngine)
 	}
 	if s.has((*place).told) {

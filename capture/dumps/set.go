@@ -171,12 +171,14 @@ func (s *Set) Empty() bool {
 // Engine is what docker inspect and docker network inspect tell; nil if there
 // is neither.
 func (s *Set) Engine() *engine.Snapshot {
-	if len(s.containers)+len(s.networks)+len(s.named) == 0 {
+	if !s.ofEngine() {
 		return nil
 	}
 	e := &engine.Snapshot{Undated: true, Partial: len(s.networks) == 0 || len(s.containers) == 0 || s.torn}
+	at := map[string]int{} // in e.Containers, by id: there may be tens of thousands
 	for _, c := range slices.Concat(s.containers, s.members) {
-		if i := slices.IndexFunc(e.Containers, func(o engine.Container) bool { return o.ID == c.ID }); i < 0 {
+		if i, ok := at[c.ID]; !ok {
+			at[c.ID] = len(e.Containers)
 			e.Containers = append(e.Containers, c)
 		} else if n := &e.Containers[i]; len(c.Endpoints) > 0 && len(n.Mappings)+len(n.Exposed)+len(n.Bindings) == 0 {
 			n.Endpoints = addEndpoints(n.Endpoints, c.Endpoints)
@@ -201,6 +203,9 @@ func (s *Set) Engine() *engine.Snapshot {
 	slices.SortFunc(e.Networks, func(a, b engine.Network) int { return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID) })
 	return e
 }
+
+// ofEngine reports whether anything tells of the engine.
+func (s *Set) ofEngine() bool { return len(s.containers)+len(s.networks)+len(s.named) > 0 }
 
 func addEndpoints(have, more []engine.Endpoint) []engine.Endpoint {
 	for _, m := range more {

@@ -255,10 +255,18 @@ func (a *asker) network(name string) *engine.Network {
 	return nil
 }
 
+// alone reports whether no other container runs on a network.
+func (a *asker) alone(network string, but *engine.Container) bool {
+	for range a.s.Others(network, but) {
+		return false
+	}
+	return true
+}
+
 // peer is the address of another container on a network, or of one that could be
 // there.
 func (a *asker) peer(n *engine.Network, but *engine.Container, dst netip.Addr) netip.Addr {
-	for _, c := range a.s.Others(n.Name, but) {
+	for c := range a.s.Others(n.Name, but) {
 		for _, ep := range c.Endpoints {
 			for _, ip := range ep.Addrs() {
 				if ep.Network == n.Name && ip.Is4() == dst.Is4() && ip != dst {
@@ -309,7 +317,7 @@ func (a *asker) foreign(v *service) *engine.Network {
 		if on || n.Bridge == "" || n.Internal {
 			continue
 		}
-		if found == nil || len(a.s.Others(found.Name, v.container)) == 0 {
+		if found == nil || a.alone(found.Name, v.container) {
 			found = n
 		}
 	}

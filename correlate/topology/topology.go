@@ -116,6 +116,7 @@ type builder struct {
 	s      *correlate.State
 	host   *host.Sample // nil unknown
 	engine *engine.Snapshot
+	guests map[string][]int // who shares the namespace of whom, by places in engine.Containers
 }
 
 // links are the host's own: neither lo, nor the engine's bridges, nor ports.
@@ -217,6 +218,24 @@ func (b *builder) port(c *engine.Container, ep engine.Endpoint) Port {
 	return p
 }
 
+// sharing are those in the namespace of a container, by their places in the snapshot.
+func (b *builder) sharing(c *engine.Container) []int {
+	if b.guests == nil {
+		b.guests = map[string][]int{}
+		for i := range b.engine.Containers {
+			if host, ok := strings.CutPrefix(b.engine.Containers[i].Mode, "container:"); ok {
+				b.guests[host] = append(b.guests[host], i)
+			}
+		}
+	}
+	if c.ID == c.Name {
+		return b.guests[c.ID]
+	}
+	all := slices.Concat(b.guests[c.ID], b.guests[c.Name])
+	slices.Sort(all)
+	return all
+}
+
 func (b *builder) container(c *engine.Container) Container {
 	out := Container{Name: c.Name, ID: c.ID, Project: c.Project, Service: c.Service, State: c.State, Mode: c.Mode, Published: []string{}, Shares: []string{}}
 	for _, m := range c.Mappings {
@@ -229,10 +248,8 @@ func (b *builder) container(c *engine.Container) Container {
 		}
 		out.Published = append(out.Published, at+" → "+strconv.Itoa(int(m.Container))+"/"+m.Proto)
 	}
-	for i := range b.engine.Containers {
-		if o := &b.engine.Containers[i]; o.Mode == "container:"+c.ID || o.Mode == "container:"+c.Name {
-			out.Shares = append(out.Shares, o.Name)
-		}
+	for _, i := range b.sharing(c) {
+		out.Shares = append(out.Shares, b.engine.Containers[i].Name)
 	}
 	return out
 }

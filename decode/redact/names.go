@@ -104,9 +104,11 @@ func (n *names) pronounceable(w string, try byte) string {
 
 // holdsLearned reports whether a pseudonym happens to hold a name that is to go.
 func (n *names) holdsLearned(s string) bool {
-	for w := range n.learned {
-		if len(w) > 1 && strings.Contains(s, w) {
-			return true
+	for i := range s { // s is short, and there may be tens of thousands of names
+		for j := i + 2; j <= len(s); j++ {
+			if n.learned[s[i:j]] {
+				return true
+			}
 		}
 	}
 	return false
