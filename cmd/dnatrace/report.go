@@ -206,7 +206,7 @@ func (f *reportFlags) keep() int {
 
 // layOut writes the report that people read.
 func (a *app) layOut(ctx context.Context, w io.Writer, f *reportFlags, in *inputs.Opened, d *correlate.Document) error {
-	r := incident.Report{Document: d}
+	r := incident.Report{Document: d, Lang: a.look.Lang}
 	var err error
 	if r.Findings, err = collect.Run(ctx, in.Source, d); err != nil {
 		return remedied{fmt.Errorf("gather what the report tells: %w", err), "a report goes over its input twice: give it files, not pipes"}

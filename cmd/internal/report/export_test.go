@@ -7,3 +7,9 @@ func Ground(dark bool) string {
 	}
 	return palette[0].light
 }
+
+// What tests of other languages look at.
+var (
+	EachPiece = eachPiece
+	Asset     = asset
+)

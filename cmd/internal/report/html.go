@@ -27,7 +27,8 @@ var (
 	// policy lets the page's own style and script in, and nothing else: no
 	// request can leave it, whatever a recording holds.
 	policy    = "default-src 'none'; style-src " + hashOf(style) + "; script-src " + hashOf(script) + "; base-uri 'none'; form-action 'none'"
-	templates = template.Must(template.New("page").Funcs(template.FuncMap{"date": dateText, "px": func(n float64) px { return px(n) }}).ParseFS(assets, "assets/*.html"))
+	templates = template.Must(template.New("page").Funcs(functions).ParseFS(assets, "assets/*.html"))
+	functions = template.FuncMap{"date": dateText, "px": func(n float64) px { return px(n) }}
 )
 
 func asset(name string) string {
@@ -48,7 +49,7 @@ func hashOf(s string) string {
 func HTML(w io.Writer, r *Report) error {
 	p := page{view: newView(r), Style: template.CSS(style), Script: template.JS(script), Policy: policy}
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, "page.html", p); err != nil {
+	if err := templatesIn(r.Lang).ExecuteTemplate(&b, "page.html", p); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {

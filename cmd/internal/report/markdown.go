@@ -47,14 +47,14 @@ type markdown struct {
 }
 
 func (m *markdown) say(format string, args ...any) { fmt.Fprintf(&m.b, format, args...) }
-func (m *markdown) head(name string)               { m.say("## %s\n\n", name) }
+func (m *markdown) head(name string)               { m.say("## %s\n\n", m.Lang.Sentence(name)) }
 
 // table writes rows of cells that are Markdown already.
 func (m *markdown) table(heads []string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	m.say("| %s |\n|%s\n", strings.Join(heads, " | "), strings.Repeat("---|", len(heads)))
+	m.say("| %s |\n|%s\n", strings.Join(m.Lang.Sentences(heads), " | "), strings.Repeat("---|", len(heads)))
 	for _, r := range rows {
 		m.say("| %s |\n", strings.Join(r, " | "))
 	}
@@ -64,11 +64,11 @@ func (m *markdown) table(heads []string, rows [][]string) {
 func (m *markdown) answer() {
 	m.say("# %s\n\n", text(m.Answer.Headline))
 	if m.Redacted {
-		m.say("> Redacted: addresses and names are pseudonyms, and payload is gone. The verdict is that of the original.\n\n")
+		m.say("> %s\n\n", m.Lang.Sentence("Redacted: addresses and names are pseudonyms, and payload is gone. The verdict is that of the original."))
 	}
 	m.say("**%s** · %s\n\n", strings.ToUpper(m.Answer.Verdict.String()), text(m.Answer.Sentence))
 	if len(m.Answer.Fix) > 0 {
-		m.say("What to change:\n\n%s\n", render.MarkdownBlock("sh", m.Answer.Fix...))
+		m.say("%s\n\n%s\n", m.Lang.Sentence("What to change:"), render.MarkdownBlock("sh", m.Answer.Fix...))
 	}
 	var rows [][]string
 	for _, f := range m.Answer.Facts {
@@ -177,7 +177,7 @@ func (m *markdown) packets() {
 		}
 		m.table([]string{"#", "time", "packet", "seen at"}, rows)
 		if c.Ladder.Left > 0 {
-			m.say("%d packets between the first and the last ones are left out.\n\n", c.Ladder.Left)
+			m.say("%s\n\n", m.Lang.Say("%d packets between the first and the last ones are left out.", c.Ladder.Left))
 		}
 	}
 }
@@ -187,7 +187,7 @@ func (m *markdown) latency() {
 	for _, r := range m.Latency.Rows {
 		hop := code(r.From) + " → " + code(r.To)
 		if r.Inside {
-			hop = "answered at " + code(r.From)
+			hop = m.Lang.Say("answered at %s", code(r.From))
 		}
 		rows = append(rows, []string{hop, r.This, r.Median, r.P95, r.Most, fmt.Sprint(r.N)})
 	}
@@ -205,7 +205,7 @@ func (m *markdown) timeline() {
 	}
 	m.table([]string{"time", "what", "where", "happening"}, rows)
 	if m.Omitted > 0 {
-		m.say("%d more are left out.\n\n", m.Omitted)
+		m.say("%s\n\n", m.Lang.Say("%d more are left out.", m.Omitted))
 	}
 }
 
@@ -218,12 +218,12 @@ func (m *markdown) requests() {
 	}
 	m.table([]string{"#", "time", "verdict", "client", "asked for", "server", "cause", "tries", "first byte"}, rows)
 	if left := m.Unlisted + len(m.Rows) - len(rows); left > 0 {
-		m.say("%d more are counted, not listed.\n\n", left)
+		m.say("%s\n\n", m.Lang.Say("%d more are counted, not listed.", left))
 	}
 	for _, c := range m.Cases[min(1, len(m.Cases)):] {
 		m.say("### %s\n\n%s → %s", text(c.Title), code(c.Incident.Client), code(c.Incident.Requested))
 		if c.Alike > 1 {
-			m.say(", %d alike", c.Alike)
+			m.b.WriteString(m.Lang.Say(", %d alike", c.Alike))
 		}
 		m.say("\n\n%s\n\n%s", text(c.Incident.Why), render.MarkdownHops(&c.Incident, m.Lang))
 	}
@@ -234,7 +234,7 @@ func (m *markdown) evidence() {
 		return
 	}
 	m.head("Evidence")
-	m.say("Proof: **%s**\n\n", text(string(m.First.Proof)))
+	m.say("%s\n\n", m.Lang.Say("Proof: %s", "**"+text(string(m.First.Proof))+"**"))
 	var rows [][]string
 	for _, e := range m.First.Evidence {
 		at := ""
@@ -261,7 +261,7 @@ func (m *markdown) gaps() {
 		m.say("- %s: %s\n", code(l.Where), text(l.What))
 	}
 	if m.Perfect {
-		m.say("- No packet was lost at any point watched, and every source that was asked gave its evidence.\n")
+		m.say("- %s\n", m.Lang.Sentence("No packet was lost at any point watched, and every source that was asked gave its evidence."))
 	}
 	m.say("\n")
 	var rows [][]string
@@ -325,7 +325,7 @@ func (m *markdown) list(steps []step) {
 
 func (m *markdown) recording() {
 	m.head("Recording")
-	m.say("%s, %s long.\n\n", m.Started, m.Length)
+	m.say("%s\n\n", m.Lang.Say("%s, %s long.", m.Started, m.Length))
 	var rows [][]string
 	for _, f := range m.Inputs {
 		rows = append(rows, []string{code(f.Name), f.Size, code(f.SHA256)})

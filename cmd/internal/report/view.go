@@ -97,6 +97,7 @@ func newView(raw *Report) *view {
 	rec := r.Document.Recording
 	v.Started = rec.Started.Format("2006-01-02 15:04:05 UTC")
 	v.Length = spanText(rec.Ended.Sub(rec.Started))
+	v.tell(r.Lang)
 	return v
 }
 
