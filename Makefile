@@ -154,7 +154,7 @@ fixes: ## paste the fix of every situation on a real engine, and ask again (root
 dependencies: ## write docs/DEPENDENCIES.md: each direct dependency, why, and what it costs
 	$(GO) run ./cmd/internal/supply dependencies >docs/DEPENDENCIES.md.new && mv docs/DEPENDENCIES.md.new docs/DEPENDENCIES.md
 
-readme: build ## put the demo's real output into README.md (root)
+readme: build ## put the demo's real output into README.md and README.zh-CN.md (root)
 	docs/update-readme.sh
 
 dist: ## build what is handed out into dist/: tar.gz, .deb and .rpm for amd64, arm64, riscv64, with manual, completions, licences, bill of materials, checksums

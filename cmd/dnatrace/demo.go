@@ -113,7 +113,7 @@ func goldenVerdict(c fixtures.Case) (expectation, error) {
 
 // ask sends the scenario's request and says what the client got.
 func (a *app) ask(ctx context.Context, l *lab.Lab, sc lab.Scenario) {
-	fmt.Fprintf(a.err, "the client got: %s\n", lab.Outcome(sc.Request(ctx, l)))
+	fmt.Fprintln(a.err, a.look.Lang.Say("the client got: %s", lab.Outcome(sc.Request(ctx, l))))
 }
 
 // openLab watches a lab as if it were a Docker host.
