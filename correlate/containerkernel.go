@@ -34,7 +34,7 @@ func addressGone(p *path, j *judgement, inner *leg) bool {
 		return false // or it may be a router, with the address behind it
 	}
 	j.cause = CauseContainerAddress
-	j.why = fmt.Sprintf("No interface in %s has the address %s that the request is translated to: its kernel passes over what is not its own.", p.name(), to.Addr())
+	j.why = fmt.Sprintf("No interface in %s has the address %s that the request is translated to: its kernel ignores what is not addressed to it.", p.name(), to.Addr())
 	j.fix = []string{"docker restart " + shell(p.name()), "see what took the address away: " + p.insideFix([]string{"ip addr"})[0]}
 	j.fact("host", p.now, "%s is on no interface of %s", to.Addr(), p.name())
 	if lacks(p.t.world.inState(p.home, p.earlierInside())) && lacks(p.t.world.namespace(p.home)) {

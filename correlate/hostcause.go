@@ -60,7 +60,7 @@ func portTaken(p *path, e *engine.Snapshot) (finding, bool) {
 		taken := strings.Contains(c.Error, "port is already allocated") || strings.Contains(c.Error, "address already in use")
 		if taken && p.wants(c) != nil {
 			return finding{cause: CausePortTaken, fact: fmt.Sprintf("%s could not start: %s", c.Name, c.Error),
-				why: fmt.Sprintf("%s failed to start because port %d was taken; whoever held it is gone now.", c.Name, p.tuple.DstPort),
+				why: fmt.Sprintf("%s failed to start because port %d was taken; the process that held it is gone now.", c.Name, p.tuple.DstPort),
 				fix: startAgain(c)}, p.meantFor(c)
 		}
 	}

@@ -66,7 +66,7 @@ func misremembered(p *path, j *judgement, inner *leg) bool {
 		}
 		dev := now.LinkName(n.Link)
 		j.cause = CauseNeighbourUnresolved
-		j.why = fmt.Sprintf("The host sends what is for %s to %s, and %s has %s: its neighbour entry is wrong, and the container's kernel passes over what is not for it.", ip, n.MAC, p.home, mine)
+		j.why = fmt.Sprintf("The host sends what is for %s to %s, and %s has %s: its neighbour entry is wrong, and the container's kernel ignores what is not addressed to it.", ip, n.MAC, p.home, mine)
 		j.fix = []string{fmt.Sprintf("ip neigh del %s dev %s", ip, dev)}
 		j.fact("host", p.now, "neighbour %s on %s is %s (%s)", ip, dev, n.MAC, n.State)
 		return true
@@ -192,7 +192,7 @@ func (p *path) notForThisMAC(j *judgement) bool {
 		return false
 	}
 	j.stage, j.between, j.cause, j.proof = stage.NIC, [2]string{}, CauseWrongMAC, Inferred
-	j.why = fmt.Sprintf("The frames came to %s for the link-layer address %s, and the host has no such one (%s has %s): whoever sends them remembers a wrong one for %s.", at.Name, macText(to), at.Name, mine.MAC, p.tuple.Dst.Addr())
+	j.why = fmt.Sprintf("The frames came to %s for the link-layer address %s, and the host has no such one (%s has %s): the sender's neighbour entry for %s is wrong.", at.Name, macText(to), at.Name, mine.MAC, p.tuple.Dst.Addr())
 	j.fix = []string{fmt.Sprintf("on the client, or the last router before the host: ip neigh flush to %s; see who else answers: arping -c 3 %s", p.tuple.Dst.Addr(), p.tuple.Dst.Addr())}
 	j.fact("host", p.now, "%s has %s", at.Name, mine.MAC)
 	return true

@@ -37,7 +37,7 @@ func keptFromLeaving(p *path, j *judgement) bool {
 	}
 	for i := range p.going {
 		if s := &p.going[i]; s.leaves() {
-			j.undetermined(p, fmt.Sprintf("the request leaves this host by %s, for %s, and a probe lets nothing leave: what becomes of it there takes a client's own request", s.at.Name, s.leg.tuple.DstEnd()))
+			j.undetermined(p, fmt.Sprintf("the request leaves this host by %s, for %s, and a probe lets nothing leave: what becomes of it there shows only with a client's own request", s.at.Name, s.leg.tuple.DstEnd()))
 			return true
 		}
 	}

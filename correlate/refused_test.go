@@ -191,7 +191,7 @@ var refusals = []row{
 		want:  []string{"refused at host between eth0 and docker0: unknown, inferred"},
 	},
 	{
-		name: "a container failed to start for the port, and whoever held it is gone",
+		name: "a container failed to start for the port, and the process that held it is gone",
 		but: func(s *scene) {
 			s.broken("exited", "driver failed: Bind for 0.0.0.0:8080 failed: port is already allocated")
 		},

@@ -102,7 +102,7 @@ func timingOf(r *reqRecord) Timing {
 
 func (p *path) deliveredWhy(i *Incident) string {
 	if p.r.answered == 0 {
-		return "It was taken up, and no answer was called for."
+		return "It was accepted, and no answer was due."
 	}
 	switch i.Via {
 	case ViaDNAT:

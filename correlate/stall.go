@@ -261,7 +261,7 @@ func answerStopped(p *path, j *judgement) bool {
 	case p.tooLarge(j, reply):
 	case asked.last > w.since && back.end-asked.acked > smallSegment:
 		j.cause = CauseMTU
-		j.why = fmt.Sprintf("The answer leaves at %s again and again, and its large packets never arrive, while the client's small ones do: somewhere behind, the way takes smaller packets, and says so to nobody.", at)
+		j.why = fmt.Sprintf("The answer leaves at %s again and again, and its large packets never arrive, while the client's small ones do: somewhere behind, the way takes smaller packets only, and no ICMP error says so.", at)
 		j.fix = append(mtuFix(1400), "find the size that gets through: ping -M do -s 1372 CLIENT")
 	default:
 		j.why = fmt.Sprintf("The answer leaves at %s again and again, and the client acknowledges no more of it.", at)

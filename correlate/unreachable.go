@@ -39,7 +39,7 @@ func expired(p *path, j *judgement, e *icmpError) bool {
 	from := e.from.Addr()
 	if e.code == reassembly {
 		j.stage, j.cause = p.sayer(e), CauseFragmentsMissing
-		j.why = fmt.Sprintf("The request came in fragments, and %s waited for the rest of them in vain.", from)
+		j.why = fmt.Sprintf("The request came in fragments, and the rest of them did not reach %s.", from)
 		j.fix = []string{"find what drops fragments on the way to it, or send smaller packets: ping -M do -s 1472 finds the size that gets through"}
 		return true
 	}

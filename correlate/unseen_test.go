@@ -162,7 +162,7 @@ var unseen = []row{
 		},
 		story: "0ms veth2 172.17.0.3:5000 > H S seq=7\n0.05ms veth1 172.17.0.3:5000 > W S seq=7\n",
 		want:  []string{"undetermined: unknown, inferred"},
-		blind: "whether veth1 is the door of the container that asks",
+		blind: "whether veth1 is the veth of the container that asks",
 	},
 	{
 		name:  "what comes from a container is not what the host had handed to another, translated",

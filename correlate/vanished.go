@@ -63,7 +63,7 @@ func vanished(p *path, j *judgement) bool {
 		j.undetermined(p, "nothing behind "+last.at.Name+" was watched")
 		return true
 	case p.mayHaveArrived(last.at):
-		j.undetermined(p, "whether "+last.at.Name+" is the door of the container that asks, or of the one that is asked, is not in evidence")
+		j.undetermined(p, "whether "+last.at.Name+" is the veth of the container that asks or of the one that is asked is not in evidence")
 		return true
 	case p.inner == nil && p.maskedBeyondRecognition():
 		j.undetermined(p, "nothing in the request would be known again at "+next.Name+", where it may have come from another address")
