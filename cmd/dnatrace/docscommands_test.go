@@ -237,7 +237,8 @@ func folderOfTheDocs(t *testing.T) string {
 		}
 	}
 	failed, delivered := "firewall-drop/recording.pcapng.gz", "delivered/recording.pcapng.gz"
-	for _, name := range []string{"incident.pcapng", "web.pcapng", "bad.pcapng", "from-outside.pcapng", "shareable.pcapng", "fixtures/testdata/firewall-drop/recording.pcapng.gz"} {
+	copyTo("incident.pcapng", "no-listener/recording.pcapng.gz") // seen at all points
+	for _, name := range []string{"web.pcapng", "bad.pcapng", "from-outside.pcapng", "shareable.pcapng", "fixtures/testdata/firewall-drop/recording.pcapng.gz"} {
 		copyTo(name, failed)
 	}
 	for _, name := range []string{"good.pcapng", "from-host.pcapng", "testdata/shop.pcapng.gz"} {
