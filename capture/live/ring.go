@@ -176,6 +176,10 @@ func (s *Session) enter(resolved *target.Resolved) (changed bool) {
 	var beside []string
 	for _, c := range resolved.Watch() {
 		path, inode, release, err := s.namespace(c)
+		if inode, watched := r.of(c); watched && s.bereft() { // nobody can say where it is, and it was entered before
+			wanted[inode] = true
+			continue
+		}
 		if err != nil { // it is gone again, or not ours to enter: the veth stands for it
 			beside = append(beside, c.Name)
 			continue
@@ -204,6 +208,17 @@ func (s *Session) enter(resolved *target.Resolved) (changed bool) {
 	changed = !slices.Equal(beside, r.beside)
 	r.beside = beside
 	return changed
+}
+
+// of finds what watches inside a container, as long as the same process holds its
+// namespace.
+func (r *rings) of(c target.Container) (inode uint64, watched bool) {
+	for inode, in := range r.inside {
+		if in.container.Owner == c.Owner && in.container.PID == c.PID {
+			return inode, true
+		}
+	}
+	return 0, false
 }
 
 // leave closes the ring of a container that is gone: an open socket would keep

@@ -76,6 +76,7 @@ type watch struct {
 	resolved  *target.Resolved
 	notes     string // what the rule trace left out from the start
 	untraced  string // why it could not be changed the last time; "" if it could
+	alone     bool   // the opener is gone: nothing is read of the host any more
 }
 
 func newWatch(s *Session) *watch {
@@ -145,11 +146,15 @@ func (w *watch) run(ctx context.Context) {
 	}
 	seen, _ := w.session.Stats()
 	packets, paced := seen, time.Now()
+	lost := w.session.config.Opener.Lost()
 	for {
 		select {
 		case <-ctx.Done():
 			w.last()
 			return
+		case <-lost:
+			lost = nil
+			w.bereft()
 		case s := <-w.snapshots:
 			w.follow(s)
 		case what := <-w.changed:
@@ -186,13 +191,10 @@ func (w *watch) retraced(err error) {
 	}
 }
 
-// last is the look at the end: what holds now, to compare with what held
+// last ends the watch with a look at what holds now, to compare with what held
 // before.
 func (w *watch) last() {
-	samples, _ := w.sample()
-	w.feed.put(samples)
-	rulesets, _ := w.rulesets("end")
-	w.feed.put(rulesets)
+	w.lastLook()
 	if w.session.resting() {
 		w.tracing()
 	}
@@ -201,9 +203,23 @@ func (w *watch) last() {
 	w.session.rings.leave()
 }
 
+// lastLook reads state and rules once more, if there still is somebody to read them.
+func (w *watch) lastLook() {
+	if w.session.bereft() {
+		if !w.alone { // as late as this, too, it is told
+			w.bereft()
+		}
+		return
+	}
+	samples, _ := w.sample()
+	w.feed.put(samples)
+	rulesets, _ := w.rulesets("end")
+	w.feed.put(rulesets)
+}
+
 // tracing says what holds for the rule trace in the host's namespace from now on.
 func (w *watch) tracing() {
-	if !w.session.hostTraced() {
+	if w.alone || !w.session.hostTraced() {
 		return
 	}
 	notes := slices.DeleteFunc([]string{w.notes, w.untraced, w.session.Paced()}, func(s string) bool { return s == "" })
@@ -211,6 +227,9 @@ func (w *watch) tracing() {
 }
 
 func (w *watch) look(what string) {
+	if w.alone {
+		return
+	}
 	if w.session.traceLate(w.resolved) {
 		w.notes = ""
 		w.tracing()
@@ -398,6 +417,9 @@ func legacySize(sets []rules.Ruleset) (size int) {
 // traffic flows it is done once a second, so that what a rule counted before a
 // request and what after it are both known when the request is judged.
 func (w *watch) count() {
+	if w.alone {
+		return
+	}
 	for _, p := range w.places() {
 		size := w.legacy[p.netns]
 		if size > mostCounted {

@@ -25,6 +25,10 @@ type Opener struct {
 
 	patience time.Duration // for one answer
 	late     error         // it did not come: what comes now would answer another request
+
+	ended chan struct{} // closed once the process has been waited for
+	how   error         // it ended, valid from then on
+	loss  loss
 }
 
 // patience is longer than anything takes that the opener is asked for. One that
@@ -66,7 +70,8 @@ func Start(paths ...string) (*Opener, error) {
 		ours.Close()
 		return nil, fmt.Errorf("start opener: %w", err)
 	}
-	o := &Opener{conn: ours, child: child, patience: patience}
+	o := &Opener{conn: ours, child: child, patience: patience, ended: make(chan struct{}), loss: loss{lost: make(chan struct{})}}
+	go o.wait()
 	if _, err := o.ask(request{Op: opHello}); err != nil {
 		return nil, fmt.Errorf("start opener: %w", errors.Join(err, o.Close()))
 	}
@@ -122,6 +127,7 @@ func (o *Opener) exchange(r request) (answer, error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		o.late = fmt.Errorf("it did not answer a request for %s within %v", r.Op, o.patience)
 		err = o.late
+		o.loss.is(o.late)
 	}
 	return a, err
 }
@@ -162,8 +168,9 @@ func (o *Opener) Close() error {
 	o.conn.Close()
 	late := time.AfterFunc(2*time.Second, func() { o.child.Process.Kill() })
 	defer late.Stop()
-	if err := o.child.Wait(); err != nil {
-		return fmt.Errorf("end opener: %w", err)
+	<-o.ended
+	if o.how != nil {
+		return fmt.Errorf("end opener: %w", o.how)
 	}
 	return nil
 }

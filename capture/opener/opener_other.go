@@ -27,6 +27,12 @@ func (*Opener) Leave() {}
 // Close has nothing to close.
 func (*Opener) Close() error { return nil }
 
+// Lost is never ready.
+func (*Opener) Lost() <-chan struct{} { return nil }
+
+// Loss says why nothing can be opened.
+func (*Opener) Loss() error { return errUnsupported }
+
 func (*Opener) ask(request) (answer, error) { return answer{}, errUnsupported }
 
 // Check says that live capture needs Linux.

@@ -43,7 +43,8 @@ type session struct {
 	file   *os.File
 	record pipeline.Recorder // nil without a file
 	err    io.Writer
-	leave  bool // the opener has something to take back still
+	leave  bool          // the opener has something to take back still
+	ended  chan struct{} // closed when the session ends: so does the opener then
 	lacks  []opener.Missing
 }
 
@@ -141,8 +142,23 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 	if err != nil {
 		return err
 	}
-	s.watched, s.here = here, here
+	s.watched, s.here, s.ended = here, here, make(chan struct{})
+	go s.bereft()
 	return nil
+}
+
+// bereft says that the opener has ended before the session did.
+func (s *session) bereft() {
+	select {
+	case <-s.ended:
+		return
+	case <-s.opener.Lost():
+	}
+	select {
+	case <-s.ended:
+	default:
+		s.say("dnatrace: %v: from here on nothing is known of rules, host state and new containers", s.opener.Loss())
+	}
 }
 
 // lateText tells of packets that could not be put in order.
@@ -267,6 +283,9 @@ func (a *app) traced(sources []capture.SourceState) {
 
 func (s *session) close() error {
 	var err error
+	if s.ended != nil {
+		close(s.ended)
+	}
 	if s.watched != nil && s.Late() > 0 {
 		fmt.Fprintf(s.err, "dnatrace: %s\n", lateText(s.Late()))
 	}
