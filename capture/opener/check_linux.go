@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/privilege"
 )
 
 var privileges = []struct {
@@ -28,7 +30,7 @@ func Check() []Missing {
 // Privileges returns every privilege that evidence takes, the most important
 // first. Remedy is "" for those that this process has.
 func Privileges() []Missing {
-	have, err := capabilities()
+	have, err := privilege.Capabilities()
 	if err != nil {
 		have = 0
 	}
@@ -59,7 +61,7 @@ func remedy() string {
 // file, and what to do; "" if it may. Whoever may start it has them, and reads with
 // them whatever any user may read here.
 func Exposed() (why, remedy string) {
-	have, err := capabilities()
+	have, err := privilege.Capabilities()
 	if os.Geteuid() == 0 || err != nil || have == 0 {
 		return "", ""
 	}

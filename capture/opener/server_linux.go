@@ -17,6 +17,7 @@ import (
 	"dnatrace/capture/drops/bpf"
 	"dnatrace/capture/host/kernel"
 	"dnatrace/capture/netns"
+	"dnatrace/capture/privilege"
 	"dnatrace/capture/probe"
 	"dnatrace/capture/ring"
 	"dnatrace/capture/rules/netfilter"
@@ -90,7 +91,7 @@ func serveParent() error {
 		return err
 	}
 	// Keeping more than is needed is no reason not to serve.
-	_ = retain(needed)
+	_ = privilege.Retain(needed)
 	return (&server{extra: os.Args[1:], parent: parent}).serve(conn)
 }
 

@@ -99,6 +99,7 @@ func (f *annotateFlags) choose(c *cobra.Command, points []string) (named []strin
 
 // annotate writes the capture, and on a.err what it holds.
 func (a *app) annotate(ctx context.Context, f *annotateFlags) error {
+	a.confine(f.files, f.out)
 	files, done, err := spooled(ctx, f.files)
 	if err != nil {
 		return err

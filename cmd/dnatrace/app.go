@@ -26,12 +26,17 @@ type streams struct {
 	together bool           // out and err are the same reader's terminal
 
 	onTerminal bool // out is one
+	alone      bool // this process runs one command, and may give up what that does not need
 
 	status *statusLine // at the bottom of the terminal that err is; nil if it is none
 	raw    io.Writer   // err for other programs, which write past the status; nil is err
 }
 
-func standard(ctx context.Context) streams { return streamsOf(ctx, os.Stdout, os.Stderr) }
+func standard(ctx context.Context) streams {
+	s := streamsOf(ctx, os.Stdout, os.Stderr)
+	s.alone = true
+	return s
+}
 
 // streamsOf are those of a run that ends with ctx, whether they are read or not.
 func streamsOf(ctx context.Context, out, err *os.File) streams {

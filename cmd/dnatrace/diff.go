@@ -57,6 +57,7 @@ Exit codes: 0 no difference; 1 they differ; 2 trouble; 3 nothing to compare.`,
 
 // diff compares a request of the first file with one of the last.
 func (a *app) diff(ctx context.Context, files []string, f *diffFlags) error {
+	a.confine(inputsOf(files))
 	good, err := a.side(ctx, files[0], f.targets, f.good, true)
 	if err != nil {
 		return err

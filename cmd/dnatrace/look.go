@@ -78,6 +78,7 @@ func (a *app) lookAtFiles(ctx context.Context, f *lookFlags, s *correlate.State)
 	for _, path := range f.from {
 		files = append(files, inputs.Input{Path: path})
 	}
+	a.confine(files)
 	in, err := inputs.Open(files...)
 	if err != nil {
 		return err

@@ -145,6 +145,7 @@ func sameFile(a, b string) bool {
 
 // replay judges what files hold.
 func (a *app) replay(ctx context.Context, f replayFlags, p render.Printer) (*correlate.Document, error) {
+	a.confine(f.files)
 	hosts, err := openApart(ctx, f.files)
 	if err != nil {
 		return nil, err

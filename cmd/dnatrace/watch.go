@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -225,6 +226,9 @@ func (a *app) replayed(f *watchFlags) (capture.Source, error) {
 	for _, path := range f.replay {
 		files = append(files, inputs.Input{Path: path})
 	}
+	l := reading(files, filepath.Join(".", "saved with a key"))
+	l.Network = true // the screen, and who asks for metrics
+	a.within(l)
 	in, err := inputs.Open(files...)
 	if err != nil {
 		return nil, err

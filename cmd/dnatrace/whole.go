@@ -70,6 +70,7 @@ func (w *wholeFile) finish(trouble error) error {
 
 // openFor opens what an output is made of, and says what of it is passed over.
 func (a *app) openFor(out string, files ...inputs.Input) (*inputs.Opened, error) {
+	a.confine(files, out)
 	in, err := inputs.Open(files...)
 	if err != nil {
 		return nil, err
