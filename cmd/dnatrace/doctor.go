@@ -15,6 +15,7 @@ import (
 	"dnatrace/capture/engine"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
+	"dnatrace/capture/privilege"
 	"dnatrace/capture/probe"
 	"dnatrace/capture/recording"
 	"dnatrace/capture/rules"
@@ -97,6 +98,7 @@ func (a *app) report(ctx context.Context, c live.Config) *render.Doctor {
 	d.Versions = versions(e.snapshot)
 	d.OutOfReach = correlate.OutOfReach(d.Sources)
 	d.Probe = probing(c.Netns)
+	d.Confined = confinement(privilege.Known())
 	return d
 }
 
@@ -110,6 +112,18 @@ func probing(netns string) *render.Ability {
 		return &render.Ability{Why: err.Error()}
 	}
 	return &render.Ability{OK: true}
+}
+
+// confinement says with what processes are kept to what they need.
+func confinement(k privilege.Means) *render.Ability {
+	var lack []string
+	if k.Landlock == 0 {
+		lack = append(lack, "this kernel has no Landlock, or it is not among lsm= on its command line: files are not kept from what reads recordings")
+	}
+	if !k.Seccomp {
+		lack = append(lack, "system calls are not filtered here")
+	}
+	return &render.Ability{OK: len(lack) == 0, Why: strings.Join(lack, "; ")}
 }
 
 // privileges lists what evidence takes, held or not.

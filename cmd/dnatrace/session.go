@@ -43,8 +43,8 @@ type session struct {
 	file   *os.File
 	record pipeline.Recorder // nil without a file
 	err    io.Writer
-	leave  bool          // the opener has something to take back still
-	ended  chan struct{} // closed when the session ends: so does the opener then
+	leave  bool   // the opener has something to take back still
+	end    func() // says that the session ends, and the opener with it; nil where there is none
 	lacks  []opener.Missing
 }
 
@@ -142,21 +142,19 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 	if err != nil {
 		return err
 	}
-	s.watched, s.here, s.ended = here, here, make(chan struct{})
-	go s.bereft()
+	s.watched, s.here = here, here
+	ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	pipeline.Do(ctx, s.bereft)
 	return nil
 }
 
 // bereft says that the opener has ended before the session did.
-func (s *session) bereft() {
+func (s *session) bereft(ctx context.Context) {
 	select {
-	case <-s.ended:
-		return
+	case <-ctx.Done():
 	case <-s.opener.Lost():
 	}
-	select {
-	case <-s.ended:
-	default:
+	if ctx.Err() == nil {
 		s.say("dnatrace: %v: from here on nothing is known of rules, host state and new containers", s.opener.Loss())
 	}
 }
@@ -283,8 +281,8 @@ func (a *app) traced(sources []capture.SourceState) {
 
 func (s *session) close() error {
 	var err error
-	if s.ended != nil {
-		close(s.ended)
+	if s.end != nil {
+		s.end()
 	}
 	if s.watched != nil && s.Late() > 0 {
 		fmt.Fprintf(s.err, "dnatrace: %s\n", lateText(s.Late()))

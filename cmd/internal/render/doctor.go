@@ -17,6 +17,7 @@ type Doctor struct {
 	Versions   []Version                `json:"versions"`
 	OutOfReach []correlate.Limit        `json:"out_of_reach"`
 	Probe      *Ability                 `json:"probe,omitempty"`
+	Confined   *Ability                 `json:"confined,omitempty"` // whether what reads strangers' bytes can be kept from all else
 	Selftest   *Selftest                `json:"selftest,omitempty"`
 }
 
@@ -119,6 +120,7 @@ func (p *ward) String() string {
 	p.versions()
 	p.limits()
 	p.probe()
+	p.confined()
 	p.selftest()
 	return p.b.String()
 }
@@ -229,6 +231,18 @@ func (p *ward) probe() {
 		text = p.Probe.Why + "; explain TARGET, and diagnose TARGET -- CMD, do without"
 	}
 	p.item(p.mark(p.Probe.OK), "probe", text)
+}
+
+func (p *ward) confined() {
+	if p.Confined == nil {
+		return
+	}
+	p.title("what reads recordings is kept from all else")
+	text := "by Landlock and a filter of system calls (docs/SECURITY.md)"
+	if !p.Confined.OK {
+		text = p.Confined.Why
+	}
+	p.item(p.mark(p.Confined.OK), "confined", text)
 }
 
 func join(causes []correlate.Cause) string {

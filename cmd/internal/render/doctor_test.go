@@ -19,6 +19,7 @@ func doctored() *Doctor {
 		Versions:   []Version{{Name: "kernel", Version: "Linux 5.15", Notes: []string{"gives no reasons"}}},
 		OutOfReach: correlate.OutOfReach([]correlate.SourceReport{{Name: "packets", State: "ok"}}),
 		Probe:      &Ability{Why: "no live frames"},
+		Confined:   &Ability{Why: "this kernel has no Landlock"},
 		Selftest: &Selftest{Passed: 1, Of: 3, Scenarios: []Selfcase{
 			{Name: "none", Want: "delivered:none", Got: "delivered:none", OK: true},
 			{Name: "no-listener", Want: "refused:no-listener", Got: "refused:unknown"},
@@ -34,7 +35,7 @@ func TestDoctorSaysWhatWorksAndWhatFollows(t *testing.T) {
 	for _, want := range []string{
 		"+ packets", "X engine", "no socket there", "X CAP_SYS_PTRACE", "run it with sudo",
 		"12 rules in ip nat, ip filter, of docker, user", "Linux 5.15; gives no reasons", "? without engine", "container-paused",
-		"selftest: 1 of 3", "X probe", "no live frames; explain", "refused:unknown, must be refused:no-listener", "no IPv6 in this kernel",
+		"selftest: 1 of 3", "X probe", "X confined", "this kernel has no Landlock", "no live frames; explain", "refused:unknown, must be refused:no-listener", "no IPv6 in this kernel",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, &b)
