@@ -12,6 +12,9 @@ import (
 // is left. Of an older kernel it asks what that can do.
 func inside(l Limits) error {
 	c := landlock.V11.BestEffort()
+	if l.Paths { // who serves them may make them anew: no rule would hold for that
+		c = landlock.V8.BestEffort()
+	}
 	var rules []landlock.Rule
 	for _, path := range l.Read {
 		if r, ok := readable(path); ok {

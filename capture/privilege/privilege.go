@@ -21,6 +21,8 @@ type Limits struct {
 	// Network leaves sockets of TCP, UDP and netlink to the process, terminals, and
 	// signals to what its user runs. Sockets of this host, with a path, it cannot open.
 	Network bool
+	// Paths leaves sockets of this host, with a path, as well.
+	Paths bool
 	// Capabilities are those that are kept, a bit each.
 	Capabilities uint64
 }

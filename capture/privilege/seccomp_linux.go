@@ -82,6 +82,9 @@ func calls(l Limits) error {
 		for _, f := range families {
 			with = append(with, argument("socket", 0, seccomp.Equal, f))
 		}
+		if l.Paths {
+			with = append(with, argument("socket", 0, seccomp.Equal, unix.AF_UNIX))
+		}
 		for _, of := range controlsOfLinks {
 			with = append(with, argument("ioctl", 1, seccomp.Equal, of))
 		}

@@ -13,12 +13,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/opener"
 	"dnatrace/cmd/internal/hook"
 )
 
 func main() {
 	opener.Main() // does not return in the process that was started as the opener
+	docker.Main() // nor in the one that asks the engine
 	guardMain()   // nor in the one that guards the terminal
 	evictorMain() // nor in the one that takes a collector away
 	hook.Main()   // nor in the one that runs the command of --on-failure

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dnatrace/capture/engine/docker"
 	"dnatrace/capture/opener"
 	"dnatrace/cmd/internal/hook"
 )
@@ -17,6 +18,7 @@ const asProgram = "DNATRACE_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	opener.Main()
+	docker.Main()
 	hook.Main()
 	if os.Getenv(asProgram) != "" {
 		main()

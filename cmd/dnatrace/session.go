@@ -128,6 +128,11 @@ func (s *session) arm(ctx context.Context, a *app, f *captureFlags, names []stri
 		}
 		return err
 	}
+	if s.engine != nil {
+		if err := s.engine.Apart(); err != nil { // this process asks on
+			s.say("dnatrace: %s", render.Clean(err.Error()))
+		}
+	}
 	s.lacks = opener.Check() // while this process has what the opener will
 	if s.opener, err = opener.Start(netnsPaths(f.netns)...); err != nil {
 		return err

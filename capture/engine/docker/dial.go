@@ -26,6 +26,9 @@ type Engine struct {
 	host string
 	peer process // behind its unix socket; the zero value if there is none to be seen
 
+	endpoint *Endpoint // that it was reached by
+	reader   *reader   // the process that asks it; nil: this one
+
 	mu    sync.Mutex
 	about *about // what does not change while the engine runs; nil until asked
 }
@@ -58,7 +61,7 @@ func (ep *Endpoint) Dial(ctx context.Context) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to engine %s: %w", ep, err)
 	}
-	e := &Engine{cli: cli, host: ep.Host}
+	e := &Engine{cli: cli, host: ep.Host, endpoint: ep}
 	ctx, cancel := context.WithTimeout(ctx, ep.patience())
 	defer cancel()
 	if err := e.contact(ctx); err != nil {
@@ -82,8 +85,15 @@ func (ep *Endpoint) patience() time.Duration {
 // Host returns the URL of the engine.
 func (e *Engine) Host() string { return e.host }
 
-// Close lets go of idle connections.
-func (e *Engine) Close() error { return e.cli.Close() }
+// Close lets go of idle connections, and of the process that holds others.
+func (e *Engine) Close() error {
+	err := e.cli.Close()
+	if e.reader != nil {
+		e.reader.close()
+		e.reader = nil
+	}
+	return err
+}
 
 // contact asks for the API version. The client's own errors hide the errno of
 // the socket, which is what tells a stopped engine from a missing right.

@@ -25,6 +25,8 @@ type Endpoint struct {
 	Host    string // a URL
 	Context string // the context that names it; "" for none
 
+	askedHost, askedContext string // by whom it was chosen, to choose it again
+
 	tls        *dockercontext.TLSData // of the context; nil for none
 	unverified bool                   // the context has the engine's certificate taken as it is
 }
@@ -42,6 +44,14 @@ const (
 // docker's configuration, else the local engine. An error says what is wrong with
 // the choice; nothing was contacted.
 func Choose(host, context string) (*Endpoint, error) {
+	ep, err := choose(host, context)
+	if err == nil {
+		ep.askedHost, ep.askedContext = host, context
+	}
+	return ep, err
+}
+
+func choose(host, context string) (*Endpoint, error) {
 	if host != "" && context != "" {
 		return nil, errors.New("choose engine: a host and a context are both given: choose one")
 	}
@@ -148,6 +158,18 @@ func (ep *Endpoint) String() string {
 		return fmt.Sprintf("%s (context %s)", ep.Host, ep.Context)
 	}
 	return ep.Host
+}
+
+// base is the engine's URL as HTTP has it.
+func (ep *Endpoint) base() string {
+	address, ok := strings.CutPrefix(ep.Host, "tcp://")
+	switch {
+	case !ok:
+		return "http://docker"
+	case ep.tls != nil, ep.unverified, ep.Context == "" && (os.Getenv(client.EnvTLSVerify) != "" || os.Getenv(client.EnvOverrideCertPath) != ""):
+		return "https://" + address
+	}
+	return "http://" + address
 }
 
 // isSSH reports whether it is reached by way of ssh.
