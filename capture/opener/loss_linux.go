@@ -15,7 +15,9 @@ type loss struct {
 func (l *loss) is(why error) {
 	l.once.Do(func() {
 		l.why = why
-		close(l.lost)
+		if l.lost != nil { // nil of an opener that has no process to lose
+			close(l.lost)
+		}
 	})
 }
 
