@@ -38,25 +38,22 @@ func Needed(l Limits) (caps uint64) {
 	return caps & have
 }
 
-// withoutEffect has f do something on a thread whose capabilities have no effect. The
-// thread ends with that.
+// withoutEffect has f do something while the capabilities of this thread have no effect.
 func withoutEffect(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked
-		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var data [2]unix.CapUserData
-		if unix.Capget(&hdr, &data[0]) != nil {
-			return
-		}
-		data[0].Effective, data[1].Effective = 0, 0
-		if unix.Capset(&hdr, &data[0]) != nil {
-			return
-		}
-		f()
-	}()
-	<-done
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var as [2]unix.CapUserData
+	if unix.Capget(&hdr, &as[0]) != nil {
+		return
+	}
+	without := as
+	without[0].Effective, without[1].Effective = 0, 0
+	if unix.Capset(&hdr, &without[0]) != nil {
+		return
+	}
+	defer unix.Capset(&hdr, &as[0]) // what is permitted may always have an effect again
+	f()
 }
 
 // readableNow reports whether a file, or all that is in a folder, can be read. What
