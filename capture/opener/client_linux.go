@@ -168,7 +168,11 @@ func (o *Opener) Close() error {
 	o.conn.Close()
 	late := time.AfterFunc(2*time.Second, func() { o.child.Process.Kill() })
 	defer late.Stop()
-	<-o.ended
+	select {
+	case <-o.ended:
+	case <-time.After(5 * time.Second): // stuck in the kernel, and not ours to kill any more
+		return errors.New("end opener: it does not end")
+	}
 	if o.how != nil {
 		return fmt.Errorf("end opener: %w", o.how)
 	}

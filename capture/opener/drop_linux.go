@@ -15,8 +15,8 @@ import (
 const needed = 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_SYS_ADMIN |
 	1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
 
-// files is what KeepFiles keeps.
-const files = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_CHOWN
+// Files are the capabilities that KeepFiles keeps.
+const Files = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_CHOWN
 
 // Drop gives up every capability on every thread of this process, for good. It
 // fails, and then may have dropped nothing, in a binary built with cgo, where
@@ -36,7 +36,7 @@ func Drop(options ...DropOption) error {
 	}
 	var kept uint64
 	if slices.Contains(options, KeepFiles) {
-		kept = files
+		kept = Files
 	}
 	if err := privilege.Keep(kept); err != nil {
 		return fmt.Errorf("drop privileges: %w", err)

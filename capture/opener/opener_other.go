@@ -18,6 +18,9 @@ func Local() *Opener { return &Opener{} }
 // Start is Linux only.
 func Start(...string) (*Opener, error) { return nil, errUnsupported }
 
+// Files are none.
+const Files = 0
+
 // Drop has nothing to drop.
 func Drop(...DropOption) error { return nil }
 

@@ -23,6 +23,8 @@ type Limits struct {
 	Network bool
 	// Paths leaves sockets of this host, with a path, as well.
 	Paths bool
+	// Nobody has root become the user nobody, where that can be had.
+	Nobody bool
 	// Capabilities are those that are kept, a bit each.
 	Capabilities uint64
 }

@@ -38,7 +38,7 @@ var connected = []string{
 	"connect", "bind", "listen", "accept", "accept4", "shutdown", "socketpair",
 	"getsockname", "getpeername", "getsockopt", "setsockopt",
 	"sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg",
-	"wait4", "waitid", "kill", "pidfd_send_signal", "setpriority", "getpriority", "sched_setattr", "sched_getattr", "sched_setscheduler",
+	"chown", "lchown", "fchmodat2", "wait4", "waitid", "kill", "pidfd_send_signal", "setpriority", "getpriority", "sched_setattr", "sched_getattr", "sched_setscheduler",
 }
 
 // controls are what may be asked of terminals, and with Network of sockets. What would
@@ -85,6 +85,7 @@ func calls(l Limits) error {
 		if l.Paths {
 			with = append(with, argument("socket", 0, seccomp.Equal, unix.AF_UNIX))
 		}
+		with = append(with, argument("prctl", 0, seccomp.Equal, unix.PR_SET_TIMERSLACK))
 		for _, of := range controlsOfLinks {
 			with = append(with, argument("ioctl", 1, seccomp.Equal, of))
 		}

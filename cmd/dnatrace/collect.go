@@ -15,6 +15,7 @@ import (
 	"dnatrace/capture/filter"
 	"dnatrace/capture/live"
 	"dnatrace/capture/opener"
+	"dnatrace/capture/privilege"
 	"dnatrace/capture/target"
 )
 
@@ -94,7 +95,7 @@ func (a *app) collectLive(ctx context.Context, r *collector.Request, relay *coll
 	if err != nil {
 		return err
 	}
-	if err := opener.Drop(); err != nil {
+	if err := a.dropHere(); err != nil {
 		_ = collector.Tell(os.Stderr, collector.Word{Note: err.Error()})
 	}
 	if err := collector.Tell(os.Stderr, collector.Word{Armed: true, Points: s.Points(), Sources: s.Sources()}); err != nil {
@@ -116,6 +117,15 @@ func (a *app) collectLive(ctx context.Context, r *collector.Request, relay *coll
 		_ = collector.Tell(os.Stderr, collector.Word{Note: "rule trace " + text})
 	}
 	return to.Close()
+}
+
+// dropHere leaves a collector its sockets and its streams.
+func (a *app) dropHere() error {
+	if !a.alone {
+		return opener.Drop()
+	}
+	a.alone = false
+	return privilege.Confine(privilege.Limits{Network: true})
 }
 
 // collectState sends what the host is like now.

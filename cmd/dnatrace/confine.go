@@ -18,7 +18,8 @@ func (a *app) confine(files []inputs.Input, out ...string) {
 	a.within(reading(files, out...))
 }
 
-// reading are the limits of who reads some files and writes others.
+// reading are the limits of who reads some files and writes others. The capabilities
+// that root needs for files of others are left to it.
 func reading(files []inputs.Input, out ...string) privilege.Limits {
 	l := privilege.Limits{Write: []string{os.TempDir()}}
 	for _, f := range files {
@@ -31,18 +32,17 @@ func reading(files []inputs.Input, out ...string) privilege.Limits {
 			l.Write = append(l.Write, filepath.Dir(path))
 		}
 	}
+	l.Capabilities = privilege.Needed(l)
 	return l
 }
 
-// within confines this process, once. The capabilities that root needs for files of
-// others are left to it.
+// within confines this process, once.
 func (a *app) within(l privilege.Limits) {
 	if !a.alone {
 		return
 	}
 	a.alone = false
 	_ = time.Local.String() // reads the time zone
-	l.Capabilities |= privilege.Needed(l)
 	if err := privilege.Confine(l); err != nil {
 		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))
 	}

@@ -80,6 +80,7 @@ type captureFlags struct {
 	noTracking bool           // do without conntrack, to measure what it costs
 	filter     *filter.Filter // nil: none
 	savesTo    string         // a directory that files may be written to while the run goes on; "" for none
+	looks      bool           // at the host, once more, after everything is armed
 	unaimed    bool           // the filter alone says what is captured
 	verbose    bool
 	keepFlags                // what is saved of failures, where the command has that

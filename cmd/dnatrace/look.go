@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -112,9 +111,8 @@ func (a *app) lookAround(ctx context.Context, f *lookFlags, s *correlate.State) 
 	if err != nil {
 		return err
 	}
-	if err := opener.Drop(); err != nil && !errors.Is(err, fs.ErrPermission) {
-		fmt.Fprintf(a.err, "dnatrace: %s\n", render.Clean(err.Error()))
-	}
+	r.close() // nothing is asked any more
+	a.confine(nil)
 	s.Read(records)
 	a.without(s, f.needsEngine)
 	return nil

@@ -188,6 +188,7 @@ func escape(s string, b *strings.Builder) (int, error) {
 func (a *app) probe(ctx context.Context, f *probeFlags, p render.Printer) (d *correlate.Document, closed func() error, err error) {
 	closed = func() error { return nil }
 	f.noCollector = true // it is made where the engine is
+	f.looks = true
 	s, err := a.open(ctx, &f.captureFlags, f.targets, false)
 	if err != nil {
 		return nil, closed, orElse(err)

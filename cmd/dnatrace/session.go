@@ -60,7 +60,7 @@ func (a *app) open(ctx context.Context, f *captureFlags, targets []string, keepE
 	if err := s.arm(ctx, a, f, targets, wanted); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.drop(a, keepExec, f.creates())
+	s.drop(a, f, keepExec)
 	if f.netns == "" && s.away == "" {
 		a.elsewhere(wanted, ownAddresses())
 	}
@@ -231,7 +231,15 @@ func madeHere() recording.Options {
 	return recording.Options{Program: "dnatrace " + buildVersion(), OS: runtime.GOOS, Hardware: runtime.GOARCH}
 }
 
-func (s *session) drop(a *app, keepExec, keepFiles bool) {
+// drop gives up what is not needed once everything is armed. What runs a command of the
+// user's leaves to that what its user may do; what has brought a collector has to take it
+// away again.
+func (s *session) drop(a *app, f *captureFlags, keepExec bool) {
+	if a.alone && !keepExec && s.there == nil {
+		a.within(s.limits(f))
+		return
+	}
+	keepFiles := f.creates()
 	var options []opener.DropOption
 	if keepExec {
 		options = append(options, opener.KeepExec)

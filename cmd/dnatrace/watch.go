@@ -227,7 +227,7 @@ func (a *app) replayed(f *watchFlags) (capture.Source, error) {
 		files = append(files, inputs.Input{Path: path})
 	}
 	l := reading(files, filepath.Join(".", "saved with a key"))
-	l.Network = true // the screen, and who asks for metrics
+	l.Network, l.Read = true, append(l.Read, forNames...) // the screen, and who asks for metrics
 	a.within(l)
 	in, err := inputs.Open(files...)
 	if err != nil {

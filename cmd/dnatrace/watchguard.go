@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/term"
 
-	"dnatrace/capture/opener"
+	"dnatrace/capture/privilege"
 	"dnatrace/cmd/internal/render"
 )
 
@@ -85,7 +85,7 @@ func guardMain() {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, ttou)
 	tty := os.Stderr
 	was, err := term.GetState(int(tty.Fd()))
-	_ = opener.Drop() // without it the guard is no less a guard
+	_ = privilege.Confine(privilege.Limits{Network: true}) // without it the guard is no less a guard
 	if err == nil {
 		_, err = os.Stdout.Write([]byte{'r'})
 	}

@@ -146,7 +146,10 @@ func (r *reader) close() {
 	r.control.Close()
 	late := time.AfterFunc(2*time.Second, func() { r.child.Process.Kill() })
 	defer late.Stop()
-	<-r.ended
+	select {
+	case <-r.ended:
+	case <-time.After(5 * time.Second): // not ours to kill any more
+	}
 }
 
 // Main returns at once unless this process was started to ask the engine: then it does
