@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"dnatrace/capture/netns/netnstest"
+	"dnatrace/capture/opener"
 	"dnatrace/capture/privilege"
 )
 
@@ -76,6 +80,69 @@ func TestWhatReadsFilesHoldsNothing(t *testing.T) {
 			}
 			if faults != "" {
 				t.Error(faults)
+			}
+		})
+	}
+}
+
+// TestWhatEachProcessOfALiveRunHolds reads of the kernel what the processes of a live run
+// hold once everything is armed. Root has become nobody where nothing is written while
+// the run goes on.
+func TestWhatEachProcessOfALiveRunHolds(t *testing.T) {
+	ns := netnstest.New(t)
+	saved := publicDir(t)
+	root := func(files uint64) string { return fmt.Sprintf("%016x", files) }
+	for _, c := range []struct {
+		name string
+		args []string
+		uid  string
+		caps string
+	}{
+		{"diagnose", []string{"diagnose", "8080"}, "65534", root(0)},
+		{"diagnose into a file", []string{"diagnose", "8080", "-w", filepath.Join(t.TempDir(), "a.pcapng")}, "65534", root(0)},
+		{"record", []string{"record", "--target", "8080", "-w", filepath.Join(t.TempDir(), "b.pcapng")}, "65534", root(0)},
+		{"watch", []string{"watch", "8080", "--lines"}, "65534", root(0)},
+		{"diagnose that saves into root's directory", []string{"diagnose", "8080", "--save", filepath.Join(t.TempDir(), "saved")}, "0", root(0)},
+		{"diagnose that saves, and runs a command", []string{"diagnose", "8080", "--save", filepath.Join(saved, "saved"), "--on-failure", "true"}, "0", root(opener.Files)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := process(t, append(c.args, "--netns", ns, "-H", "unix:///nonexistent")...)
+			said := watching(t, p)
+			defer endedBy(t, p, syscall.SIGTERM)
+			pid := p.Process.Pid
+			want := map[string]string{"CapInh": root(0), "CapAmb": root(0), "CapPrm": c.caps, "CapEff": c.caps, "CapBnd": c.caps, "NoNewPrivs": "1"}
+			if privilege.Known().Seccomp {
+				want["Seccomp"] = "2"
+			}
+			for field, is := range want {
+				if got := slices.Compact(held(pid, field)); len(got) != 1 || got[0] != is {
+					t.Errorf("%s is %q, want %s", field, got, is)
+				}
+			}
+			for _, uids := range slices.Compact(held(pid, "Uid")) {
+				if uids != strings.Join([]string{c.uid, c.uid, c.uid, c.uid}, "\t") {
+					t.Errorf("it is user %q", uids)
+				}
+			}
+			openers := 0
+			for _, child := range childrenOf(pid) {
+				name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
+				if !strings.HasPrefix(string(name), "dnatrace-opener") {
+					continue
+				}
+				openers++
+				const needed = 1<<12 | 1<<13 | 1<<21 | 1<<19 | 1<<2 // as docs/SECURITY.md has them
+				for _, field := range []string{"CapPrm", "CapEff", "CapBnd"} {
+					if got := slices.Compact(held(child, field)); len(got) != 1 || got[0] != root(needed) {
+						t.Errorf("opener: %s is %q, want %s", field, got, root(needed))
+					}
+				}
+				if got := slices.Compact(held(child, "NoNewPrivs")); len(got) != 1 || got[0] != "1" {
+					t.Errorf("opener: NoNewPrivs is %q", got)
+				}
+			}
+			if openers != 1 {
+				t.Errorf("%d openers: %s", openers, said)
 			}
 		})
 	}
