@@ -91,7 +91,7 @@ func serveParent() error {
 		return err
 	}
 	// Keeping more than is needed is no reason not to serve.
-	_ = errors.Join(privilege.NoNew(), privilege.Retain(needed))
+	_ = errors.Join(privilege.NoNew(), privilege.Retain(needed), privilege.Refuse())
 	return (&server{extra: os.Args[1:], parent: parent}).serve(conn)
 }
 

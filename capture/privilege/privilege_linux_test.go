@@ -2,6 +2,7 @@ package privilege_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -86,6 +87,7 @@ var attempts = []struct {
 	{"mount", nil, func(_, out string) error { return unix.Mount("none", out, "tmpfs", 0, "") }},
 	{"make a namespace of users", nil, func(string, string) error { return unix.Unshare(unix.CLONE_NEWUSER) }},
 	{"enter a namespace", nil, func(string, string) error { return unix.Setns(0, unix.CLONE_NEWNET) }},
+	{"enter another kind of namespace", nil, func(string, string) error { return unix.Setns(0, unix.CLONE_NEWNS) }},
 	{"become root", nil, func(string, string) error { return raw(unix.SYS_SETRESUID, 0, 0, 0) }},
 	{"load a program into the kernel", nil, func(string, string) error { return raw(unix.SYS_BPF, 0, 0, 0) }},
 	{"watch the kernel", nil, func(string, string) error { return raw(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0) }},
@@ -137,6 +139,13 @@ func unlessRefused(c net.Conn, err error) error {
 // act confines this process, tells what came of each attempt and waits to be looked at.
 func act(as string) {
 	in, out := os.Args[1], os.Args[2]
+	if as == "opener" {
+		if err := privilege.Refuse(); err != nil {
+			fmt.Println(err)
+		}
+		fmt.Println(tell(in, out))
+		return
+	}
 	err := privilege.Confine(privilege.Limits{Read: []string{in}, Write: []string{out}, Network: as == "connected"})
 	if err != nil {
 		fmt.Println(err)
@@ -146,6 +155,40 @@ func act(as string) {
 	}
 	fmt.Println("end")
 	io.Copy(io.Discard, os.Stdin)
+}
+
+// refused are those of the attempts that an opener must not get through with, though it
+// has the privilege for them.
+var refused = []string{
+	"trace it", "read its memory", "mount", "make a namespace of users", "go past the filter by a ring", "see the keys",
+	"handle page faults", "load a module", "open a file by its number", "leave its root", "make a device", "set the clock", "enter another kind of namespace",
+}
+
+// tell is which of them got through.
+func tell(in, out string) (through []string) {
+	for _, a := range attempts {
+		if !slices.Contains(refused, a.name) {
+			continue
+		}
+		if err := a.try(in, out); !errors.Is(err, unix.EPERM) {
+			through = append(through, fmt.Sprintf("%s: %v", a.name, err))
+		}
+	}
+	return through
+}
+
+func TestWhatAnOpenerCannotDoWithAllPrivilege(t *testing.T) {
+	if os.Geteuid() != 0 || !privilege.Known().Seccomp {
+		t.Skip("needs root, and a filter of calls")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", filepath.Join(t.TempDir(), "in"), t.TempDir())
+	cmd.Env = []string{actEnv + "=opener"}
+	out, err := cmd.CombinedOutput()
+	if got := strings.TrimSpace(string(out)); err != nil || got != "[]" {
+		t.Errorf("it gets through with %s (%v)", got, err)
+	}
 }
 
 // TestWhatAConfinedProcessCanDo has each kind of process try what somebody would who

@@ -137,8 +137,10 @@ func TestWhatEachProcessOfALiveRunHolds(t *testing.T) {
 						t.Errorf("opener: %s is %q, want %s", field, got, root(needed))
 					}
 				}
-				if got := slices.Compact(held(child, "NoNewPrivs")); len(got) != 1 || got[0] != "1" {
-					t.Errorf("opener: NoNewPrivs is %q", got)
+				for _, field := range []string{"NoNewPrivs", "Seccomp"} {
+					if got := slices.Compact(held(child, field)); len(got) != 1 || got[0] != want[field] {
+						t.Errorf("opener: %s is %q, want %q", field, got, want[field])
+					}
 				}
 			}
 			if openers != 1 {
