@@ -38,3 +38,13 @@ func TestATraceparentIsReadAsItWasWritten(t *testing.T) {
 		})
 	}
 }
+
+func FuzzTraceparent(f *testing.F) {
+	f.Add([]byte("GET / HTTP/1.1\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n"))
+	f.Add([]byte("traceparent: cc-"))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if got, found := TraceparentIn(frame); !found && got != (Traceparent{}) {
+			t.Errorf("nothing is found, and it is %v", got)
+		}
+	})
+}

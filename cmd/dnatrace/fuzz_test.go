@@ -126,7 +126,7 @@ func FuzzStages(f *testing.F) {
 // FuzzWords is what a user gives to flags: taken or refused, and what is taken says
 // something.
 func FuzzWords(f *testing.F) {
-	for _, s := range []string{"5m,256MiB", "100", "nan", "1e308g", "inf", "14:05", "2026-03-01T14:05:00Z", "10m", ":9469", "127.0.0.1:9469", "[::1]:0", "-1s", "dropped,refused", "web,198.51.100.0/24"} {
+	for _, s := range []string{"5m,256MiB", "100", "nan", "1e308g", "inf", "14:05", "2026-03-01T14:05:00Z", "10m", ":9469", "127.0.0.1:9469", "[::1]:0", "-1s", "dropped,refused", "web,198.51.100.0/24", "8080 delivered # the shop\nweb:80 refused:no-listener\n"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -149,5 +149,9 @@ func FuzzWords(f *testing.F) {
 		_ = new(verdictsFlag).Set(s)
 		_ = new(causesFlag).Set(s)
 		redact.New([]byte("key")).Keep(s)
+		if e, err := parseExpectations(strings.NewReader(s)); err == nil {
+			e.take(&correlate.Incident{Final: true, Protocol: "tcp", Requested: s, Translated: "172.17.0.2:80", Container: "web", Verdict: correlate.Delivered})
+			_ = e.unmet()
+		}
 	})
 }

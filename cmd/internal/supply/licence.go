@@ -13,7 +13,7 @@ import (
 // read reads the licence of a module, and finds out which one it is.
 func (m *module) read() error {
 	m.texts = map[string][]byte{}
-	for _, pattern := range []string{"LICEN[CS]E*", "COPYING*", "NOTICE*"} {
+	for _, pattern := range []string{"LICEN[CS]E*", "Licen[cs]e*", "COPYING*", "NOTICE*"} {
 		found, err := filepath.Glob(filepath.Join(m.dir, pattern))
 		if err != nil {
 			return err
@@ -40,6 +40,7 @@ var signs = []struct{ licence, text string }{
 	{"Apache-2.0", "apache license version 2.0"},
 	{"BSD-3-Clause", "neither the name of"},
 	{"BSD-3-Clause", "the name of the author may not be used"},
+	{"BSD-3-Clause", "the name of any author may not be used"},
 	{"BSD-3-Clause", "names of its contributors may be used"},
 	{"BSD-2-Clause", "redistributions in binary form must reproduce"},
 	{"ISC", "permission to use, copy, modify, and/or distribute this software for any purpose"},
