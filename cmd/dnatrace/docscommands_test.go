@@ -15,6 +15,8 @@ import (
 // elsewhere are the commands that are documented for a live host, with what they need and
 // the test that runs them where that is. Here only flags and arguments are read.
 var elsewhere = map[string]string{
+	"--otlp":   "takes a receiver: TestTwoHostsShowOneTrace",
+	"s3://":    "takes a store: TestWhatIsSavedAndSentIsReplayedFromTheStore",
 	"collect":  "gathers from a live host: TestWhatToolsPrintEndsUpInTheFolder",
 	"demo":     "takes root and namespaces: step \"make demo\" of .ci/run",
 	"diagnose": "takes an engine: TestDiagnose, TestExamples and TestEveryFormOfTarget",
@@ -171,7 +173,12 @@ func TestEveryDocumentedCommandRuns(t *testing.T) {
 			continue
 		}
 		command := d.args[0]
-		fromFile := slices.ContainsFunc([]string{"-r", "--replay", "--from"}, func(flag string) bool { return slices.Contains(d.args, flag) })
+		fromFile := command != "probe" && // whose --from is a client's address
+			slices.ContainsFunc([]string{"-r", "--replay", "--from"}, func(flag string) bool { return slices.Contains(d.args, flag) })
+		if with := neighbourOf(d.args); with != "" {
+			live[with] = true
+			continue
+		}
 		switch command {
 		case "replay", "report", "redact", "minimise", "annotate", "diff":
 		case "version", "completion", "--version", "--help":
@@ -213,6 +220,17 @@ func TestEveryDocumentedCommandRuns(t *testing.T) {
 			t.Errorf("elsewhere names %s, and no page tells to type it live", command)
 		}
 	}
+}
+
+// neighbourOf is what a command speaks to beside the engine, as elsewhere has it; "" for
+// nothing.
+func neighbourOf(args []string) string {
+	for _, with := range []string{"--otlp", "s3://"} {
+		if slices.ContainsFunc(args, func(s string) bool { return strings.HasPrefix(s, with) }) {
+			return with
+		}
+	}
+	return ""
 }
 
 // folderOfTheDocs holds the files that the pages name.
