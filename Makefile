@@ -5,7 +5,7 @@ GO       ?= go
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 SOAK     ?= 30m
-E2EFLAGS ?= -v -timeout 30m
+E2EFLAGS ?= -v -timeout 45m
 
 # Tools run at these versions; nothing has to be installed.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
