@@ -8,18 +8,18 @@ import (
 )
 
 // Confine takes from this process all that is beyond the limits. What cannot be taken
-// is said in an error, and the rest is taken all the same. In a binary built with cgo
-// Go does not know all threads: there, files and calls alone are bounded.
+// is said in an error, and the rest is taken all the same. Of a binary built with cgo
+// nothing is taken: not all of its threads would lose it, and those that a C library
+// makes would fail.
 func Confine(l Limits) error {
+	if withCgo {
+		return nil
+	}
 	taken := errors.Join(NoNew(), Bound(l.Capabilities))
 	if l.Nobody {
 		becomeNobody()
 	}
-	taken = errors.Join(taken, Keep(l.Capabilities))
-	if errors.Is(taken, errors.ErrUnsupported) {
-		taken = nil
-	}
-	if err := errors.Join(taken, inside(l), calls(l)); err != nil {
+	if err := errors.Join(taken, Keep(l.Capabilities), inside(l), calls(l)); err != nil {
 		return fmt.Errorf("confine this process: %w", err)
 	}
 	return nil
@@ -39,5 +39,10 @@ func becomeNobody() {
 	}
 }
 
-// Known says what this kernel has.
-func Known() Means { return Means{Landlock: landlockVersion(), Seccomp: filterable()} }
+// Known says what there is to confine a process with.
+func Known() Means {
+	if withCgo {
+		return Means{Cgo: true}
+	}
+	return Means{Landlock: landlockVersion(), Seccomp: filterable()}
+}

@@ -29,8 +29,9 @@ type Limits struct {
 	Capabilities uint64
 }
 
-// Means are what this kernel has to confine a process with.
+// Means are what there is to confine a process with.
 type Means struct {
+	Cgo      bool // this binary is built with cgo: nothing is used
 	Landlock int  // version of its interface; 0: there is none, or it is not enabled
 	Seccomp  bool // system calls can be filtered
 }

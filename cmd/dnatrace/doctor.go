@@ -116,6 +116,9 @@ func probing(netns string) *render.Ability {
 
 // confinement says with what processes are kept to what they need.
 func confinement(k privilege.Means) *render.Ability {
+	if k.Cgo {
+		return &render.Ability{Why: "this binary is built with cgo: what it does not need is not taken from it; build it with CGO_ENABLED=0"}
+	}
 	var lack []string
 	if k.Landlock == 0 {
 		lack = append(lack, "this kernel has no Landlock, or it is not among lsm= on its command line: files are not kept from what reads recordings")

@@ -204,9 +204,7 @@ func (g *calls) named(name string, n ast.Node, info *types.Info) {
 		if !ok {
 			return true
 		}
-		for _, to := range means(info.Uses[id]) {
-			g.from[name] = append(g.from[name], to)
-		}
+		g.from[name] = append(g.from[name], means(info.Uses[id])...)
 		return true
 	})
 }
