@@ -324,6 +324,7 @@ func TestWhatWaitsSurvivesAReceiverThatGoesAndComes(t *testing.T) {
 			until(t, "it fails again", func() bool { return e.Counts().Failures > 2 })
 			listening(t, &b, scheme, at)
 			until(t, "what waited arrives", func() bool { s, l := b.got(); return len(s) == 1600 && len(l) == 400 })
+			until(t, "the answer to the last is in", func() bool { return e.Counts().Waiting == 0 })
 			c := e.Counts()
 			if c.Spans != 1600 || c.Logs != 400 || c.Full+c.Refused+c.Left != 0 || c.Waiting != 0 {
 				t.Errorf("counted are %+v", c)
