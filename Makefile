@@ -37,7 +37,7 @@ bin/dnatrace: $(SOURCES)
 test: ## vet, whole switches, and all tests: static as released, and under the race detector where there is a C compiler
 	CGO_ENABLED=0 $(GO) vet ./...
 	@$(MAKE) --no-print-directory words
-	CGO_ENABLED=0 $(GO) test ./...
+	CGO_ENABLED=0 $(GO) test -timeout 20m ./...
 	@$(MAKE) --no-print-directory race
 
 # The analyser is fetched once: a machine that cannot has checked nothing, and says
@@ -55,7 +55,7 @@ words: ## switches over the words that the stages hand each other name them all
 # has no goroutines of ours.
 race:
 	@if command -v $${CC:-gcc} >/dev/null 2>&1; then \
-		echo "CGO_ENABLED=1 $(GO) test -race -short ./..."; CGO_ENABLED=1 $(GO) test -race -short ./...; \
+		echo "CGO_ENABLED=1 $(GO) test -race -short -timeout 20m ./..."; CGO_ENABLED=1 $(GO) test -race -short -timeout 20m ./...; \
 	else \
 		echo "SKIPPED race detector: no C compiler here (install gcc)"; \
 	fi
