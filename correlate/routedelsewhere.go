@@ -41,15 +41,23 @@ func (p *path) detour(f *filtering) known.Answer[detour] {
 	if d.bridge == "" || !n.InEvidence() || n.Link(d.bridge).None() {
 		return known.None[detour]() // the way there is not known, or it is not of this namespace
 	}
-	switch out, ok := p.ruled(); {
-	case f != nil && f.leaves != "":
+	switch {
+	case f == nil:
+		p.markedBy(&d)
+	case f.leaves != "":
 		d.link, d.told = f.leaves, f.proven
 		d.query.Mark, d.query.AnyMark = f.mark, false
-	case f == nil && ok && out.OIF != "" && out.Tuple.Dst == to.Dst: // nothing stopped it: rules may have marked it for another table
+	}
+	return p.along(d)
+}
+
+// markedBy has a detour be the one that the rules send it by, where none of them stops
+// it: they may mark it for another table.
+func (p *path) markedBy(d *detour) {
+	if out, ok := p.ruled(); ok && out.OIF != "" && out.Tuple.Dst.Addr() == d.to {
 		d.link = out.OIF
 		d.query.Mark, d.query.AnyMark = out.Mark, false
 	}
-	return p.along(d)
 }
 
 // onceTranslated is the request as it met a filter, nil for none: as evaluated rules

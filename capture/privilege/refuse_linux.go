@@ -31,19 +31,6 @@ func Refuse() error {
 	if err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}
-	var names []string
-	for _, name := range foreign {
-		if _, ok := have.SyscallNames[name]; ok {
-			names = append(names, name)
-		}
-	}
 	other := argument("setns", 1, seccomp.NotEqual, unix.CLONE_NEWNET)
-	err = seccomp.LoadFilter(seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: names, NamesWithCondtions: []seccomp.NameWithConditions{other}}},
-	}})
-	if err != nil {
-		return fmt.Errorf("filter system calls: %w", err)
-	}
-	return nil
+	return load(seccomp.ActionAllow, seccomp.SyscallGroup{Action: seccomp.ActionErrno, Names: known(have, foreign), NamesWithCondtions: []seccomp.NameWithConditions{other}})
 }

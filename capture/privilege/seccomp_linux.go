@@ -65,20 +65,11 @@ func calls(l Limits) error {
 	if err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}
-	var names []string
-	for _, name := range ordinary {
-		if _, ok := have.SyscallNames[name]; ok {
-			names = append(names, name)
-		}
-	}
+	names := known(have, ordinary)
 	// Threads, no processes.
 	with := []seccomp.NameWithConditions{argument("clone", 0, seccomp.BitsSet, unix.CLONE_THREAD)}
 	if l.Network {
-		for _, name := range connected {
-			if _, ok := have.SyscallNames[name]; ok {
-				names = append(names, name)
-			}
-		}
+		names = append(names, known(have, connected)...)
 		for _, f := range families {
 			with = append(with, argument("socket", 0, seccomp.Equal, f))
 		}
@@ -93,10 +84,23 @@ func calls(l Limits) error {
 	for _, of := range controls {
 		with = append(with, argument("ioctl", 1, seccomp.Equal, of))
 	}
-	err = seccomp.LoadFilter(seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
-		DefaultAction: seccomp.ActionErrno,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: names, NamesWithCondtions: with}},
-	}})
+	return load(seccomp.ActionErrno, seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: names, NamesWithCondtions: with})
+}
+
+// known are those calls that an architecture has.
+func known(have *arch.Info, calls []string) (names []string) {
+	for _, name := range calls {
+		if _, ok := have.SyscallNames[name]; ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// load has a filter hold on every thread: what becomes of the calls of a group, and of
+// all others.
+func load(others seccomp.Action, group seccomp.SyscallGroup) error {
+	err := seccomp.LoadFilter(seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{DefaultAction: others, Syscalls: []seccomp.SyscallGroup{group}}})
 	if err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}
