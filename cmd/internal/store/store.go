@@ -6,6 +6,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ type Store struct{ client *minio.Client }
 // Open prepares to ask a store, and reads what the environment says of it: it is for
 // while there is privilege. It opens no connection.
 func Open() (*Store, error) {
-	at := cmpOr(os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), "https://s3.amazonaws.com")
+	at := cmp.Or(os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), "https://s3.amazonaws.com")
 	u, err := url.Parse(at)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("find the store: AWS_ENDPOINT_URL is %q, want https://HOST", at)
@@ -58,7 +59,7 @@ func Open() (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := minio.New(u.Host, &minio.Options{Creds: c, Secure: u.Scheme == "https", Region: cmpOr(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")), MaxRetries: 1})
+	client, err := minio.New(u.Host, &minio.Options{Creds: c, Secure: u.Scheme == "https", Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")), MaxRetries: 1})
 	if err != nil {
 		return nil, fmt.Errorf("prepare to ask the store at %s: %w", u.Host, err)
 	}
@@ -73,15 +74,6 @@ func keys() (*credentials.Credentials, error) {
 		return nil, fmt.Errorf("read keys of the store: %w", err)
 	}
 	return credentials.NewStatic(v.AccessKeyID, v.SecretAccessKey, v.SessionToken, v.SignerType), nil
-}
-
-func cmpOr(s ...string) string {
-	for _, v := range s {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // put sends a file to a place.
