@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/internal/pair"
 )
 
 // Opener answers requests that need privilege, in a process of its own (Start)
@@ -46,7 +48,7 @@ func Start(paths ...string) (*Opener, error) {
 	if os.Getenv(childEnv) != "" {
 		return nil, errors.New("start opener: this process is one and did not call opener.Main")
 	}
-	ours, theirs, err := socketPair()
+	ours, theirs, err := pair.New(unix.SOCK_STREAM, "opener", "parent")
 	if err != nil {
 		return nil, fmt.Errorf("start opener: %w", err)
 	}
@@ -76,22 +78,6 @@ func Start(paths ...string) (*Opener, error) {
 		return nil, fmt.Errorf("start opener: %w", errors.Join(err, o.Close()))
 	}
 	return o, nil
-}
-
-func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make socket pair: %w", err)
-	}
-	f := os.NewFile(uintptr(fds[0]), "opener")
-	theirs = os.NewFile(uintptr(fds[1]), "parent")
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		theirs.Close()
-		return nil, nil, fmt.Errorf("make socket pair: %w", err)
-	}
-	return c.(*net.UnixConn), theirs, nil
 }
 
 // ask sends one request and waits for its answer.

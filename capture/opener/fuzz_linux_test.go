@@ -5,6 +5,10 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/internal/pair"
 )
 
 // FuzzConversation is both ends of the opener's socket, each with the other one gone
@@ -69,7 +73,7 @@ func harmless(said []byte) []byte {
 
 func pairOf(t *testing.T) (a, b *net.UnixConn) {
 	t.Helper()
-	ours, theirs, err := socketPair()
+	ours, theirs, err := pair.New(unix.SOCK_STREAM, "opener", "parent")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/internal/pair"
 )
 
 // serving returns this end of a connection to a server, and how it ended.
 func serving(t *testing.T) (*net.UnixConn, <-chan error) {
 	t.Helper()
-	ours, theirs, err := socketPair()
+	ours, theirs, err := pair.New(unix.SOCK_STREAM, "opener", "parent")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func TestTheServerEndsWhenItsSocketCloses(t *testing.T) {
 }
 
 func TestAnOpenerThatDoesNotAnswerIsGivenUp(t *testing.T) {
-	ours, theirs, err := socketPair()
+	ours, theirs, err := pair.New(unix.SOCK_STREAM, "opener", "parent")
 	if err != nil {
 		t.Fatal(err)
 	}

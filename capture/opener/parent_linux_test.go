@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dnatrace/capture/internal/pair"
 )
 
 // ActStranger is another program that starts the opener of this one, with a socket of
 // its own, and asks it.
 func ActStranger(exe string) {
-	ours, theirs, err := socketPair()
+	ours, theirs, err := pair.New(unix.SOCK_STREAM, "opener", "parent")
 	if err != nil {
 		fmt.Println(err)
 		return

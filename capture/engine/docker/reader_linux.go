@@ -21,6 +21,7 @@ import (
 	"github.com/docker/docker/client"
 	"golang.org/x/sys/unix"
 
+	"dnatrace/capture/internal/pair"
 	"dnatrace/capture/privilege"
 )
 
@@ -68,7 +69,7 @@ func startReader(ep *Endpoint) (*reader, error) {
 	fail := func(err error) (*reader, error) {
 		return nil, fmt.Errorf("start the process that asks the engine: %w", err)
 	}
-	ours, theirs, err := pair(unix.SOCK_SEQPACKET)
+	ours, theirs, err := pair.New(unix.SOCK_SEQPACKET, "engine", "engine")
 	if err != nil {
 		return fail(err)
 	}
@@ -105,29 +106,12 @@ func environment(all []string) (out []string) {
 	return out
 }
 
-// pair makes a socket pair: one end to use, the other to give away.
-func pair(kind int) (ours *net.UnixConn, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make socket pair: %w", err)
-	}
-	f := os.NewFile(uintptr(fds[0]), "engine")
-	theirs = os.NewFile(uintptr(fds[1]), "engine")
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		theirs.Close()
-		return nil, nil, fmt.Errorf("make socket pair: %w", err)
-	}
-	return c.(*net.UnixConn), theirs, nil
-}
-
 // errGone is why nothing can be asked any more.
 var errGone = errors.New("the process that asks the engine is gone")
 
 // dial is a new connection through the reader.
 func (r *reader) dial(context.Context, string, string) (net.Conn, error) {
-	ours, theirs, err := pair(unix.SOCK_STREAM)
+	ours, theirs, err := pair.New(unix.SOCK_STREAM, "engine", "engine")
 	if err != nil {
 		return nil, err
 	}
